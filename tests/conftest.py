@@ -1,0 +1,24 @@
+"""Strict JAX for every test: no silent promotion of dtypes or ranks."""
+
+import itertools
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_num_cpu_devices", 2)  # for the tests of sharding
+
+
+@pytest.fixture
+def getkey():
+    """A maker of fresh random keys, the same sequence in every run."""
+    root, counter = jax.random.key(20261122), itertools.count()
+    return lambda: jax.random.fold_in(root, next(counter))
+
+
+@pytest.fixture
+def x64():
+    """Double precision inside one test."""
+    with jax.enable_x64(True):
+        yield
