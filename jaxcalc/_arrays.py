@@ -1,0 +1,154 @@
+"""What enters: dtypes, axes, masks and options, checked once at the boundary.
+
+Every error names the argument, what it must be, what came, and the remedy.
+"""
+
+import functools
+import inspect
+import operator
+from collections.abc import Callable, Sequence
+from typing import Literal, ParamSpec, TypeGuard, TypeVar, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+Accuracy = Literal["high", "fast"]
+Axis = int | Sequence[int] | None
+StaticAxis = int | tuple[int, ...] | None
+
+_ARRAYS_AND_SCALARS = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def jit_checked(*static: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """`jax.jit` with static options, after a check of what JAX would refuse in its own words."""
+
+    def decorate(f: Callable[_P, _R]) -> Callable[_P, _R]:
+        jitted = jax.jit(f, static_argnames=static)
+        names = tuple(inspect.signature(f).parameters)
+
+        @functools.wraps(f)
+        def call(*arrays: _P.args, **options: _P.kwargs) -> _R:
+            for name, x in zip(names, arrays, strict=False):
+                if x is not None:
+                    _check_kind(name, x)
+            _check_accuracy(options["accuracy"])
+            return jitted(*arrays, **options)
+
+        return call
+
+    return decorate
+
+
+def _check_kind(name: str, x: object) -> None:
+    if not isinstance(x, _ARRAYS_AND_SCALARS) and not hasattr(x, "__jax_array__"):
+        raise TypeError(
+            f"`{name}` must be an array or a scalar, but got {type(x).__name__}; "
+            "wrap it in `jnp.asarray` first."
+        )
+    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "OSUMm":
+        raise TypeError(f"`{name}` must hold numbers, but got dtype {x.dtype}; convert it first.")
+
+
+def _check_accuracy(accuracy: object) -> None:
+    if accuracy not in get_args(Accuracy):
+        raise ValueError(f"`accuracy` must be 'high' or 'fast', but got {accuracy!r}.")
+
+
+def array(name: str, x: ArrayLike) -> Array:
+    """`x` as an array of real numbers or booleans."""
+    _check_kind(name, x)
+    converted = jnp.asarray(x)
+    if jnp.issubdtype(converted.dtype, jnp.complexfloating):
+        raise TypeError(
+            f"`{name}` must be real, but got dtype {converted.dtype}; pass a real array."
+        )
+    if not jnp.issubdtype(converted.dtype, jnp.number) and converted.dtype != bool:
+        raise TypeError(f"`{name}` must hold numbers, but got dtype {converted.dtype}.")
+    return converted
+
+
+def floating(name: str, x: ArrayLike) -> Array:
+    """`x` as a floating array; integers and booleans promote as integers do in `jax.numpy`."""
+    real = array(name, x)
+    if jnp.issubdtype(real.dtype, jnp.floating):
+        return real
+    integers = real.astype(jnp.int32) if real.dtype == bool else real
+    return integers / 1
+
+
+def mask(where: ArrayLike | None) -> Array | None:
+    """`where` as a boolean array, or None."""
+    if where is None:
+        return None
+    chosen = array("where", where)
+    if chosen.dtype != bool:
+        raise TypeError(
+            f"`where` must be a boolean array, but got dtype {chosen.dtype}; "
+            "compare it (`where != 0`) first."
+        )
+    return chosen
+
+
+def broadcast_shape(name: str, other: Array, x: Array, x_name: str = "x") -> tuple[int, ...]:
+    """The common shape of `x` and the argument `name`, or an error that shows both."""
+    try:
+        return jnp.broadcast_shapes(x.shape, other.shape)
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must broadcast against `{x_name}`, but got shapes "
+            f"{other.shape} and {x.shape}."
+        ) from None
+
+
+def hashable_axis(axis: Axis) -> StaticAxis:
+    """`axis` in a form that can be static under `jit`."""
+    if axis is None or _is_index(axis):
+        return axis
+    if not isinstance(axis, tuple | list) or not all(map(_is_index, axis)):
+        raise TypeError(f"`axis` must be an int, a tuple of ints or None, but got {axis!r}.")
+    return tuple(axis)
+
+
+def negative_axes(axis: StaticAxis, ndim: int) -> tuple[int, ...]:
+    """`axis` as a sorted tuple counted from the end: it stays right under leading batch axes."""
+    if axis is None:
+        return tuple(range(-ndim, 0))
+    axes = [operator.index(a) for a in (axis if isinstance(axis, tuple) else (axis,))]
+    if any(not -ndim <= a < ndim for a in axes):
+        raise ValueError(
+            f"`axis` must lie in [{-ndim}, {ndim}) for an array of rank {ndim}, but got {axis}: "
+            "out of bounds."
+        )
+    negative = tuple(sorted(a - ndim if a >= 0 else a for a in axes))
+    if len(set(negative)) != len(negative):
+        raise ValueError(f"`axis` must not repeat an axis, but got the duplicate value {axis}.")
+    return negative
+
+
+def _is_index(a: object) -> TypeGuard[int]:
+    return hasattr(a, "__index__") and not isinstance(a, bool | np.ndarray | Array)
+
+
+def wide(x: Array) -> Array:
+    """`x` in the dtype to compute in: floats narrower than 32 bits become float32."""
+    return x.astype(jnp.float32) if is_narrow(x) else x
+
+
+def is_narrow(x: Array) -> bool:
+    """Whether `x` has fewer than 32 bits, as float16 and bfloat16 have."""
+    return jnp.issubdtype(x.dtype, jnp.floating) and jnp.finfo(x.dtype).bits < 32
+
+
+def narrowed(x: Array, dtype: np.dtype) -> Array:
+    """`x` rounded to `dtype`; untouched, weak type included, where it has it already."""
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+def weighed(weight: Array, x: Array) -> Array:
+    """weight · x, where no weight leaves nothing of an infinity."""
+    return jnp.where(weight == 0, 0, weight * x)

@@ -1,0 +1,131 @@
+"""Jacobian products as primitives of their own.
+
+A `JacobianProduct` is a map (r₁, …, rₙ, t) ↦ L(r₁, …, rₙ) t, linear in its last operand t, a
+tangent or cotangent; the residuals rᵢ are all that is kept for it. Being one primitive
+
+- it is transposed, batched, differentiated and lowered for each platform by rules of its own,
+- a linearised program saves just the residuals and shows the map by its name.
+
+All operands have equal rank. Residuals may have size 1 where t does not (they broadcast), and axes
+are counted from the end, so that batching only prepends an axis: an unbatched residual is read
+once, never repeated.
+"""
+
+import operator
+from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property, partial, reduce
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.custom_derivatives import SymbolicZero
+
+from jaxcalc._compat import (
+    ad,
+    batching,
+    match_varying,
+    mlir,
+    new_primitive,
+    with_axes,
+    zero_tangent,
+)
+
+
+def _tangent_aval(*avals: Any, **params: Hashable) -> Any:
+    return with_axes(avals[-1], (), None)
+
+
+class JacobianProduct:
+    """The primitive `jaxcalc_<name>` that applies a linear map to its last operand.
+
+    Args:
+        name: the primitive's name in a jaxpr.
+        apply: the mathematics, in `jax.numpy`; it computes at least in float32, and its result is
+            rounded once to the dtype of t.
+        aval: the type of the result, from the operands' types; that of t by default.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        apply: Callable[..., Array],
+        aval: Callable[..., Any] = _tangent_aval,
+    ):
+        self.name = name
+        self._apply = apply
+        self._aval = aval
+        self._transpose: Callable[..., Array] = self
+        self._derivatives: dict[int, Callable[..., Array]] = {}
+
+    @cached_property
+    def primitive(self) -> Any:
+        """The primitive with its rules, made when it is first applied."""
+        primitive = new_primitive(f"jaxcalc_{self.name}")
+        primitive.def_impl(self._eager)
+        primitive.def_abstract_eval(self._aval)
+        mlir.register_lowering(primitive, mlir.lower_fun(self._lower, multiple_results=False))
+        ad.primitive_jvps[primitive] = self._jvp
+        ad.primitive_transposes[primitive] = self._transposed
+        batching.primitive_batchers[primitive] = self._batch
+        return primitive
+
+    def __call__(self, *operands: Array, **params: Hashable) -> Array:
+        out: Array = self.primitive.bind(*match_varying(operands), **params)
+        return out
+
+    def deftranspose(self, rule: Callable[..., Array]) -> None:
+        """Set the transpose, `rule(*residuals, ct, **params)`; a product is its own by default."""
+        self._transpose = rule
+
+    def defderivative(self, position: int, rule: Callable[..., Array]) -> None:
+        """Set the derivative by a residual: `rule(dr, *operands, **params)`, linear in dr."""
+        self._derivatives[position] = rule
+
+    def _lower(self, *operands: Array, **params: Hashable) -> Array:
+        return self._apply(*operands, **params).astype(operands[-1].dtype)
+
+    def _eager(self, *operands: Array, **params: Hashable) -> Array:
+        return self._jitted(tuple(params.items()), *operands)
+
+    @partial(jax.jit, static_argnums=(0, 1))
+    def _jitted(self, params: tuple[tuple[str, Hashable], ...], *operands: Array) -> Array:
+        return self(*operands, **dict(params))
+
+    def _jvp(self, primals: Any, tangents: Any, **params: Hashable) -> tuple[Array, Any]:
+        *residuals, _ = primals
+        *residual_tangents, dt = tangents
+        out = self(*primals, **params)
+        changes = [
+            self._derivatives[i](dr, *primals, **params)
+            for i, dr in enumerate(residual_tangents)
+            if type(dr) is not ad.Zero
+        ]
+        if type(dt) is not ad.Zero:
+            changes.append(self(*residuals, dt, **params))
+        return out, add(changes) if changes else zero_tangent(out)
+
+    def _transposed(self, ct: Any, *operands: Any, **params: Hashable) -> list[Any]:
+        *residuals, t = operands
+        zero = type(ct) is ad.Zero
+        t_bar = ad.Zero(t.aval) if zero else self._transpose(*residuals, ct, **params)
+        return [None] * len(residuals) + [t_bar]
+
+    def _batch(self, operands: Any, dims: Any, **params: Hashable) -> tuple[Array, int]:
+        size = next(x.shape[d] for x, d in zip(operands, dims, strict=True) if d is not None)
+        *residuals, t = (
+            jnp.expand_dims(x, 0) if d is None else jnp.moveaxis(x, d, 0)
+            for x, d in zip(operands, dims, strict=True)
+        )
+        t = jnp.broadcast_to(t, (size, *t.shape[1:]))
+        return self(*residuals, t, **params), 0
+
+
+def add(changes: Sequence[Array]) -> Array:
+    """The sum of one or more changes."""
+    return reduce(operator.add, changes)
+
+
+def changing(tangent: object) -> bool:
+    """Whether a tangent handed to a rule with `symbolic_zeros=True` is more than a zero."""
+    return type(tangent) is not SymbolicZero

@@ -1,0 +1,143 @@
+"""softmax and log-softmax: values, closed-form derivatives, Jacobians."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from jaxcalc._arrays import (
+    Accuracy,
+    Axis,
+    StaticAxis,
+    hashable_axis,
+    is_narrow,
+    jit_checked,
+    narrowed,
+    negative_axes,
+)
+from jaxcalc._rows import Rows, exponentials, fill, log_total, shifted, split_mask, total
+from jaxcalc._softmax_products import log_softmax_product, softmax_product
+
+
+def softmax(
+    x: ArrayLike,
+    axis: Axis = -1,
+    where: ArrayLike | None = None,
+    *,
+    accuracy: Accuracy = "high",
+) -> Array:
+    """s = exp(x) / Σ exp(x) along `axis`; ∂s/∂x = diag(s) − s sᵀ (notes §4).
+
+    Drop-in for `jax.nn.softmax`. Products with the Jacobian and its transpose are accurate to a
+    few units of u Σ_i s_k s_i |t_k − t_i|, u the unit roundoff, also where one class has nearly
+    all of the probability and where the tangent has a large constant part.
+
+    Args:
+        x: real array. Integers and booleans promote as integers do in `jax.numpy`.
+        axis: the class axis, a tuple of axes, or None for all of them.
+        where: boolean mask that broadcasts against `x` (and `x` against it): entries where it is
+            False are left out. Their value is 0, their derivative exactly 0, whatever `x` is there.
+        accuracy: "high" carries the rounding of x − max x along (float32 values within 8 ULP for
+            any logits); "fast" does not, with errors no larger than those of `jax.nn`.
+
+    Returns:
+        An array of the shape of `x` and `where` and the floating dtype of `x`. An entry −inf has
+        value 0 and derivative 0. A row all of whose entries are masked is 0; one that is −inf
+        throughout, or that holds +inf or NaN outside the mask, is NaN, and so are its derivatives
+        (in reverse mode not those by masked entries, which stay 0). What is kept for
+        the backward pass is the result (for 16-bit dtypes at "high" accuracy, `x`).
+
+    Raises:
+        TypeError: for complex input, a non-array, a mask that is not boolean, an `axis` that is
+            neither int, tuple nor None.
+        ValueError: for an axis out of bounds or repeated, a mask that does not broadcast, an
+            unknown `accuracy`.
+
+    >>> import jax, jax.numpy as jnp, jaxcalc as jc
+    >>> x = jnp.array([20.0, 0.0])
+    >>> print(jc.softmax(x))
+    [1.0000000e+00 2.0611537e-09]
+    >>> print(jax.jvp(jc.softmax, (x,), (jnp.array([1.0, 0.0]),))[1])
+    [ 2.0611537e-09 -2.0611537e-09]
+    >>> print(jax.jvp(jax.nn.softmax, (x,), (jnp.array([1.0, 0.0]),))[1])
+    [ 0.0000000e+00 -2.0611537e-09]
+    >>> print(jc.softmax(jnp.array([1.0, 1.0, 7.0]), where=jnp.array([True, True, False])))
+    [0.5 0.5 0. ]
+    """
+    return _softmax_of(x, where, axis=hashable_axis(axis), accuracy=accuracy)
+
+
+def log_softmax(
+    x: ArrayLike,
+    axis: Axis = -1,
+    where: ArrayLike | None = None,
+    *,
+    accuracy: Accuracy = "high",
+) -> Array:
+    """log softmax(x) = x − log Σ exp(x) along `axis`; its Jacobian is I − 1 sᵀ (numerator layout).
+
+    Drop-in for `jax.nn.log_softmax`. Arguments, dtypes and errors are those of `softmax`; products
+    with the Jacobian and with its transpose are as accurate.
+
+    Returns:
+        An array of the shape of `x` and `where` and the floating dtype of `x`, within
+        3 u (|result| + 4 + log₂ K) of the truth, u the unit roundoff of the dtype computed in
+        (float32 for 16-bit ones). Masked entries are −inf with derivative exactly 0. An entry −inf
+        stays −inf, with the derivative that the formula gives. A row that is −inf throughout, or
+        that holds +inf or NaN, is NaN. What is kept for the backward pass is `x`.
+
+    >>> import jax, jax.numpy as jnp, jaxcalc as jc
+    >>> x = jnp.array([20.0, 0.0])
+    >>> print(jax.vjp(jc.log_softmax, x)[1](jnp.array([1.0, 0.0]))[0])
+    [ 2.0611537e-09 -2.0611537e-09]
+    >>> print(jax.vjp(jax.nn.log_softmax, x)[1](jnp.array([1.0, 0.0]))[0])
+    [ 0.0000000e+00 -2.0611537e-09]
+    """
+    return _log_softmax_of(x, where, axis=hashable_axis(axis), accuracy=accuracy)
+
+
+@jit_checked("axis", "accuracy")
+def _softmax_of(
+    x: ArrayLike, where: ArrayLike | None, *, axis: StaticAxis, accuracy: Accuracy
+) -> Array:
+    array, chosen = split_mask("x", x, where)
+    rows = Rows(negative_axes(axis, array.ndim), accuracy)
+    return fill(_softmax(fill(array, chosen, -jnp.inf), rows), chosen, 0)
+
+
+@jit_checked("axis", "accuracy")
+def _log_softmax_of(
+    x: ArrayLike, where: ArrayLike | None, *, axis: StaticAxis, accuracy: Accuracy
+) -> Array:
+    array, chosen = split_mask("x", x, where)
+    rows = Rows(negative_axes(axis, array.ndim), accuracy)
+    return fill(log_softmax_rows(fill(array, chosen, -jnp.inf), rows), chosen, -jnp.inf)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _softmax(x: Array, rows: Rows) -> Array:  # s = exp(x) / 1ᵀexp(x)
+    e = exponentials(x, rows)
+    return narrowed(e / total(e, rows), x.dtype)
+
+
+@_softmax.defjvp  # ∂s/∂x = diag(s) − s sᵀ
+def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    s = _softmax(x, rows)
+    if rows.accuracy == "high" and is_narrow(x):
+        return s, softmax_product(x, dx, rows=rows)  # s has too few bits left
+    return s, softmax_product(s, dx, rows=rows._replace(source="softmax"))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def log_softmax_rows(x: Array, rows: Rows) -> Array:  # x − log 1ᵀexp(x)
+    d, _ = shifted(x, rows)
+    return narrowed(d - log_total(d, rows), x.dtype)
+
+
+@log_softmax_rows.defjvp  # I − 1 sᵀ
+def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return log_softmax_rows(x, rows), log_softmax_product(x, dx, rows=rows)

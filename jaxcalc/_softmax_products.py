@@ -1,0 +1,145 @@
+"""The linear maps of the softmax family, each a primitive.
+
+With s = softmax(x), in numerator layout:
+
+    softmax_product          J = diag(s) − s sᵀ     its own transpose
+    log_softmax_product      C = I − 1 sᵀ           t ↦ t − ⟨s, t⟩
+    log_softmax_transposed   Cᵀ = I − s 1ᵀ          g ↦ g − s Σg
+    logsumexp_product        sᵀ                     t ↦ ⟨s, t⟩
+    logsumexp_transposed     s                      g ↦ s g
+    weighted_sum             wᵀ, any weights w      t ↦ ⟨w, t⟩
+    weighted_sum_transposed  w                      g ↦ w g
+
+J = diag(s) C, and C annihilates constants. What t has in common is taken off before the products
+are formed, as the difference from one entry of t: exact, so that nothing is left of it. That entry
+belongs to the likeliest class near the mean, which is the winner where one class has most of the
+probability, however close that is to 1. One more mean is taken off, since the rounded s does not
+sum to 1. In Cᵀg the entry of a class with most of the probability, whose terms cancel, is minus the
+sum of the others.
+
+How they change with x, where ds = J dx:
+
+    dJ t = Cᵀ(ds ⊙ C t)     dC t = −⟨dx, J t⟩ 1     dCᵀ g = −ds Σg
+    dsᵀ t = ⟨dx, J t⟩       ds g
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxcalc._arrays import is_narrow, wide
+from jaxcalc._compat import with_axes
+from jaxcalc._products import JacobianProduct
+from jaxcalc._rows import Rows, probabilities, total
+
+
+def center(s: Array, t: Array, rows: Rows) -> Array:
+    """C t = t − ⟨s, t⟩."""
+    # a softmax of 16 bits is far from a sum of 1: what t has in common must go first
+    careful, t = rows.accuracy == "high" or is_narrow(t), wide(t)
+    if careful:
+        t -= _anchor(s, t, rows)
+        t -= total(s * t, rows)
+    return t - total(s * t, rows)
+
+
+def _anchor(s: Array, t: Array, rows: Rows) -> Array:
+    """The entry of t at the likeliest class near the mean: within three mean deviations of it."""
+    distance = jnp.abs(t - total(s * t, rows))
+    near = jnp.where(distance <= 3 * total(s * distance, rows), s, 0)
+    likeliest = near == jnp.max(near, rows.axes, keepdims=True, initial=0)
+    return jnp.max(t, rows.axes, keepdims=True, where=likeliest, initial=-jnp.inf)
+
+
+def center_transposed(s: Array, g: Array, rows: Rows) -> Array:
+    """Cᵀ g = g − s Σg."""
+    g = wide(g)
+    h = g - s * total(g, rows)
+    return h - _major(s) * total(h, rows) if rows.accuracy == "high" else h
+
+
+def _major(s: Array) -> Array:
+    """One-hot where a class has more than half of the probability, else 0."""
+    return jnp.where(s > 0.5, 1, 0).astype(s.dtype)
+
+
+def _softmax(r: Array, t: Array, *, rows: Rows) -> Array:
+    s = probabilities(r, rows)
+    return s * center(s, t, rows)
+
+
+def _log_softmax(r: Array, t: Array, *, rows: Rows) -> Array:
+    return center(probabilities(r, rows), t, rows)
+
+
+def _log_softmax_transposed(r: Array, g: Array, *, rows: Rows) -> Array:
+    return center_transposed(probabilities(r, rows), g, rows)
+
+
+def _logsumexp(r: Array, t: Array, *, rows: Rows) -> Array:
+    return total(probabilities(r, rows) * wide(t), rows)
+
+
+def _logsumexp_transposed(r: Array, g: Array, *, rows: Rows) -> Array:
+    return probabilities(r, rows) * wide(g)
+
+
+def row_sum_aval(*avals: Any, rows: Rows) -> Any:
+    """The last operand's type with size 1 along the row."""
+    return with_axes(avals[-1], rows.axes, None)
+
+
+def row_aval(*avals: Any, rows: Rows) -> Any:
+    """The last operand's type, along the row that of the first."""
+    return with_axes(avals[-1], rows.axes, avals[0])
+
+
+softmax_product = JacobianProduct("softmax_product", _softmax)
+log_softmax_product = JacobianProduct("log_softmax_product", _log_softmax)
+log_softmax_transposed = JacobianProduct("log_softmax_transposed", _log_softmax_transposed)
+logsumexp_product = JacobianProduct("logsumexp_product", _logsumexp, row_sum_aval)
+logsumexp_transposed = JacobianProduct("logsumexp_transposed", _logsumexp_transposed, row_aval)
+
+log_softmax_product.deftranspose(log_softmax_transposed)
+log_softmax_transposed.deftranspose(log_softmax_product)
+logsumexp_product.deftranspose(logsumexp_transposed)
+logsumexp_transposed.deftranspose(logsumexp_product)
+
+
+def softmax_change(r: Array, dr: Array, rows: Rows) -> Array:
+    """ds: the change of the softmax when what was kept of it changes by dr."""
+    return dr if rows.source == "softmax" else softmax_product(r, dr, rows=rows)
+
+
+def mean_change(dr: Array, r: Array, t: Array, rows: Rows) -> Array:
+    """⟨ds, t⟩ = ⟨ds, C t⟩ = ⟨dx, J t⟩."""
+    product = log_softmax_product if rows.source == "softmax" else softmax_product
+    return total(dr * product(r, t, rows=rows), rows)
+
+
+softmax_product.defderivative(
+    0,
+    lambda dr, r, t, *, rows: log_softmax_transposed(
+        r, softmax_change(r, dr, rows) * log_softmax_product(r, t, rows=rows), rows=rows
+    ),
+)
+log_softmax_product.defderivative(
+    0, lambda dr, r, t, *, rows: jnp.broadcast_to(-mean_change(dr, r, t, rows), t.shape)
+)
+log_softmax_transposed.defderivative(
+    0, lambda dr, r, g, *, rows: -softmax_change(r, dr, rows) * total(g, rows)
+)
+logsumexp_product.defderivative(0, lambda dr, r, t, *, rows: mean_change(dr, r, t, rows))
+logsumexp_transposed.defderivative(0, lambda dr, r, g, *, rows: softmax_change(r, dr, rows) * g)
+
+weighted_sum = JacobianProduct(
+    "weighted_sum", lambda w, t, *, rows: total(wide(w) * wide(t), rows), row_sum_aval
+)
+weighted_sum_transposed = JacobianProduct(
+    "weighted_sum_transposed", lambda w, g, *, rows: w * g, row_aval
+)
+weighted_sum.deftranspose(weighted_sum_transposed)
+weighted_sum_transposed.deftranspose(weighted_sum)
+weighted_sum.defderivative(0, lambda dw, w, t, *, rows: total(dw * t, rows))
+weighted_sum_transposed.defderivative(0, lambda dw, w, g, *, rows: dw * g)
