@@ -1,0 +1,128 @@
+"""jaxcalc and jax.nn, under `jit`, with derivatives by JAX's own transformations."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxcalc as jc
+from benchmarks.peers.peer import ELEMENTWISE, ORDERS, ROWS, Array, Peer
+
+Function = Callable[..., jax.Array]
+Transformation = Callable[[Function], Function]
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+class Library(NamedTuple):
+    """Functions by name: elementwise ones, and those of rows along the last axis."""
+
+    functions: Mapping[str, Function]
+    jacobians: Mapping[str, Function]  # of one row
+
+    def make(self, function: str, quantity: str) -> Function:
+        """That quantity of that function, as a function of x and of a tangent or cotangent."""
+        if quantity == "jacobian":
+            return value(jax.vmap(self.jacobians[function]))
+        return QUANTITIES[quantity](self.functions[function])
+
+
+def jax_nn() -> Library:
+    """The functions of `jax.nn`."""
+    functions: dict[str, Function] = {name: getattr(jax.nn, name) for name in ELEMENTWISE}
+    functions |= {name: functools.partial(getattr(jax.nn, name), axis=-1) for name in ROWS}
+    return Library(functions, _by_reverse_mode(functions))
+
+
+def jaxcalc_high() -> Library:
+    """The functions of jaxcalc, and its closed-form Jacobians."""
+    functions = _jaxcalc("high")
+    return Library(functions, {name: getattr(jc, f"{name}_jacobian") for name in functions})
+
+
+def jaxcalc_fast() -> Library:
+    """The functions of jaxcalc at accuracy "fast", which the closed forms do not have."""
+    functions = _jaxcalc("fast")
+    return Library(functions, _by_reverse_mode(functions))
+
+
+def _jaxcalc(accuracy: str) -> dict[str, Function]:
+    own = functools.partial(functools.partial, accuracy=accuracy)
+    elementwise = {name: own(getattr(jc, name)) for name in ELEMENTWISE}
+    return elementwise | {name: own(getattr(jc, name), axis=-1) for name in ROWS}
+
+
+def _by_reverse_mode(functions: Mapping[str, Function]) -> dict[str, Function]:
+    return {name: jax.jacrev(f) for name, f in functions.items()}
+
+
+def libraries() -> dict[str, Library]:
+    """The libraries and ways of use that are compared on JAX, by name."""
+    return {"jaxcalc high": jaxcalc_high(), "jaxcalc fast": jaxcalc_fast(), "jax.nn": jax_nn()}
+
+
+# --- quantities: each transforms f into a function of x and of a tangent or cotangent t ---
+
+
+def value(f: Function) -> Function:
+    """f(x)."""
+    return lambda x, t: f(x)
+
+
+def jvp(f: Function) -> Function:
+    """The Jacobian times t."""
+    return lambda x, t: jax.jvp(f, (x,), (t,))[1]
+
+
+def vjp(f: Function) -> Function:
+    """The transposed Jacobian times t."""
+    return lambda x, t: jax.vjp(f, x)[1](t)[0]
+
+
+def derivative(order: int) -> Transformation:
+    """The elementwise derivative of that order, by reverse mode every time."""
+
+    def transform(f: Function) -> Function:
+        for _ in range(order):
+            f = _derivative(f)
+        return value(f)
+
+    return transform
+
+
+def _derivative(f: Function) -> Function:
+    return lambda x: jax.vjp(f, x)[1](jnp.ones_like(x))[0]
+
+
+QUANTITIES: dict[str, Transformation] = {
+    **{name: derivative(order) for order, name in enumerate(ORDERS)},
+    "jvp": jvp,
+    "vjp": vjp,
+}
+
+
+def find() -> list[Peer]:
+    """Both accuracies of jaxcalc, and jax.nn."""
+    return [
+        Peer(name, _version(name), DTYPES, _evaluator(library))
+        for name, library in libraries().items()
+    ]
+
+
+def _version(name: str) -> str:
+    return str(jax.__version__ if name == "jax.nn" else jc.__version__)
+
+
+def _evaluator(library: Library) -> Callable[[str, str, Array, Array], Array]:
+    @functools.cache
+    def compiled(function: str, quantity: str) -> Function:
+        return jax.jit(library.make(function, quantity))
+
+    def evaluate(function: str, quantity: str, x: Array, t: Array) -> Array:
+        with jax.enable_x64(x.dtype == np.float64):
+            return np.asarray(compiled(function, quantity)(jnp.asarray(x), jnp.asarray(t)))
+
+    return evaluate

@@ -1,0 +1,74 @@
+"""The plain forms in float64, against which a result is checked before it is timed.
+
+They lose digits where classes dominate; on the random data of the timings that does not show.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.oracles.wide import Array
+
+
+def _sigmoid(x: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def _logsumexp(x: Array) -> Array:
+    top = x.max(-1, keepdims=True)
+    return np.asarray(top + np.log(np.exp(x - top).sum(-1, keepdims=True)))
+
+
+def _softmax(x: Array) -> Array:
+    return np.asarray(np.exp(x - _logsumexp(x)))
+
+
+def _dot(s: Array, t: Array) -> Array:
+    return np.asarray(np.einsum("...k,...k->...", s, t))[..., None]
+
+
+def _identity(x: Array) -> Array:
+    return np.eye(x.shape[-1])
+
+
+VALUES: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": _sigmoid,
+    "log_sigmoid": lambda x: -np.logaddexp(0, -x),
+    "softmax": _softmax,
+    "log_softmax": lambda x: x - _logsumexp(x),
+    "logsumexp": lambda x: _logsumexp(x)[..., 0],
+}
+
+# J t, from x and t
+JVPS: dict[str, Callable[[Array, Array], Array]] = {
+    "sigmoid": lambda x, t: _sigmoid(x) * _sigmoid(-x) * t,
+    "log_sigmoid": lambda x, t: _sigmoid(-x) * t,
+    "softmax": lambda x, t: _softmax(x) * (t - _dot(_softmax(x), t)),
+    "log_softmax": lambda x, t: t - _dot(_softmax(x), t),
+    "logsumexp": lambda x, t: _dot(_softmax(x), t)[..., 0],
+}
+
+# Jᵀ g; the others are symmetric
+VJPS = JVPS | {
+    "log_softmax": lambda x, g: g - _softmax(x) * g.sum(-1, keepdims=True),
+    "logsumexp": lambda x, g: _softmax(x) * g[..., None],
+}
+
+JACOBIANS: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": lambda x: (_sigmoid(x) * _sigmoid(-x))[..., None] * _identity(x),
+    "softmax": lambda x: _softmax(x)[..., None] * (_identity(x) - _softmax(x)[..., None, :]),
+    "log_softmax": lambda x: _identity(x) - _softmax(x)[..., None, :],
+}
+
+_OUTPUTS: dict[str, Callable[[str, Array, Array], tuple[Array, ...]]] = {
+    "value": lambda f, x, t: (VALUES[f](x),),
+    "jvp": lambda f, x, t: (VALUES[f](x), JVPS[f](x, t)),
+    "vjp": lambda f, x, t: (VJPS[f](x, t),),
+    "value+vjp": lambda f, x, t: (VALUES[f](x), VJPS[f](x, t)),
+    "jacobian": lambda f, x, t: (JACOBIANS[f](x),),
+}
+
+
+def reference(function: str, quantity: str, x: Array, t: Array) -> tuple[Array, ...]:
+    """All outputs of a cell, in float64."""
+    return _OUTPUTS[quantity](function, x.astype(np.float64), t.astype(np.float64))
