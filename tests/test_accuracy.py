@@ -1,0 +1,239 @@
+"""Errors in units in the last place, over the whole range of each dtype."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxcalc as jc
+from benchmarks import oracles
+
+NARROW = ("float16", "bfloat16")
+DTYPES = (*NARROW, "float32", "float64")
+WIDE = ("float32", "float64")
+
+
+@pytest.fixture(autouse=True)
+def double_when_needed(request):
+    with jax.enable_x64("float64" in request.node.name):
+        yield
+
+
+def numbers(dtype):
+    """Every 16-bit number, an even sample of the bit patterns of the others, and a dense middle."""
+    if dtype in NARROW:
+        return np.arange(2**16, dtype=np.uint16).view(jnp.dtype(dtype))
+    if dtype == "float32":
+        bits = np.arange(0, 2**32, 19997, dtype=np.uint32).view(np.float32)
+        return np.concatenate([bits, np.linspace(-104, 104, 200_001, dtype=np.float32)])
+    rng = np.random.default_rng(0)
+    near_zero_of_third = 1.3169578969248166 + 1e-9 * rng.normal(size=100)
+    sizes = np.exp(rng.uniform(-700, 6.6, size=1000)) * rng.choice([-1, 1], size=1000)
+    return np.concatenate(
+        [rng.uniform(-708, 708, 500), rng.normal(size=1000), sizes, near_zero_of_third]
+    )
+
+
+def forward(f):
+    return lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
+
+
+def reverse(f):
+    return jax.grad(lambda x: f(x).sum())
+
+
+def nth(f, order, step):
+    for _ in range(order):
+        f = step(f)
+    return jax.jit(f)
+
+
+def worst_ulp(got, true):
+    """The largest error among results that are normal numbers, if there are any."""
+    normal = oracles.is_normal(true, got.dtype)
+    return np.max(oracles.ulp_error(got, true)[normal], initial=0)
+
+
+def finite(x):
+    return x[np.asarray(jnp.isfinite(x))]
+
+
+# (function, order): the largest error in float32, float64 and the 16-bit dtypes
+LOGISTIC_BOUNDS = {
+    ("sigmoid", 0): (3, 5, 0.51),
+    ("sigmoid", 1): (3, 5, 0.51),
+    ("sigmoid", 2): (8, 8, 1),
+    ("sigmoid", 3): (16, 16, 1),
+    ("log_sigmoid", 0): (4, 5, 0.51),
+    ("log_sigmoid", 1): (4, 5, 0.51),
+    ("softplus", 0): (4, 5, 0.51),
+    ("softplus", 1): (4, 5, 0.51),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "order"), LOGISTIC_BOUNDS)
+def test_logistic_family(name, order, dtype):
+    bounds = LOGISTIC_BOUNDS[name, order]
+    bound = bounds[2] if dtype in NARROW else bounds[WIDE.index(dtype)]
+    x = finite(numbers(dtype))
+    true = getattr(oracles, name)(x, order)
+    for step in (forward, reverse)[: 1 + (order > 0)]:
+        got = nth(getattr(jc, name), order, step)(x)
+        assert oracles.worst_ulp(got, true) <= bound
+
+
+def rows(dtype, classes, scale, seed=0):
+    count = max(2, min(200, (2_000 if dtype == "float64" else 20_000) // classes))
+    x = scale * np.random.default_rng(seed).normal(size=(count, classes))
+    return np.asarray(jnp.asarray(x, dtype))
+
+
+@pytest.mark.parametrize("scale", [0.1, 1, 10, 60])
+@pytest.mark.parametrize("classes", [2, 10, 1000, 50_000])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softmax_values(dtype, classes, scale):
+    x = rows(dtype, classes, scale)
+    s, log_s, lse = jax.jit(lambda x: (jc.softmax(x), jc.log_softmax(x), jc.logsumexp(x, axis=-1)))(
+        x
+    )
+    bound = {"float32": 8, "float64": 10}.get(dtype, 0.51)
+    assert worst_ulp(s, oracles.softmax(x)) <= bound
+    for got, true in ((log_s, oracles.log_softmax(x)), (lse, oracles.logsumexp(x))):
+        assert np.all(error_beyond_rounding(got, true) <= log_bound(got.dtype, true, classes))
+
+
+def log_bound(dtype, true, classes):
+    """3 u (|result| + 4 + log₂ K), with the u of float32 where the dtype is computed in it."""
+    u = min(oracles.unit_roundoff(dtype), oracles.unit_roundoff("float32"))
+    return 3 * u * (np.abs(true) + 4 + np.log2(classes))
+
+
+def error_beyond_rounding(got, true):
+    """|got − true|, less what rounding once to a 16-bit dtype costs."""
+    error = np.abs(np.asarray(got, true.dtype) - true)
+    return error - oracles.unit_roundoff(got.dtype) * np.abs(true) * (got.dtype.name in NARROW)
+
+
+def jvp_of(f):
+    return jax.jit(lambda x, t: jax.jvp(f, (x,), (t,))[1])
+
+
+def vjp_of(f):
+    return jax.jit(lambda x, g: jax.vjp(f, x)[1](g)[0])
+
+
+PRODUCTS = {
+    "softmax jvp": (jvp_of(jc.softmax), oracles.softmax_product),
+    "softmax vjp": (vjp_of(jc.softmax), oracles.softmax_product),
+    "log_softmax jvp": (jvp_of(jc.log_softmax), oracles.log_softmax_jvp),
+    "log_softmax vjp": (vjp_of(jc.log_softmax), oracles.log_softmax_vjp),
+}
+
+
+def in_range(x):
+    """Whether the probabilities of each row are large enough for products to be normal numbers."""
+    smallest = oracles.SMALLEST[x.dtype.name]
+    return np.all(np.asarray(oracles.softmax(x), np.float64) > smallest, axis=-1)
+
+
+def worst_over_condition(got, true, chosen):
+    error = oracles.error_over_condition(got, true.value, true.condition)
+    normal = oracles.is_normal(true.value, got.dtype)
+    return np.max(error[chosen][normal[chosen]], initial=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("logits", oracles.LOGITS)
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products(name, logits, dtype):
+    product, oracle = PRODUCTS[name]
+    bound = 2 if dtype in NARROW else 50
+    for classes in (2, 3, 100):
+        x = oracles.make_logits(logits, (40, classes), dtype, seed=classes)
+        for tangents in oracles.TANGENTS:
+            t = oracles.make_tangents(tangents, x.shape, dtype)
+            worst = worst_over_condition(product(x, t), oracle(x, t), in_range(x))
+            assert worst <= bound, (classes, tangents)
+
+
+loss = jax.jit(lambda x, y: jc.softmax_cross_entropy(x, y))
+loss_gradient = jax.jit(jax.grad(lambda x, y: jc.softmax_cross_entropy(x, y).sum()))
+loss_change = jax.jit(
+    lambda x, y, t: jax.jvp(lambda x: jc.softmax_cross_entropy(x, y), (x,), (t,))[1]
+)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("logits", oracles.LOGITS)
+def test_cross_entropy(logits, dtype):
+    bound = 2 if dtype in NARROW else 50
+    for classes in (2, 3, 100):
+        x = oracles.make_logits(logits, (40, classes), dtype, seed=classes)
+        labels = np.random.default_rng(2).integers(classes, size=len(x))
+        got, true = loss(x, labels), oracles.cross_entropy(x, labels)
+        assert np.all(error_beyond_rounding(got, true) <= log_bound(dtype, true, classes))
+        got, true = loss_gradient(x, labels), oracles.cross_entropy_gradient(x, labels)
+        assert worst_over_condition(got, true, in_range(x)) <= bound
+        for tangents in oracles.TANGENTS:
+            t = oracles.make_tangents(tangents, x.shape, dtype)
+            got, true = loss_change(x, labels, t), oracles.cross_entropy_jvp(x, labels, t)
+            assert worst_over_condition(got, true, in_range(x)) <= bound, (classes, tangents)
+
+
+dense_jacobian = jax.jit(jax.vmap(jc.softmax_jacobian))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("logits", oracles.LOGITS)
+def test_dense_softmax_jacobian(logits, dtype):
+    bound = {"float32": 10, "float64": 12}.get(dtype, 0.51)
+    for classes in (2, 3, 100):
+        x = oracles.make_logits(logits, (10, classes), dtype, seed=classes)
+        got = dense_jacobian(x)
+        assert worst_ulp(got, oracles.softmax_jacobian(x)) <= bound
+
+
+FAST = {
+    name: (
+        jax.jit(partial(getattr(jc, name), accuracy="fast")),
+        jax.jit(getattr(jax.nn, name)),
+        getattr(oracles, name),
+    )
+    for name in ("softmax", "log_softmax")
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("logits", ["one majority", "scale 1", "scale 10", "scale 60"])
+@pytest.mark.parametrize("name", FAST)
+def test_fast_is_no_worse_than_jax_nn(name, logits, dtype):
+    fast, theirs, oracle = FAST[name]
+    x = oracles.make_logits(logits, (100, 30), dtype)
+    true = oracle(x)
+    assert worst_ulp(fast(x), true) <= max(0.51, worst_ulp(theirs(x), true))
+
+
+def test_jax_nn_would_fail_these_bounds():
+    """The bounds are no formality."""
+    x = np.float32(20)
+    assert oracles.worst_ulp(jax.grad(jax.nn.sigmoid)(x), oracles.sigmoid(x, 1)) > 1e6
+    x, t = np.array([[20, 0]], np.float32), np.array([[1, 0]], np.float32)
+    true = oracles.softmax_product(x, t)
+    assert worst_over_condition(jvp_of(jax.nn.softmax)(x, t), true, [True]) > 1e6
+    x = 60 * np.random.default_rng(0).normal(size=(20, 10)).astype(np.float32)
+    assert oracles.worst_ulp(jax.jit(jax.nn.softmax)(x), oracles.softmax(x)) > 20
+
+
+def test_a_product_before_softmax_is_not_contracted():
+    """XLA may round x·c − max once where x·c is rounded on its own elsewhere (jax#37234)."""
+    a = np.random.default_rng(0).normal(size=(50, 40)).astype(np.float32)
+    for c in (np.float32(30.1), np.float32(3.1e10)):
+        x = a * c
+        for f, oracle in ((jc.softmax, oracles.softmax), (jc.log_softmax, oracles.log_softmax)):
+            got = jax.jit(lambda a, c, f=f: f(a * c))(a, c)
+            true = oracle(x)
+            error = np.abs(np.asarray(got, np.float64) - true)
+            assert np.all(error <= 2e-7 * (np.abs(true) + 10))

@@ -1,0 +1,166 @@
+"""What is refused, and in which words."""
+
+import functools
+import inspect
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxcalc as jc
+
+ROWWISE = {"softmax": jc.softmax, "log_softmax": jc.log_softmax, "logsumexp": jc.logsumexp}
+ELEMENTWISE = {"sigmoid": jc.sigmoid, "log_sigmoid": jc.log_sigmoid, "softplus": jc.softplus}
+CROSS_ENTROPY = {
+    "softmax_cross_entropy": functools.partial(jc.softmax_cross_entropy, labels=np.array([0, 1])),
+    "sigmoid_binary_cross_entropy": functools.partial(jc.sigmoid_binary_cross_entropy, labels=1),
+}
+FIRST = {"logsumexp": "a"} | dict.fromkeys(CROSS_ENTROPY, "logits")  # its name; else x
+FUNCTIONS = ELEMENTWISE | ROWWISE | CROSS_ENTROPY
+AXED = ROWWISE | {"softmax_cross_entropy": CROSS_ENTROPY["softmax_cross_entropy"]}
+X = np.ones((2, 3), np.float32)
+
+
+def refused(error, message, f, *args, **kwargs):
+    with pytest.raises(error, match="^" + re.escape(message)):
+        f(*args, **kwargs)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_first_argument_is_a_real_array(name):
+    f, x = FUNCTIONS[name], FIRST.get(name, "x")
+    for dtype in (np.complex64, np.complex128):
+        refused(TypeError, f"`{x}` must be real, but got dtype complex64", f, X.astype(dtype))
+    refused(TypeError, f"`{x}` must be real, but got dtype complex64", f, 1j)
+    for other, kind in ([[1.0]], "list"), ((1.0,), "tuple"), (None, "NoneType"):
+        message = f"`{x}` must be an array or a scalar, but got {kind}; wrap it in `jnp.asarray`"
+        refused(TypeError, message, f, other)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_accuracy_is_one_of_two_words(name):
+    message = "`accuracy` must be 'high' or 'fast', but got 'best'"
+    refused(ValueError, message, FUNCTIONS[name], X, accuracy="best")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_accuracy_is_keyword_only(name):
+    kind = inspect.signature(getattr(jc, name)).parameters["accuracy"].kind
+    assert kind is inspect.Parameter.KEYWORD_ONLY
+
+
+@pytest.mark.parametrize("name", AXED)
+def test_axes(name):
+    f = AXED[name]
+    for axis in (1.0, "0", True, (0, 1.0)):
+        message = f"`axis` must be an int, a tuple of ints or None, but got {axis!r}."
+        refused(TypeError, message, f, X, axis=axis)
+    for axis in (2, -3, (0, 5)):
+        message = f"`axis` must lie in [-2, 2) for an array of rank 2, but got {axis}"
+        refused(ValueError, message, f, X, axis=axis)
+    for axis in ((0, -2), (1, 1)):
+        message = f"`axis` must not repeat an axis, but got the duplicate value {axis}."
+        refused(ValueError, message, f, X, axis=axis)
+    message = "`axis` must lie in [0, 0) for an array of rank 0, but got 0"
+    refused(ValueError, message, f, 1.0, axis=0)
+
+
+@pytest.mark.parametrize("name", AXED)
+def test_masks(name):
+    f, x = AXED[name], FIRST.get(name, "x")
+    for dtype in ("int32", "float32"):
+        message = f"`where` must be a boolean array, but got dtype {dtype}; compare it"
+        refused(TypeError, message, f, X, where=np.ones((2, 3), dtype))
+    message = f"`where` must broadcast against `{x}`, but got shapes (4,) and (2, 3)."
+    refused(ValueError, message, f, X, where=np.ones(4, bool))
+
+
+@pytest.mark.parametrize("name", AXED)
+def test_axes_and_masks_are_checked_under_jit_and_vmap(name):
+    f, x = AXED[name], FIRST.get(name, "x")
+    message = f"`where` must broadcast against `{x}`, but got shapes (4,) and (2, 3)."
+    refused(ValueError, message, jax.jit(lambda x: f(x, where=np.ones(4, bool))), X)
+    message = "`axis` must lie in [-2, 2) for an array of rank 2, but got 2"
+    refused(ValueError, message, jax.vmap(lambda x: f(x, axis=2)), X[None])
+
+
+def test_weights():
+    message = "`b` must be real, but got dtype complex64"
+    refused(TypeError, message, jc.logsumexp, X, b=np.ones(3, np.complex64))
+    message = "`b` must broadcast against `a`, but got shapes (2,) and (2, 3)."
+    refused(ValueError, message, jc.logsumexp, X, b=np.ones(2, np.float32))
+    for other, kind in ([[1.0, 2.0, 3.0], "list"], [(1.0,), "tuple"], [{}, "dict"]):
+        message = f"`b` must be an array or a scalar, but got {kind}"
+        refused(TypeError, message, jc.logsumexp, X, b=other)
+
+
+def test_a_mask_is_an_array():
+    for f in ROWWISE.values():
+        message = "`where` must be an array or a scalar, but got list"
+        refused(TypeError, message, f, X, where=[True, False, True])
+
+
+def test_labels_of_the_softmax_cross_entropy():
+    f = jc.softmax_cross_entropy
+    message = (
+        "`labels` must be integers (class indices) or floats (distributions), but got dtype bool"
+    )
+    refused(TypeError, message, f, X, np.ones((2, 3), bool))
+    refused(
+        TypeError, "`labels` must be real, but got dtype complex64", f, X, X.astype("complex64")
+    )
+    fitting = {
+        "class indices (dtype int32) must have shape (2,)": [(3,), (2, 1), ()],
+        "distributions (dtype float32) must have shape (2, 3)": [(3,), (2, 4), (3, 2)],
+    }
+    for required, shapes in fitting.items():
+        for shape in shapes:
+            message = (
+                f"`labels` given as {required} for `logits` of shape (2, 3), but got shape {shape}."
+            )
+            dtype = "int32" if "int32" in required else "float32"
+            refused(ValueError, message, f, X, np.zeros(shape, dtype))
+    for axis in ((0, 1), None):
+        message = (
+            "`labels` given as class indices need a single class axis, but `axis` names 2; "
+            "give distributions"
+        )
+        refused(ValueError, message, f, X, np.zeros((), np.int32), axis)
+    for other, kind in (([0, 1], "list"), (None, "NoneType")):
+        refused(TypeError, f"`labels` must be an array or a scalar, but got {kind}", f, X, other)
+
+
+def test_labels_of_the_binary_cross_entropy():
+    f = jc.sigmoid_binary_cross_entropy
+    message = "`labels` must broadcast against `logits`, but got shapes (2,) and (2, 3)."
+    refused(ValueError, message, f, X, np.ones(2))
+    refused(TypeError, "`labels` must be real, but got dtype complex64", f, X, 1j)
+    for other, kind in (([0, 1, 0], "list"), (None, "NoneType")):
+        refused(TypeError, f"`labels` must be an array or a scalar, but got {kind}", f, X, other)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_integers_have_no_derivative(name):
+    with pytest.raises(TypeError, match="requires real- or complex-valued inputs"):
+        jax.grad(lambda x: jnp.sum(FUNCTIONS[name](x)))(X.astype(np.int32))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_no_array_is_refused_before_jax_sees_it(name):
+    f, x = FUNCTIONS[name], FIRST.get(name, "x")
+    refused(TypeError, f"`{x}` must be an array or a scalar, but got object;", f, object())
+    refused(TypeError, f"`{x}` must be an array or a scalar, but got str;", f, "x")
+    strings = np.array(["x"])
+    refused(TypeError, f"`{x}` must hold numbers, but got dtype <U1; convert it", f, strings)
+    refused(TypeError, f"`{x}` must hold numbers, but got dtype key<fry>.", f, jax.random.key(0))
+    message = "`accuracy` must be 'high' or 'fast', but got ['high']"
+    refused(ValueError, message, f, X, accuracy=["high"])
+
+
+@pytest.mark.parametrize("name", AXED)
+def test_a_list_of_axes_is_a_tuple_of_axes(name):
+    x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    f = ROWWISE.get(name, lambda x, axis: jc.softmax_cross_entropy(x, x / 276, axis))
+    np.testing.assert_array_equal(f(x, axis=[0, -1]), f(x, axis=(0, -1)))

@@ -1,0 +1,192 @@
+"""The dense Jacobians against autodiff of the package's functions and of the plain formulas."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from functions import (
+    assert_close,
+    eighths,
+    plain_log_softmax,
+    plain_logsumexp,
+    plain_softmax,
+    quick_jit,
+)
+
+import jaxcalc as jc
+
+LAYOUTS = ["numerator", "denominator"]
+DTYPES = ["float16", "bfloat16", "float32", "float64"]
+X, T = eighths(5), eighths(5)
+BATCH = eighths(3, 5)
+
+# The Jacobian, its function, and the same function in plain `jax.numpy`.
+TABLE = {
+    "sigmoid": (jc.sigmoid_jacobian, jc.sigmoid, lambda x: 1 / (1 + jnp.exp(-x))),
+    "log_sigmoid": (jc.log_sigmoid_jacobian, jc.log_sigmoid, lambda x: -jnp.log1p(jnp.exp(-x))),
+    "softplus": (jc.softplus_jacobian, jc.softplus, lambda x: jnp.log1p(jnp.exp(x))),
+    "softmax": (jc.softmax_jacobian, jc.softmax, plain_softmax),
+    "log_softmax": (jc.log_softmax_jacobian, jc.log_softmax, plain_log_softmax),
+    # one row, as a scalar by a vector has in numerator layout
+    "logsumexp": (
+        jc.logsumexp_jacobian,
+        functools.partial(jc.logsumexp, keepdims=True),
+        functools.partial(plain_logsumexp, keepdims=True),
+    ),
+}
+over_table = pytest.mark.parametrize("name", TABLE)
+
+
+def in_layout(J, layout):
+    return J if layout == "numerator" else np.swapaxes(J, -1, -2)
+
+
+@functools.cache
+def truth(name):
+    """The Jacobian at X and its change along T, in numerator layout, by autodiff in float64."""
+    with jax.enable_x64(True):
+        J = jax.jacfwd(TABLE[name][2])
+        both = quick_jit(lambda x, t: jax.jvp(J, (x,), (t,)))
+        return tuple(map(np.asarray, both(jnp.asarray(X), jnp.asarray(T))))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@over_table
+def test_entries_in_every_dtype(name, dtype):
+    with jax.enable_x64(dtype == "float64"):
+        closed = TABLE[name][0]
+        J = jax.jit(lambda x: [closed(x, layout=layout) for layout in LAYOUTS])(
+            jnp.asarray(X, dtype)
+        )
+        for matrix, layout in zip(J, LAYOUTS, strict=True):
+            assert matrix.dtype == dtype
+            assert_close(
+                matrix, in_layout(truth(name)[0], layout), units=1 if dtype[:2] != "fl" else 4
+            )
+
+
+@over_table
+def test_equal_to_forward_and_reverse_autodiff(name):
+    closed, own, _ = TABLE[name]
+    every = jax.jit(lambda x: (closed(x), jax.jacfwd(own)(x), jax.jacrev(own)(x)))
+    J, forward, reverse = every(jnp.asarray(X))
+    assert_close(forward, np.asarray(J))
+    assert_close(reverse, np.asarray(J))
+
+
+@over_table
+def test_differentiable_in_both_modes_and_layouts(name):
+    def changes(layout, x, t):
+        closed = functools.partial(TABLE[name][0], layout=layout)
+        return jax.jvp(closed, (x,), (t,))[1], jax.jacrev(closed)(x) @ t
+
+    every = quick_jit(lambda x, t: [changes(layout, x, t) for layout in LAYOUTS])
+    got = every(jnp.asarray(X), jnp.asarray(T))
+    for both, layout in zip(got, LAYOUTS, strict=True):
+        assert_close(both, [in_layout(truth(name)[1], layout)] * 2)
+
+
+@over_table
+def test_batches_by_vmap(name):
+    closed = TABLE[name][0]
+    every = quick_jit(
+        lambda x: [jax.vmap(functools.partial(closed, layout=layout))(x) for layout in LAYOUTS]
+    )
+    numerator, denominator = every(jnp.asarray(BATCH))
+    assert_close(numerator, np.stack([closed(jnp.asarray(x)) for x in BATCH]))
+    np.testing.assert_array_equal(denominator, numerator.mT)
+
+
+@pytest.mark.parametrize("x", [0.5, np.zeros((2, 3)), np.zeros((1, 1, 3))], ids=np.shape)
+@over_table
+def test_only_vectors(name, x):
+    with pytest.raises(
+        ValueError, match=r"`x` must be a vector \(rank 1\), but got shape .*`jax.vmap`"
+    ):
+        TABLE[name][0](x)
+
+
+@over_table
+def test_what_is_refused(name):
+    closed = TABLE[name][0]
+    with pytest.raises(TypeError, match=r"`x` must be real, but got dtype complex64"):
+        closed(jnp.zeros(3, jnp.complex64))
+    with pytest.raises(TypeError, match="`x` must be an array or a scalar, but got list"):
+        closed([1.0, 2.0])
+    with pytest.raises(ValueError, match="column"):
+        closed(jnp.zeros(3), layout="column")
+
+
+@over_table
+def test_integers_and_booleans_are_accepted(name):
+    closed = TABLE[name][0]
+    for integers in (np.array([1, 0, 2]), np.array([True, False, True])):
+        J = closed(integers)
+        assert J.dtype == jnp.float32
+        assert_close(J, np.asarray(closed(integers.astype(np.float32))))
+
+
+def test_saturated_entries_keep_their_digits():
+    p = 2.0611536e-09  # e⁻²⁰ / (1 + e⁻²⁰)
+    close = functools.partial(np.testing.assert_allclose, rtol=3e-7)
+    x = jnp.array([20.0, 0.0])
+    close(jc.softmax_jacobian(x), [[p, -p], [-p, p]])
+    close(jc.log_softmax_jacobian(x), [[p, -p], [-1, 1]])
+    close(np.diag(jc.sigmoid_jacobian(x)), [p, 0.25])
+    close(np.diag(jc.log_sigmoid_jacobian(x)), [p, 0.5])
+    close(np.diag(jc.softplus_jacobian(-x)), [p, 0.5])
+
+
+INF, NAN = np.inf, np.nan
+EDGES = {  # the row of x: its softmax, log-softmax and log-sum-exp Jacobians in numerator layout
+    "an infinity out": (
+        [-INF, 0.0, 0.0],
+        [[0, 0, 0], [0, 0.25, -0.25], [0, -0.25, 0.25]],
+        [[1, -0.5, -0.5], [0, 0.5, -0.5], [0, -0.5, 0.5]],
+        [[0, 0.5, 0.5]],
+    ),
+    "nothing but −∞": ([-INF] * 3, np.full((3, 3), NAN), np.full((3, 3), NAN), [[0, 0, 0]]),
+    "NaN": ([NAN, 0.0, 0.0], *[np.full((3, 3), NAN)] * 2, [[NAN] * 3]),
+    "infinity": ([INF, 0.0, 0.0], *[np.full((3, 3), NAN)] * 2, [[NAN] * 3]),
+    "huge": (
+        [3e38, 3e38, -3e38],
+        [[0.25, -0.25, 0], [-0.25, 0.25, 0], [0, 0, 0]],
+        [[0.5, -0.5, 0], [-0.5, 0.5, 0], [-0.5, -0.5, 1]],
+        [[0.5, 0.5, 0]],
+    ),
+}
+
+
+@pytest.mark.parametrize("row", EDGES)
+def test_edges_of_the_softmax_family(row):
+    x, *expected = EDGES[row]
+    for name, true in zip(["softmax", "log_softmax", "logsumexp"], expected, strict=True):
+        np.testing.assert_array_equal(TABLE[name][0](jnp.array(x)), np.array(true, np.float32))
+        autodiff = jax.jit(jax.jacrev(TABLE[name][1]))(jnp.array(x))
+        np.testing.assert_array_equal(autodiff, np.array(true, np.float32))
+
+
+def test_edges_of_the_logistic_family():
+    x = jnp.array([INF, -INF, NAN])
+    for name, true in {
+        "sigmoid": [0, 0, NAN],
+        "log_sigmoid": [0, 1, NAN],
+        "softplus": [1, 0, NAN],
+    }.items():
+        np.testing.assert_array_equal(TABLE[name][0](x), np.diag(true))
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in dir(jc) if n[1:].endswith("_jacobian") and n[0] != "_"]
+)
+def test_a_vector_without_entries(name):
+    shape = (1, 0) if name == "logsumexp_jacobian" else (0, 0)
+    assert getattr(jc, name)(jnp.zeros(0)).shape == shape
+
+
+def test_the_complement_of_a_winner_sums_what_is_too_small_by_itself():
+    x = jnp.array([0.0, -80.0, -87.5, -88.0, -86.0])  # the last three underflow in places
+    true = np.exp(np.asarray(x, np.float64)[1:]).sum()
+    np.testing.assert_allclose(jc.softmax_jacobian(x)[0, 0], true, 1e-6)

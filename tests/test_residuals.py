@@ -1,0 +1,146 @@
+"""What is kept for the backward pass, and what the linear programs are made of."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from functions import DISTRIBUTIONS, LABELS, LOGITS, MASK, POINTS, WEIGHTS, like
+
+import jaxcalc as jc
+
+DTYPES = ["bfloat16", "float32"]
+SHAPE = POINTS.shape[1:]
+MASK_KEPT = ((1, 4), "bool")
+LABELS_KEPT = ((2, 1), "int32")
+
+# name: the function, what is kept beside one array like x, the primitives of its linear program
+TABLE = {
+    "sigmoid": (jc.sigmoid, [], ["logistic_product"]),
+    "log_sigmoid": (jc.log_sigmoid, [], ["logistic_product"]),
+    "softplus": (jc.softplus, [], ["logistic_product"]),
+    "softmax": (jc.softmax, [], ["softmax_product"]),
+    "softmax, fast": (lambda x: jc.softmax(x, accuracy="fast"), [], ["softmax_product"]),
+    "softmax, masked": (
+        lambda x: jc.softmax(x, where=MASK),
+        [MASK_KEPT],
+        ["masked_product", "softmax_product", "masked_product"],
+    ),
+    "log_softmax": (jc.log_softmax, [], ["log_softmax_product"]),
+    "log_softmax, masked": (
+        lambda x: jc.log_softmax(x, where=MASK),
+        [MASK_KEPT],
+        ["masked_product", "log_softmax_product", "masked_product"],
+    ),
+    "logsumexp": (lambda x: jc.logsumexp(x, -1, keepdims=True), [], ["logsumexp_product"]),
+    "logsumexp, weighted": (
+        lambda x: jc.logsumexp(x, -1, like(x, WEIGHTS), keepdims=True, return_sign=True)[0],
+        [],
+        ["weighted_sum"],
+    ),
+    "logsumexp of the weights": (
+        lambda b: jc.logsumexp(like(b, LOGITS), -1, b, keepdims=True, return_sign=True)[0],
+        [],
+        ["weighted_sum"],
+    ),
+    "softmax_cross_entropy, indices": (
+        lambda x: jc.softmax_cross_entropy(x, LABELS),
+        [LABELS_KEPT],
+        ["softmax_cross_entropy_product"],
+    ),
+    "softmax_cross_entropy, masked": (
+        lambda x: jc.softmax_cross_entropy(x, LABELS, where=MASK),
+        [MASK_KEPT, LABELS_KEPT],
+        ["masked_product", "softmax_cross_entropy_product"],
+    ),
+    "softmax_cross_entropy, distributions": (
+        lambda x: jc.softmax_cross_entropy(x, DISTRIBUTIONS.astype(np.float32)),
+        [(SHAPE, "float32")],
+        ["softmax_cross_entropy_product"],
+    ),
+    "sigmoid_binary_cross_entropy": (
+        lambda x: jc.sigmoid_binary_cross_entropy(x, like(x, DISTRIBUTIONS[:1])),
+        [((1, 4), "same")],
+        ["binary_cross_entropy_product"],
+    ),
+}
+JIT = [lambda f: f, jax.jit]
+
+
+def kept(f, x):
+    """Shapes and dtypes of what the backward pass of f holds."""
+    closure = jax.eval_shape(lambda x: jax.vjp(f, x)[1], x)
+    return sorted((leaf.shape, leaf.dtype.name) for leaf in jax.tree.leaves(closure))
+
+
+def primitives(jaxpr):
+    """Their names in order, inner programs unfolded."""
+    names = []
+    for equation in jaxpr.eqns:
+        inner = [p for p in equation.params.values() if hasattr(p, "jaxpr")]
+        names += [n for p in inner for n in primitives(p.jaxpr)] or [equation.primitive.name]
+    return names
+
+
+@pytest.mark.parametrize("jit", JIT, ids=["plain", "jitted"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", TABLE)
+def test_one_array_like_the_argument_is_kept(name, dtype, jit):
+    f, beside, _ = TABLE[name]
+    x = jax.ShapeDtypeStruct(SHAPE, dtype)
+    own = [(shape, dtype if kind == "same" else kind) for shape, kind in beside]
+    assert kept(jit(f), x) == sorted([(SHAPE, dtype), *own])
+
+
+@pytest.mark.parametrize("jit", JIT, ids=["plain", "jitted"])
+@pytest.mark.parametrize("name", TABLE)
+def test_the_linear_program_is_the_named_primitives(name, jit):
+    f, _, expected = TABLE[name]
+    x = jnp.asarray(POINTS[0], jnp.float32)
+    names = primitives(jax.make_jaxpr(jax.linearize(jit(f), x)[1])(x).jaxpr)
+    assert [n for n in names if n != "squeeze"] == [f"jaxcalc_{n}" for n in expected]
+
+
+def test_the_backward_program_is_the_transposed_primitives():
+    x = jnp.asarray(POINTS[0], jnp.float32)
+    y, pull = jax.vjp(TABLE["softmax, masked"][0], x)
+    forward = ["masked_product", "softmax_product", "masked_product"]
+    assert primitives(jax.make_jaxpr(pull)(y).jaxpr) == [f"jaxcalc_{n}" for n in forward]
+    y, pull = jax.vjp(jc.log_softmax, x)
+    assert primitives(jax.make_jaxpr(pull)(y).jaxpr) == ["jaxcalc_log_softmax_transposed"]
+
+
+KEEPS_OUTPUT = [("float32", "high"), ("float32", "fast"), ("bfloat16", "fast")]
+KEEPS_INPUT = [("bfloat16", "high"), ("float16", "high")]
+
+
+@pytest.mark.parametrize(("dtype", "accuracy"), KEEPS_OUTPUT + KEEPS_INPUT)
+def test_softmax_keeps_its_output_unless_that_has_too_few_bits(dtype, accuracy):
+    x = jnp.asarray(POINTS[0], dtype)
+    s, pull = jax.vjp(lambda x: jc.softmax(x, accuracy=accuracy), x)
+    (residual,) = jax.tree.leaves(pull)
+    np.testing.assert_array_equal(residual, s if (dtype, accuracy) in KEEPS_OUTPUT else x)
+
+
+@pytest.mark.parametrize("name", ["log_softmax", "logsumexp", "sigmoid"])
+def test_the_others_keep_their_input(name):
+    x = jnp.asarray(POINTS[0], jnp.float32)
+    (residual,) = jax.tree.leaves(jax.vjp(getattr(jc, name), x)[1])
+    np.testing.assert_array_equal(residual, x)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp", "sigmoid"])
+def test_no_product_builds_the_matrix(name):
+    size = 97
+
+    def products(x, t):
+        f = getattr(jc, name)
+        y, pull = jax.vjp(f, x)
+        gradient = jax.grad(lambda x: jnp.vdot(f(x), f(t)))
+        return jax.jvp(f, (x,), (t,)), pull(y), jax.jvp(gradient, (x,), (t,))
+
+    x = jax.ShapeDtypeStruct((size,), "float32")
+    program = jax.jit(products).lower(x, x).as_text()
+    assert f"tensor<{size}xf32>" in program
+    assert f"{size}x{size}" not in program
+    matrix = jax.jit(jax.jacfwd(getattr(jc, name))).lower(x).as_text()
+    assert f"{size}x{size}" in matrix  # so it would have shown
