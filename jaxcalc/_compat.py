@@ -3,7 +3,7 @@
 The rest of the package imports these from here, so that a new jax release is met in this file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -54,3 +54,69 @@ def with_axes(aval: Any, axes: tuple[int, ...], other: Any) -> Any:
 def zero_tangent(x: Any) -> Any:
     """The symbolic zero in the tangent space of `x`."""
     return ad.Zero(jax.typeof(x).to_tangent_aval())
+
+
+def is_concrete(x: Any) -> bool:
+    """Whether `x` has numbers to look at, rather than standing for them in a transformation."""
+    return not isinstance(x, jax.core.Tracer)
+
+
+def is_mapped_with(x: Any, index: Any) -> bool:
+    """Whether `x` varies along the axis that the argument `index` of a vmapped function has."""
+    return not is_concrete(x) and x._trace is index._trace
+
+
+def bind(primitive: Any, operands: Sequence[Any], params: Mapping[str, Any]) -> list[Any]:
+    """The results of an equation's primitive, applied to operands."""
+    bound = primitive.get_bind_params(params)
+    functions, keywords = bound if isinstance(bound, tuple) else ((), bound)
+    out = primitive.bind(*functions, *operands, **keywords)
+    return list(out) if primitive.multiple_results else [out]
+
+
+def is_literal(atom: Any) -> bool:
+    """Whether an equation's operand is a value written in the program."""
+    return hasattr(atom, "val")
+
+
+def inlined(equation: Any) -> Any | None:
+    """The program that an equation only calls, or None where it does more."""
+    params = equation.params
+    if equation.primitive.name not in _CALLS:
+        return None
+    return params["call_jaxpr"] if "call_jaxpr" in params else params["jaxpr"]
+
+
+_CALLS = (
+    "jit",
+    "pjit",
+    "closed_call",
+    "core_call",
+    "remat",
+    "remat2",
+    "checkpoint",
+    "custom_jvp_call",
+)
+
+
+def sub_jaxprs(equation: Any) -> Iterator[Any]:
+    """The programs among an equation's parameters."""
+    for value in equation.params.values():
+        for part in value if isinstance(value, tuple | list) else (value,):
+            if hasattr(part, "eqns"):
+                yield part
+
+
+def opened(program: Any) -> tuple[Any, list[Any]]:
+    """A program, closed or not, and its constants."""
+    return (program.jaxpr, program.consts) if hasattr(program, "jaxpr") else (program, [])
+
+
+def eval_jaxpr(jaxpr: Any, constants: Sequence[Any], *arguments: Any) -> list[Any]:
+    """The results of an open program."""
+    return jax.core.eval_jaxpr(jaxpr, constants, *arguments)
+
+
+def defined_at(program: Any) -> str:
+    """Where the function that a program was traced from stands: `name at path:line`."""
+    return str(opened(program)[0].debug_info.func_src_info or "")

@@ -1,0 +1,66 @@
+"""Structured linear maps: what a derivative is before it is written out as a matrix.
+
+An operator maps arrays of shape `domain` to arrays of shape `codomain`; neither is flattened.
+
+>>> import jax.numpy as jnp
+>>> from jaxcalc.operators import Dense, Diagonal
+>>> J = Diagonal(jnp.array([1.0, 2.0])) @ Dense(jnp.ones((2, 3)), codomain_ndim=1)
+>>> J
+Chain(chain, 2×3, float32)
+>>> print(J @ jnp.ones(3), jnp.ones(2) @ J)
+[3. 6.] [3. 3. 3.]
+
+The rooms, from the ground floor up:
+
+    _registry      open tables: what two classes of operators make
+    _pytrees       operators as pytrees: which fields are structure
+    _checks, _cost shapes, scalars, singularity; bytes and flops
+    _matrices      dense solutions and determinants that say where a matrix is singular
+    _base          LinearOperator: products, sums, dense forms, queries
+    _functions     linear functions as parts of an operator
+    _simple        Zero, Identity, Diagonal, Dense
+    _low_rank      LowRank, DiagonalPlusLowRank
+    _banded        Banded
+    _linear        Linear, known by its product alone
+    _selection     Selection
+    _kronecker     Kronecker
+    _block         BlockDiagonal, batch
+    _inverse       Transpose, Inverse
+    _chain_order   the cheapest order to multiply out a chain
+    _chain         Sum, Chain
+    _products      the table of products
+    _sums          the table of sums
+    _lineax        to and from lineax, an optional extra
+
+Operators are pytrees: their arrays are leaves, so they pass through `jax.jit`, `jax.vmap`,
+`jax.grad` and `jax.lax.scan`, and can be differentiated. What leaves a `jax.vmap` carries the batch
+in its arrays; `batch` makes it one block diagonal operator.
+"""
+
+from jaxcalc.operators import _products as _products
+from jaxcalc.operators import _sums as _sums
+from jaxcalc.operators._banded import Banded as Banded
+from jaxcalc.operators._base import LinearOperator as LinearOperator
+from jaxcalc.operators._base import add as add
+from jaxcalc.operators._base import compose as compose
+from jaxcalc.operators._block import BlockDiagonal as BlockDiagonal
+from jaxcalc.operators._block import batch as batch
+from jaxcalc.operators._chain import Chain as Chain
+from jaxcalc.operators._chain import Sum as Sum
+from jaxcalc.operators._cost import Cost as Cost
+from jaxcalc.operators._inverse import Inverse as Inverse
+from jaxcalc.operators._inverse import Transpose as Transpose
+from jaxcalc.operators._kronecker import Kronecker as Kronecker
+from jaxcalc.operators._linear import Linear as Linear
+from jaxcalc.operators._lineax import from_lineax as from_lineax
+from jaxcalc.operators._lineax import to_lineax as to_lineax
+from jaxcalc.operators._low_rank import DiagonalPlusLowRank as DiagonalPlusLowRank
+from jaxcalc.operators._low_rank import LowRank as LowRank
+from jaxcalc.operators._pytrees import static as static
+from jaxcalc.operators._registry import defadd as defadd
+from jaxcalc.operators._registry import defcompose as defcompose
+from jaxcalc.operators._selection import Selection as Selection
+from jaxcalc.operators._simple import Dense as Dense
+from jaxcalc.operators._simple import Diagonal as Diagonal
+from jaxcalc.operators._simple import Identity as Identity
+from jaxcalc.operators._simple import Zero as Zero

@@ -1,0 +1,242 @@
+"""Block diagonal operators: one operator for each index of an axis, all of one structure."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxcalc._compat import is_mapped_with
+from jaxcalc.operators._base import LinearOperator
+from jaxcalc.operators._checks import Shape
+from jaxcalc.operators._pytrees import example, static
+from jaxcalc.operators._simple import Diagonal
+
+PREFIX = "block diagonal: "
+
+
+class BlockDiagonal(LinearOperator):
+    """J applies the i-th of `size` operators to the i-th slice of its argument.
+
+    `block` holds them all: its leaves have a leading axis of length `size` where `batched` is
+    True (one bool a leaf, as `jax.tree.leaves` orders them; None for all), and are shared
+    elsewhere. Slices are taken at `domain_axis` of the argument, and put at `codomain_axis` of
+    the result.
+
+    >>> from jaxcalc.operators import Diagonal
+    >>> J = BlockDiagonal(Diagonal(jnp.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])), 2)
+    >>> J
+    BlockDiagonal(block diagonal: diagonal, (2, 3)×(2, 3), float32)
+    >>> print(J @ jnp.ones((2, 3)))
+    [[1. 2. 3.]
+     [4. 5. 6.]]
+    """
+
+    block: LinearOperator
+    size: int = static()
+    codomain_axis: int = static(default=0)
+    domain_axis: int = static(default=0)
+    batched: tuple[bool, ...] | None = static(default=None)
+
+    def __post_init__(self) -> None:
+        leaves = jax.tree.leaves(self.block)
+        if len(self._batched) != len(leaves):
+            raise ValueError(
+                f"`batched` must have a bool for each of the {len(leaves)} arrays of `block`, but "
+                f"got {self.batched}."
+            )
+        heads = [x.shape[:1] for x, b in zip(leaves, self._batched, strict=True) if b]
+        if any(head != (self.size,) for head in heads):
+            raise ValueError(
+                f"the batched arrays of `block` must have a leading axis of length {self.size}, "
+                f"but got the leading axes {heads}; say which are shared in `batched`."
+            )
+
+    @property
+    def _batched(self) -> tuple[bool, ...]:
+        return (True,) * len(jax.tree.leaves(self.block)) if self.batched is None else self.batched
+
+    @property
+    def _example(self) -> LinearOperator:
+        """One block, with abstract leaves."""
+        return example(self.block, self._batched)
+
+    @property
+    def codomain(self) -> Shape:
+        """That of one block, with `size` at `codomain_axis`."""
+        return _inserted(self._example.codomain, self.codomain_axis, self.size)
+
+    @property
+    def domain(self) -> Shape:
+        """That of one block, with `size` at `domain_axis`."""
+        return _inserted(self._example.domain, self.domain_axis, self.size)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of `block`."""
+        return self._example.dtype
+
+    def each(
+        self, query: Callable[..., Any], *args: Array, in_axis: int = 0, out_axes: Any = 0
+    ) -> Any:
+        """`query(one block, *slices of args at in_axis)` for every block, stacked at `out_axes`."""
+        leaves, structure = jax.tree.flatten(self.block)
+
+        def one(leaves: list[Any], args: tuple[Array, ...], index: Array) -> Any:
+            return query(jax.tree.unflatten(structure, leaves), *args)
+
+        in_axes = ([0 if mapped else None for mapped in self._batched], in_axis, 0)
+        return jax.vmap(one, in_axes, out_axes)(leaves, args, jnp.arange(self.size))
+
+    def mv(self, v: Array) -> Array:
+        """Each block applied to its slice."""
+        return self.each(
+            lambda block, v: block.mv(v), v, in_axis=self.domain_axis, out_axes=self.codomain_axis
+        )
+
+    @property
+    def T(self) -> LinearOperator:
+        """The blocks' transposes."""
+        return blockwise(lambda block: block.T, self).between(self.domain_axis, self.codomain_axis)
+
+    def between(self, codomain_axis: int, domain_axis: int) -> "BlockDiagonal":
+        """The same blocks, between slices at other axes."""
+        return BlockDiagonal(self.block, self.size, codomain_axis, domain_axis, self.batched)
+
+    def blocks(self) -> Array:
+        """The dense forms of the blocks, stacked on a leading axis."""
+        return self.each(lambda block: block.todense())
+
+    def tensor(self) -> Array:
+        """Zeros, and one write of the blocks' arrays."""
+        blocks = self.each(lambda block: block.tensor())
+        rows, columns = self.codomain_axis, len(self.codomain) + self.domain_axis
+        index: list[Any] = [slice(None)] * (len(self.codomain) + len(self.domain))
+        index[rows] = index[columns] = jnp.arange(self.size)
+        if columns == rows + 1:  # NumPy then leaves the indexed axis in its place
+            blocks = jnp.moveaxis(blocks, 0, rows)
+        return jnp.zeros(self.codomain + self.domain, self.dtype).at[tuple(index)].set(blocks)
+
+    def pinv(self) -> LinearOperator:
+        """The blocks' pseudo-inverses."""
+        inverse = blockwise(lambda block: block.pinv(), self)
+        return inverse.between(self.domain_axis, self.codomain_axis)
+
+    def frobenius_norm(self) -> Array:
+        """The norm of the blocks' norms."""
+        return jnp.linalg.norm(self.each(lambda block: block.frobenius_norm()))
+
+    def __neg__(self) -> LinearOperator:
+        return self._mapped(lambda block: -block)
+
+    def _scaled(self, scale: Array) -> LinearOperator:
+        return self._mapped(lambda block: block * scale)
+
+    def _mapped(self, make: Callable[[LinearOperator], LinearOperator]) -> "BlockDiagonal":
+        return blockwise(make, self).between(self.codomain_axis, self.domain_axis)
+
+    @property
+    def _aligned(self) -> bool:
+        """Whether the diagonal of J is that of its blocks."""
+        return self.codomain_axis == self.domain_axis
+
+    def _diagonal(self) -> Array:
+        if not self._aligned:
+            return super()._diagonal()
+        return self.each(lambda block: block.diagonal(), out_axes=self.domain_axis)
+
+    def _trace(self) -> Array:
+        if not self._aligned:
+            return super()._trace()
+        return jnp.sum(self.each(lambda block: block.trace()))
+
+    def _slogdet(self) -> tuple[Array, Array]:
+        if not self._aligned:  # a permutation, too, has a sign
+            return super()._slogdet()
+        signs, logarithms = self.each(lambda block: block.slogdet())
+        return jnp.prod(signs), jnp.sum(logarithms)
+
+    def _solve(self, b: Array, shift: Array | None) -> Array:
+        if shift is not None and not self._aligned:
+            return super()._solve(b, shift)
+        return self.each(
+            lambda block, b: block.solve(b, shift),
+            b,
+            in_axis=self.codomain_axis,
+            out_axes=self.domain_axis,
+        )
+
+    @property
+    def structure(self) -> str:
+        """Block diagonal: <the structure of a block>."""
+        return PREFIX + self._example.structure.removeprefix(PREFIX)
+
+    def _flops(self) -> int:
+        return self.size * self._example.cost().flops
+
+
+def batch(op: LinearOperator, size: int | None = None) -> BlockDiagonal:
+    """The operators that a `jax.vmap` stacked in `op`, as one block diagonal operator.
+
+    Args:
+        op: an operator that left a `jax.vmap`: all its arrays lead with the batch axis.
+        size: the length of that axis, needed only when `op` has no arrays.
+
+    Returns:
+        The operator between arrays that lead with the batch axis.
+
+    Raises:
+        ValueError: when `op` has no arrays and `size` is not given, or when they disagree.
+
+    >>> from jaxcalc.operators import Diagonal
+    >>> batch(jax.vmap(Diagonal)(jnp.ones((2, 3))))
+    BlockDiagonal(block diagonal: diagonal, (2, 3)×(2, 3), float32)
+    """
+    leaves = jax.tree.leaves(op)
+    if size is None and not leaves:
+        raise ValueError(
+            f"`size` is required for {type(op).__name__}, which has no arrays to tell the length "
+            "of the batch; pass `batch(op, size=...)`."
+        )
+    if size is None:
+        size = int(leaves[0].shape[0])
+    return BlockDiagonal(op, size)
+
+
+def blockwise(make: Callable[..., LinearOperator], *ops: BlockDiagonal) -> BlockDiagonal:
+    """The operator whose blocks are `make` of those of `ops`; what they share stays shared."""
+    (treedef, mapped, shared), arrays = _traced(make, ops)
+    arrays, shared = iter(arrays), iter(shared)
+    leaves = [next(arrays) if m else next(shared) for m in mapped]
+    return BlockDiagonal(jax.tree.unflatten(treedef, leaves), ops[0].size, batched=tuple(mapped))
+
+
+def _traced(make: Callable[..., LinearOperator], ops: tuple[BlockDiagonal, ...]) -> Any:
+    """The structure, the shared arrays and the batched arrays of `make` of every block."""
+    found: list[Any] = []
+    parts = [jax.tree.flatten(op.block) for op in ops]
+
+    def one(index: Array, all_leaves: list[list[Any]]) -> list[Any]:
+        pairs = zip(parts, all_leaves, strict=True)
+        result = make(*(jax.tree.unflatten(treedef, leaves) for (_, treedef), leaves in pairs))
+        leaves, treedef = jax.tree.flatten(result)
+        mapped = [is_mapped_with(leaf, index) for leaf in leaves]
+        pairs_of_leaves = list(zip(leaves, mapped, strict=True))
+        found.append((treedef, mapped, [leaf for leaf, m in pairs_of_leaves if not m]))
+        return [leaf for leaf, m in pairs_of_leaves if m]
+
+    in_axes = [[0 if mapped else None for mapped in op._batched] for op in ops]
+    indices = jnp.arange(ops[0].size)
+    arrays = jax.vmap(one, (0, in_axes))(indices, [leaves for leaves, _ in parts])
+    return found[-1], arrays
+
+
+def in_blocks(op: Diagonal, size: int, axis: int) -> BlockDiagonal:
+    """The diagonal operator `op` as one block for each index of an axis."""
+    return BlockDiagonal(Diagonal(jnp.moveaxis(op.entries, axis, 0)), size, axis, axis)
+
+
+def _inserted(shape: Shape, axis: int, size: int) -> Shape:
+    return (*shape[:axis], size, *shape[axis:])

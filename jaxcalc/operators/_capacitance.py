@@ -1,0 +1,91 @@
+"""diag(d) + Uᵀ V, written so that it can be divided by its diagonal part.
+
+U and V have shape (r, n): rows are contiguous, which a CPU adds up the fastest.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+_HARMLESS = 2  # that the sum of all |u v / d| may be without any d counting as small
+
+
+class Capacitance(NamedTuple):
+    """diag(d) + A Bᵀ where dividing by d loses no digits, and C = I + Bᵀ diag(d)⁻¹ A.
+
+    A = (Uᵀ, −E diag(a)) and B = (Vᵀ, E diag(b)), where E has the unit columns e_k of `lifted`: they
+    are never formed. `size` has the sums of the absolute values of the terms of C: what its
+    rounding is relative to.
+    """
+
+    d: Array
+    lifted: Array
+    a: Array
+    b: Array
+    C: Array
+    size: Array
+
+
+def capacitance(d: Array, U: Array, V: Array) -> Capacitance:
+    """The capacitance matrix beside a diagonal without small entries.
+
+    A regular operator may have up to r entries of d at zero, or small beside Uᵀ V. The r smallest
+    are therefore lifted, and what that changes joins the columns of low rank.
+    """
+    lifted, a, b, size = _lifts(*map(lax.stop_gradient, (d, U, V)))
+    d = raised(d, lifted, a * b)
+    there = d[lifted]
+    beside = -V[:, lifted] * (a / there)[None]
+    below = (U[:, lifted] * (b / there)[None]).T
+    change = jnp.diag(a * b / there)
+    C = _identity_plus(dots(V, U / d[None]), beside, below, -change)
+    sizes = _identity_plus(size, *map(lax.stop_gradient, map(jnp.abs, (beside, below, change))))
+    return Capacitance(d, lifted, a, b, C, sizes)
+
+
+def dots(B: Array, A: Array) -> Array:
+    """The dot products of all rows, by sums, which round far less where the rows are long."""
+    if len(B) == len(A) == 1:  # other shapes of one product are ten times as slow on a CPU
+        return jnp.sum(B[0] * A[0])[None, None]
+    return jnp.sum(B[:, None] * A[None], axis=2)
+
+
+def combined(z: Array, U: Array) -> Array:
+    """zᵀ U."""
+    return z[0] * U[0] if len(U) == 1 else jnp.sum(z[:, None] * U, axis=0)
+
+
+def raised(x: Array, indices: Array, amounts: Array) -> Array:
+    """x with `amounts` added, in its place: a check of the indices would cost a copy."""
+    return x.at[indices].add(amounts, mode="promise_in_bounds")
+
+
+def _identity_plus(first: Array, beside: Array, below: Array, last: Array) -> Array:
+    matrix = jnp.block([[first, beside], [below, last]])
+    return matrix + jnp.eye(len(matrix), dtype=matrix.dtype)
+
+
+def _lifts(d: Array, U: Array, V: Array) -> tuple[Array, Array, Array, Array]:
+    """Where d is smallest beside Uᵀ V, two factors of what to add there, and |V| |U/d|ᵀ then.
+
+    No entry of d is small where all quotients together are not large: most often one sum tells.
+    """
+    size = dots(jnp.abs(V), jnp.abs(U / d[None]))
+    zeros = jnp.zeros(min(len(U), len(d)), d.dtype)
+    none = jnp.arange(len(zeros), dtype=jnp.int32), zeros, zeros, size
+    return lax.cond(jnp.sum(size) <= _HARMLESS, lambda *_: none, _smallest_lifted, d, U, V)
+
+
+def _smallest_lifted(d: Array, U: Array, V: Array) -> tuple[Array, Array, Array, Array]:
+    left, right = jnp.linalg.norm(U, axis=0), jnp.linalg.norm(V, axis=0)
+    outer = left * right
+    ratio = jnp.where(d == 0, 0, jnp.abs(d) / outer)
+    lifted = _smallest(ratio, min(len(U), len(d)))
+    a, b = (jnp.where(outer > 0, norm, 1)[lifted] for norm in (left, right))
+    a, b = (jnp.where(ratio[lifted] < 1, x, 0) for x in (jnp.where(d[lifted] < 0, -a, a), b))
+    return lifted, a, b, dots(jnp.abs(V), jnp.abs(U / raised(d, lifted, a * b)[None]))
+
+
+def _smallest(x: Array, count: int) -> Array:
+    return lax.argmin(x, 0, jnp.int32)[None] if count == 1 else lax.top_k(-x, count)[1]

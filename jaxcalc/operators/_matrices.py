@@ -1,0 +1,98 @@
+"""Dense linear algebra that says where a matrix is singular, in numbers, so that it can be traced.
+
+A square matrix counts as singular where a pivot of its LU decomposition is within rounding of zero.
+Its solutions are then NaN and its determinant 0. Floats narrower than 32 bits are computed in
+float32.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.scipy.linalg import lu_factor, lu_solve
+
+from jaxcalc._arrays import narrowed, wide
+
+_UNITS = 8  # of rounding that a pivot may consist of
+
+
+@jax.jit
+def solve(M: Array, b: Array, size: Array | None = None) -> Array:
+    """The x of M x = b for b of shape (n,); NaN where M is singular.
+
+    `size`, where given, is what the rounding of each entry of M is relative to; |M| by default.
+    """
+    factors, rows, regular = _factorized(M, size)
+    x = lu_solve(factors, wide(b) / rows)
+    return narrowed(jnp.where(regular, x, jnp.nan), b.dtype)
+
+
+@jax.jit
+def slogdet(M: Array, size: Array | None = None) -> tuple[Array, Array]:
+    """The sign and the logarithm of |det M|; (0, −inf) where M is singular."""
+    (lu, pivots), rows, regular = _factorized(M, size)
+    pivot = jnp.where(regular, jnp.diagonal(lu), 1)
+    swaps = jnp.sum(pivots != jnp.arange(len(M), dtype=pivots.dtype))
+    sign = jnp.prod(jnp.sign(pivot)) * (1 - 2 * (swaps % 2)).astype(lu.dtype)
+    logarithm = jnp.sum(jnp.log(jnp.abs(pivot))) + jnp.sum(jnp.log(rows))
+    return masked_slogdet(regular, sign, logarithm, M.dtype)
+
+
+def masked_slogdet(
+    regular: Array, sign: Array, logarithm: Array, dtype: np.dtype
+) -> tuple[Array, Array]:
+    """`sign` and `logarithm` in `dtype`; those of a zero determinant where it is not `regular`."""
+    sign = jnp.where(regular, sign, 0)
+    return narrowed(sign, dtype), narrowed(jnp.where(regular, logarithm, -jnp.inf), dtype)
+
+
+@jax.jit
+def slogdet_of_diagonal(d: Array) -> tuple[Array, Array]:
+    """The sign and the logarithm of |Π d|; (0, −inf) where one is 0."""
+    sign, logarithm = _log_product(wide(d))
+    return narrowed(sign, d.dtype), narrowed(logarithm, d.dtype)
+
+
+@jax.custom_jvp  # ∂ log|Π d| = Σ ∂d / d
+def _log_product(d: Array) -> tuple[Array, Array]:
+    logarithm = jnp.sum(jnp.log(d))
+    positive = jnp.ones((), d.dtype), logarithm
+    # the logarithms add up to a number where all are positive: no signs need be counted then
+    return lax.cond(jnp.isfinite(logarithm), lambda d: positive, _with_signs, d)
+
+
+@_log_product.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Any, Any]:
+    (d,), (t,) = primals, tangents
+    sign, logarithm = _log_product(d)
+    slope = jnp.sum(t / jnp.where(d == 0, 1, d))
+    return (sign, logarithm), (jnp.zeros_like(sign), jnp.where(sign == 0, 0, slope))
+
+
+def _with_signs(d: Array) -> tuple[Array, Array]:
+    sign, logarithm = jnp.prod(jnp.sign(d)), jnp.sum(jnp.log(jnp.abs(d)))
+    return masked_slogdet(sign != 0, sign, logarithm, d.dtype)
+
+
+@jax.jit
+def pinv(M: Array) -> Array:
+    """The Moore-Penrose inverse of M, (n, m) for M of shape (m, n)."""
+    return narrowed(jnp.linalg.pinv(wide(M)), M.dtype)
+
+
+def _factorized(M: Array, size: Array | None) -> tuple[tuple[Array, Array], Array, Array]:
+    """The LU decomposition of M with its rows divided by their size, those sizes, and regularity.
+
+    Each pivot is compared with the sizes that went into its column.
+    """
+    M = wide(M)
+    size = lax.stop_gradient(jnp.abs(M) if size is None else size)
+    rows = jnp.max(size, axis=1, initial=0)
+    rows = jnp.where(rows > 0, rows, 1)
+    lu, pivots = lu_factor(M / rows[:, None])
+    column = jnp.max(size / rows[:, None], axis=0, initial=0)
+    column = jnp.maximum(column, jnp.max(jnp.abs(jnp.triu(lu)), axis=0, initial=0))
+    rounding = _UNITS * jnp.finfo(M.dtype).eps * lax.stop_gradient(column)
+    return (lu, pivots), rows, jnp.all(jnp.abs(jnp.diagonal(lu)) > rounding)
