@@ -6,13 +6,11 @@ behind it; denominator layout has them the other way round.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
-
-import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
+from typing import Any, NamedTuple
 
 from jaxcalc._layout import Layout, LayoutLike, to_layout
+from jaxcalc._structured import Derivative, Jacobian, as_operator, derivative_of, value_of
+from jaxcalc.operators import LinearOperator
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -26,23 +24,54 @@ class Misfit(NamedTuple):
 
 
 def in_numerator(
-    rule: str, signatures: tuple[str, ...], layout: LayoutLike, **arguments: ArrayLike
-) -> list[Array]:
+    rule: str, signatures: tuple[str, ...], layout: LayoutLike, **arguments: Jacobian
+) -> list[Derivative]:
     """The `arguments` as arrays, their derivatives turned from `layout` to numerator layout.
 
+    Derivatives may be operators; where one is, those of the other values become operators too.
+
     Raises:
+        TypeError: for an operator where a value is due.
         ValueError: when they fit none of the `signatures`; it says where the nearest one fails.
     """
     layout = Layout(layout)
-    arrays = {name: jnp.asarray(argument) for name, argument in arguments.items()}
-    shapes = {name: array.shape for name, array in arrays.items()}
+    derivatives = _derivatives(signatures[0])
+    given = {
+        name: derivative_of(argument) if name in derivatives else value_of(name, argument)
+        for name, argument in arguments.items()
+    }
+    shapes = {name: argument.shape for name, argument in given.items()}
     misfits = [_misfit(signature, shapes, layout) for signature in signatures]
     if None not in misfits:
         nearest = max((m for m in misfits if m), key=lambda m: m.position)
         swapped = any(_misfit(s, shapes, layout.other) is None for s in signatures)
         raise ValueError(_complaint(rule, nearest, shapes, layout, swapped))
     sizes = _parsed(signatures[misfits.index(None)])
-    return [_numerator(arrays[name], sizes[name], layout) for name in arrays]
+    turned = {name: _numerator(given[name], sizes[name], layout) for name in given}
+    return list(_all_operators(rule, turned).values())
+
+
+def _derivatives(signature: str) -> set[str]:
+    return {name for name, groups in _parsed(signature).items() if len(groups) == 2}
+
+
+def _all_operators(rule: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The `arguments`, the derivatives of values all made operators if one of them is."""
+    pairs = {f"d{name}": value.shape for name, value in arguments.items()}
+    operators = {n: a for n, a in arguments.items() if isinstance(a, LinearOperator) and n in pairs}
+    for name, J in operators.items():
+        if J.codomain != pairs[name]:
+            raise ValueError(
+                f"`{rule}` needs `{name}` between the spaces of its values, but `{name[1:]}` has "
+                f"shape {pairs[name]} and `{name}` has {J.codomain} in that place."
+            )
+    if not operators:
+        return arguments
+    domain = next(iter(operators.values())).domain
+    return {
+        name: as_operator(argument, pairs[name], domain) if name in pairs else argument
+        for name, argument in arguments.items()
+    }
 
 
 def _parsed(signature: str) -> dict[str, tuple[list[str], ...]]:
@@ -86,7 +115,9 @@ def _written(sizes: list[int | str]) -> str:
     return "(" + ", ".join(map(str, sizes)) + ("," if len(sizes) == 1 else "") + ")"
 
 
-def _numerator(array: Array, groups: tuple[list[str], ...], layout: Layout) -> Array:
+def _numerator(argument: Any, groups: tuple[list[str], ...], layout: Layout) -> Any:
     if len(groups) == 1:
-        return array
-    return to_layout(array, layout, Layout.NUMERATOR, y_ndim=len(groups[0]))
+        return argument
+    if isinstance(argument, LinearOperator):
+        return argument if layout is Layout.NUMERATOR else argument.T
+    return to_layout(argument, layout, Layout.NUMERATOR, y_ndim=len(groups[0]))

@@ -189,6 +189,7 @@ softmax_cross_entropy_product.deftranspose(softmax_cross_entropy_transposed)
 softmax_cross_entropy_transposed.deftranspose(softmax_cross_entropy_product)
 
 
+@partial(jax.jit, static_argnames="rows")  # a formula knows it by this name
 def _mass(x: Array, y: Array, rows: Rows) -> Array:
     """Σy of each row, in the dtype of x."""
     return total(_distribution(y, x, rows), rows).astype(x.dtype)

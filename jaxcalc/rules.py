@@ -7,6 +7,9 @@ x in R^p, `dy` means ∂y/∂x; parts that are matrices are functions of a scala
 derivatives are like them in numerator layout, like their transposes in denominator layout. The
 rules of determinants and traces differentiate by the matrix itself.
 
+Derivatives come as arrays, or as operators of `jaxcalc.operators` that map x to y (y to x in
+denominator layout). A rule given any operator returns an operator, whose `todense()` is the array.
+
 Every rule takes `layout`, for what comes in and what goes out; the default is `"numerator"`.
 Formulas stand in both layouts, Dy being the derivative in numerator layout and ∇y = Dyᵀ the one in
 denominator layout. Dtypes promote as in `jax.numpy`; batches are `jax.vmap` of a rule. Shapes that
@@ -19,6 +22,8 @@ do not fit raise `ValueError`, which says what the assumed layout would need.
 [[6. 6. 6.]]
 >>> print(jc.rules.inner_product_rule(y, dy.T, y, dy.T, layout="denominator").shape)
 (3, 1)
+>>> jc.rules.hadamard_product_rule(y, jc.operators.Diagonal(y), y, jc.operators.Diagonal(y))
+Diagonal(diagonal, 2×2, float32)
 """
 
 import functools
@@ -29,15 +34,31 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcalc._layout import Layout, LayoutLike, to_layout
+from jaxcalc._layout import Layout, LayoutLike
 from jaxcalc._signatures import in_numerator
+from jaxcalc._structured import (
+    Derivative,
+    Jacobian,
+    alike,
+    composed_with_matrix,
+    contracted,
+    derivative_of,
+    divided,
+    in_layout,
+    joined,
+    multiplied,
+    product,
+    times,
+    weighted,
+)
+from jaxcalc.operators import LinearOperator
 
 _SCALARS = "y: dy:1|p z: dz:1|p"
 _VECTORS = "y:q dy:q|p z:q dz:q|p"
 _MATRICES = "y:mn dy:m|n z:mn dz:m|n"
 
 
-def sum_rule(dy: ArrayLike, dz: ArrayLike, *, layout: LayoutLike = "numerator") -> Array:
+def sum_rule(dy: Jacobian, dz: Jacobian, *, layout: LayoutLike = "numerator") -> Derivative:
     """R1, the derivative of y + z: Dy + Dz, and ∇y + ∇z; the same sum in both layouts.
 
     y and z may be of any rank, so `dy` and `dz` of any equal shape of two axes or more.
@@ -45,9 +66,10 @@ def sum_rule(dy: ArrayLike, dz: ArrayLike, *, layout: LayoutLike = "numerator") 
     >>> print(sum_rule(jnp.ones((1, 2)), jnp.ones((1, 2))))
     [[2. 2.]]
     """
-    layout, dy, dz = Layout(layout), jnp.asarray(dy), jnp.asarray(dz)
-    if dy.shape != dz.shape or dy.ndim < 2:
-        swapped = dy.ndim == 2 and dy.shape[::-1] == dz.shape != dy.shape
+    layout = Layout(layout)
+    dy, dz = alike(dy, dz)
+    if dy.shape != dz.shape or len(dy.shape) < 2:
+        swapped = len(dy.shape) == 2 and dy.shape[::-1] == dz.shape != dy.shape
         remedy = "one of them seems to be in the other layout" if swapped else "pass both in full"
         raise ValueError(
             f"`sum_rule` assumed layout={layout.value!r} for both `dy` and `dz`, which must have "
@@ -57,8 +79,8 @@ def sum_rule(dy: ArrayLike, dz: ArrayLike, *, layout: LayoutLike = "numerator") 
 
 
 def inner_product_rule(
-    y: ArrayLike, dy: ArrayLike, z: ArrayLike, dz: ArrayLike, *, layout: LayoutLike = "numerator"
-) -> Array:
+    y: ArrayLike, dy: Jacobian, z: ArrayLike, dz: Jacobian, *, layout: LayoutLike = "numerator"
+) -> Derivative:
     """R2, the derivative of yᵀz: zᵀ Dy + yᵀ Dz, 1×p; and ∇y z + ∇z y, p×1.
 
     y, z: (q,); dy, dz: (q, p) in numerator layout, (p, q) in denominator layout.
@@ -68,18 +90,18 @@ def inner_product_rule(
     [[4. 6.]]
     """
     y, dy, z, dz = in_numerator("inner_product_rule", (_VECTORS,), layout, y=y, dy=dy, z=z, dz=dz)
-    return _in_layout(_row(z) @ dy + _row(y) @ dz, layout)
+    return in_layout(contracted(z, dy) + contracted(y, dz), layout)
 
 
 def bilinear_rule(
     y: ArrayLike,
-    dy: ArrayLike,
+    dy: Jacobian,
     A: ArrayLike,
     z: ArrayLike,
-    dz: ArrayLike,
+    dz: Jacobian,
     *,
     layout: LayoutLike = "numerator",
-) -> Array:
+) -> Derivative:
     """R3, the derivative of yᵀAz, A constant: zᵀAᵀ Dy + yᵀA Dz, 1×p; and ∇y A z + ∇z Aᵀ y, p×1.
 
     y: (s,); z: (t,); A: (s, t); dy: (s, p) and dz: (t, p) in numerator layout, (p, s) and (p, t) in
@@ -94,12 +116,12 @@ def bilinear_rule(
     y, dy, A, z, dz = in_numerator(
         "bilinear_rule", (signature,), layout, y=y, dy=dy, A=A, z=z, dz=dz
     )
-    return _in_layout(_row(A @ z) @ dy + _row(y @ A) @ dz, layout)
+    return in_layout(contracted(A @ z, dy) + contracted(y @ A, dz), layout)
 
 
 def scalar_product_rule(
-    y: ArrayLike, dy: ArrayLike, z: ArrayLike, dz: ArrayLike, *, layout: LayoutLike = "numerator"
-) -> Array:
+    y: ArrayLike, dy: Jacobian, z: ArrayLike, dz: Jacobian, *, layout: LayoutLike = "numerator"
+) -> Derivative:
     """R4, the derivative of scalar y times vector z: y Dz + z Dy, q×p; and y ∇z + ∇y zᵀ, p×q.
 
     y: (); dy: (1, p) in numerator layout, (p, 1) in denominator layout; z: (q,) with dz: (q, p) or
@@ -112,10 +134,10 @@ def scalar_product_rule(
     """
     signatures = (_SCALARS, "y: dy:1|p z:q dz:q|p", "y: dy:1|1 z:mn dz:m|n")
     y, dy, z, dz = in_numerator("scalar_product_rule", signatures, layout, y=y, dy=dy, z=z, dz=dz)
-    return _in_layout(y * dz + _column(z) * dy, layout)
+    return in_layout(weighted(y, dz) + weighted(z, dy), layout)
 
 
-def chain_rule(*derivatives: ArrayLike, layout: LayoutLike = "numerator") -> Array:
+def chain_rule(*derivatives: Jacobian, layout: LayoutLike = "numerator") -> Derivative:
     """C1 and C2, the derivative of a composition, given those of its steps innermost first.
 
     For x ∈ R^p, y(x) ∈ R^s, z(y) ∈ R^t: Dz Dy, t×p; and (∂y/∂x)(∂z/∂y), p×t. In both layouts the
@@ -130,9 +152,11 @@ def chain_rule(*derivatives: ArrayLike, layout: LayoutLike = "numerator") -> Arr
      [6.]]
     """
     layout = Layout(layout)
-    matrices = [jnp.asarray(derivative) for derivative in derivatives]
-    _check_chain([matrix.shape for matrix in matrices], layout)
-    factors = matrices[::-1] if layout is Layout.NUMERATOR else matrices
+    steps = [derivative_of(derivative) for derivative in derivatives]
+    _check_chain([step.shape for step in steps], layout)
+    factors = joined(steps[::-1] if layout is Layout.NUMERATOR else steps)
+    if isinstance(factors[0], LinearOperator):
+        return functools.reduce(operator.matmul, factors)
     if factors[0].shape[0] <= factors[-1].shape[1]:
         return functools.reduce(operator.matmul, factors)
     return functools.reduce(lambda product, factor: factor @ product, factors[::-1])
@@ -166,7 +190,9 @@ def _gap(shapes: list[tuple[int, ...]], layout: Layout) -> tuple[tuple[int, ...]
     return next((pair for pair in pairs if pair[0][inner] != pair[1][outer]), None)
 
 
-def matrix_chain_rule(dy: ArrayLike, dz: ArrayLike, *, layout: LayoutLike = "numerator") -> Array:
+def matrix_chain_rule(
+    dy: Jacobian, dz: Jacobian, *, layout: LayoutLike = "numerator"
+) -> Derivative:
     """C3, the derivative of the scalar z(y(X)) by X ∈ R^(p×q): ∂z/∂x_ij = Σ_k ∂y_k/∂x_ij ∂z/∂y_k.
 
     Args:
@@ -181,12 +207,14 @@ def matrix_chain_rule(dy: ArrayLike, dz: ArrayLike, *, layout: LayoutLike = "num
     (3, 2)
     """
     dy, dz = in_numerator("matrix_chain_rule", ("dy:s|pq dz:1|s",), layout, dy=dy, dz=dz)
-    return _in_layout(jnp.einsum("ks,spq->qp", dz, dy), layout)
+    if isinstance(dy, LinearOperator) or isinstance(dz, LinearOperator):
+        return in_layout(composed_with_matrix(dz, dy), layout)
+    return in_layout(jnp.einsum("ks,spq->qp", dz, dy), layout)
 
 
 def hadamard_product_rule(
-    y: ArrayLike, dy: ArrayLike, z: ArrayLike, dz: ArrayLike, *, layout: LayoutLike = "numerator"
-) -> Array:
+    y: ArrayLike, dy: Jacobian, z: ArrayLike, dz: Jacobian, *, layout: LayoutLike = "numerator"
+) -> Derivative:
     """The derivative of y ⊙ z: diag(z) Dy + diag(y) Dz; and ∇y diag(z) + ∇z diag(y).
 
     y, z: (q,) with dy, dz: (q, p) in numerator layout, (p, q) in denominator layout; or both
@@ -199,12 +227,12 @@ def hadamard_product_rule(
     """
     signatures = (_SCALARS, _VECTORS, _MATRICES)
     y, dy, z, dz = in_numerator("hadamard_product_rule", signatures, layout, y=y, dy=dy, z=z, dz=dz)
-    return _in_layout(_column(z) * dy + _column(y) * dz, layout)
+    return in_layout(weighted(z, dy) + weighted(y, dz), layout)
 
 
 def quotient_rule(
-    y: ArrayLike, dy: ArrayLike, z: ArrayLike, dz: ArrayLike, *, layout: LayoutLike = "numerator"
-) -> Array:
+    y: ArrayLike, dy: Jacobian, z: ArrayLike, dz: Jacobian, *, layout: LayoutLike = "numerator"
+) -> Derivative:
     """The derivative of the elementwise y / z: diag(1/z) (Dy − diag(y/z) Dz); and its transpose.
 
     y, z: (q,) with dy, dz: (q, p) in numerator layout, (p, q) in denominator layout; both may be
@@ -219,12 +247,12 @@ def quotient_rule(
     signatures = (_SCALARS, _VECTORS, _MATRICES, *scalar_z)
     y, dy, z, dz = in_numerator("quotient_rule", signatures, layout, y=y, dy=dy, z=z, dz=dz)
     # Not over z², which overflows and underflows long before the quotient does.
-    return _in_layout((dy - _column(y / z) * dz) / _column(z), layout)
+    return in_layout(divided(dy - weighted(y / z, dz), z), layout)
 
 
 def power_rule(
-    y: ArrayLike, dy: ArrayLike, exponent: ArrayLike, *, layout: LayoutLike = "numerator"
-) -> Array:
+    y: ArrayLike, dy: Jacobian, exponent: ArrayLike, *, layout: LayoutLike = "numerator"
+) -> Derivative:
     """The derivative of elementwise y^a, a constant: diag(a y^(a−1)) Dy; and ∇y diag(a y^(a−1)).
 
     y: (q,) with dy: (q, p) in numerator layout, (p, q) in denominator layout; or a scalar; or by a
@@ -238,14 +266,15 @@ def power_rule(
     y, dy, a = in_numerator("power_rule", signatures, layout, y=y, dy=dy, exponent=exponent)
     dtype = jnp.promote_types(y.dtype, dy.dtype)
     dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
-    y, dy, a = (v.astype(dtype) for v in (y, dy, a))  # integers have no fractional power
+    y, a = y.astype(dtype), a.astype(dtype)  # integers have no fractional power
+    dy = dy if isinstance(dy, LinearOperator) else dy.astype(dtype)
     # y⁻¹ is infinite at y = 0; with a = 0 any finite power serves.
-    return _in_layout(_column(a * y ** jnp.where(a == 0, a, a - 1)) * dy, layout)
+    return in_layout(weighted(a * y ** jnp.where(a == 0, a, a - 1), dy), layout)
 
 
 def matrix_product_rule(
-    Y: ArrayLike, dY: ArrayLike, Z: ArrayLike, dZ: ArrayLike, *, layout: LayoutLike = "numerator"
-) -> Array:
+    Y: ArrayLike, dY: Jacobian, Z: ArrayLike, dZ: Jacobian, *, layout: LayoutLike = "numerator"
+) -> Derivative:
     """The derivative of Y Z by a scalar: DY Z + Y DZ, m×r; and Zᵀ ∇Y + ∇Z Yᵀ, r×m.
 
     Y: (m, n) with dY alike in numerator layout, (n, m) in denominator layout; Z: (n, r) with dZ
@@ -258,10 +287,10 @@ def matrix_product_rule(
     """
     signature = "Y:mn dY:m|n Z:nr dZ:n|r"
     Y, dY, Z, dZ = in_numerator("matrix_product_rule", (signature,), layout, Y=Y, dY=dY, Z=Z, dZ=dZ)
-    return _in_layout(dY @ Z + Y @ dZ, layout)
+    return in_layout(times(dY, Z) + product(Y, dZ), layout)
 
 
-def inverse_rule(Y: ArrayLike, dY: ArrayLike, *, layout: LayoutLike = "numerator") -> Array:
+def inverse_rule(Y: ArrayLike, dY: Jacobian, *, layout: LayoutLike = "numerator") -> Derivative:
     """The derivative of Y⁻¹ by a scalar: −Y⁻¹ DY Y⁻¹; and −Y⁻ᵀ ∇Y Y⁻ᵀ.
 
     Y: (n, n), invertible (otherwise the result is not finite); dY: (n, n).
@@ -272,7 +301,7 @@ def inverse_rule(Y: ArrayLike, dY: ArrayLike, *, layout: LayoutLike = "numerator
     """
     Y, dY = in_numerator("inverse_rule", ("Y:nn dY:n|n",), layout, Y=Y, dY=dY)
     inverse = jnp.linalg.inv(Y)
-    return _in_layout(-inverse @ dY @ inverse, layout)
+    return in_layout(multiplied(-inverse, dY, inverse), layout)
 
 
 def determinant_rule(X: ArrayLike, *, layout: LayoutLike = "numerator") -> Array:
@@ -285,7 +314,7 @@ def determinant_rule(X: ArrayLike, *, layout: LayoutLike = "numerator") -> Array
      [-4.  2.]]
     """
     (X,) = in_numerator("determinant_rule", ("X:nn",), layout, X=X)
-    return _in_layout(jnp.linalg.det(X) * jnp.linalg.inv(X), layout)
+    return in_layout(jnp.linalg.det(X) * jnp.linalg.inv(X), layout)
 
 
 def log_determinant_rule(X: ArrayLike, *, layout: LayoutLike = "numerator") -> Array:
@@ -298,7 +327,7 @@ def log_determinant_rule(X: ArrayLike, *, layout: LayoutLike = "numerator") -> A
      [ 0.25  -0.125]]
     """
     (X,) = in_numerator("log_determinant_rule", ("X:nn",), layout, X=X)
-    return _in_layout(jnp.linalg.inv(X), layout)
+    return in_layout(jnp.linalg.inv(X), layout)
 
 
 def trace_rule(
@@ -318,17 +347,4 @@ def trace_rule(
         (X,) = in_numerator("trace_rule", ("X:nn",), layout, X=X)
         return jnp.eye(len(X), dtype=X.dtype)
     X, A = in_numerator("trace_rule", ("X:pq A:qp",), layout, X=X, A=A)
-    return _in_layout(A, layout)
-
-
-def _row(y: Array) -> Array:
-    return y[None, :]
-
-
-def _column(y: Array) -> Array:
-    """What weighs the rows of a derivative in numerator layout: a matrix by a scalar is its own."""
-    return y if y.ndim == 2 else y.reshape(-1, 1)
-
-
-def _in_layout(numerator: Array, layout: LayoutLike) -> Array:
-    return to_layout(numerator, Layout.NUMERATOR, layout)
+    return in_layout(A, layout)

@@ -40,7 +40,12 @@ def jax_nn() -> Library:
 def jaxcalc_high() -> Library:
     """The functions of jaxcalc, and its closed-form Jacobians."""
     functions = _jaxcalc("high")
-    return Library(functions, {name: getattr(jc, f"{name}_jacobian") for name in functions})
+    return Library(functions, {name: _dense(f"{name}_jacobian") for name in functions})
+
+
+def _dense(name: str) -> Function:
+    closed_form = getattr(jc, name)
+    return lambda x: closed_form(x).todense()
 
 
 def jaxcalc_fast() -> Library:

@@ -9,6 +9,7 @@ from jax import Array
 import jaxcalc as jc
 from jaxcalc import Layout, rules
 from jaxcalc._commands.formula import Formula, Function, at
+from jaxcalc.operators import LinearOperator
 
 K = 7
 VECTOR = ((K,),)
@@ -76,9 +77,9 @@ def _line_5(layout: Layout, x: Array) -> Array:
     return rules.sum_rule(jnp.diag(s), -jnp.outer(s, s), layout=layout)
 
 
-def _closed(jacobian: Function) -> Function:
+def _closed(jacobian: Callable[..., LinearOperator]) -> Function:
     """The closed form that jaxcalc offers."""
-    return lambda layout, x: jacobian(x, layout=layout)
+    return lambda layout, x: jacobian(x, layout=layout).todense()
 
 
 def _by_autodiff(function: Callable[..., Any], mode: Literal["forward", "reverse"]) -> Function:

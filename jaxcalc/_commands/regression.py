@@ -66,7 +66,7 @@ def gradient(W: Array, p: Problem) -> Array:
 
 def hessian(W: Array, p: Problem) -> Array:
     """Σ φφᵀ ⊗ (diag(s) − s sᵀ)/n + λ I over the images, [dK, dK], W stacked by rows."""
-    blocks = jax.vmap(jc.softmax_jacobian)(p.features @ W)  # [n, K, K]
+    blocks = jax.vmap(lambda logits: jc.softmax_jacobian(logits).todense())(p.features @ W)
     H = jnp.einsum("ni,nkl,nj->ikjl", p.features, blocks, p.features) / len(p.labels)
     return H.reshape(W.size, W.size) + p.penalty * jnp.eye(W.size, dtype=W.dtype)
 

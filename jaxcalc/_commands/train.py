@@ -139,7 +139,7 @@ def _draw(
         losses={fit.method: fit.losses for fit in fits},
         image=images.images[unsure],
         label=int(images.labels[unsure]),
-        J=np.asarray(jc.softmax_jacobian(logits[unsure])),
+        J=np.asarray(jc.softmax_jacobian(logits[unsure]).todense()),
     )
 
 
