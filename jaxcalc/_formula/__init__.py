@@ -1,0 +1,47 @@
+"""Formulas: arrays as expressions, derivatives as closed forms, in text, LaTeX and Python.
+
+    _expression                 values as symbols, one object each
+    _known, _program            functions known by name; programs read as expressions
+    _maps                       derivatives as trees of linear maps
+    _numbers, _product, _sums   fractions, products with named axes, their sums,
+    _algebra                        and how they simplify
+    _patterns                   softmax and log-sum-exp, recognised
+    _rules, _indexing, _masks   operations in canonical form: what rules share, parts of
+    _solving, _kronecker            arrays, choices, linear equations, Kronecker products,
+    _canonical                      and the table of all
+    _tensor                     map trees as canonical tensors
+    _nodes, _notation           linear algebra: its nodes, and expressions written with them
+    _arrangement                tensors as nodes, in either layout
+    _functions, _naming         functions in Python; names for what is repeated
+    _places, _writing, _signs   nodes as strings; functions with signs of their own
+    _text, _latex               the two styles
+    _code, _code_arrays         nodes as Python
+    _source, _closed_form       the source of `derivative`; text, LaTeX and code of a map tree
+    _local, _explain            the derivation, step by step
+
+They stand on each other in about this order, and nothing in them computes on arrays.
+"""
+
+from jaxcalc._formula import _maps as maps
+from jaxcalc._formula._closed_form import ClosedForm as ClosedForm
+from jaxcalc._formula._closed_form import closed_form as closed_form
+from jaxcalc._formula._explain import explain as explain
+from jaxcalc._formula._expression import Expression as Expression
+from jaxcalc._formula._expression import call as call
+from jaxcalc._formula._expression import name as name
+from jaxcalc._formula._expression import number as number
+from jaxcalc._formula._program import apply as apply
+from jaxcalc._formula._program import read as read
+
+__all__ = [
+    "ClosedForm",
+    "Expression",
+    "apply",
+    "call",
+    "closed_form",
+    "explain",
+    "maps",
+    "name",
+    "number",
+    "read",
+]

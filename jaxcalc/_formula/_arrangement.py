@@ -1,0 +1,239 @@
+"""A canonical derivative as the node to write down, in either layout.
+
+Scalars, vectors and what the layouts arrange as a matrix become linear algebra. A tensor with more
+axes is written as an operator where it has that structure:
+
+    diag(V)          J[i, j, k, l] = δ[i, k] δ[j, l] V[i, j]
+    A ⊗ B            J[i, j, k, l] = A[i, k] B[j, l]
+    blockdiag_i(Jᵢ)  J[i, j, k, l] = δ[i, k] Jᵢ[j, l]
+
+and otherwise by its entries. In denominator layout the axes of x come first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from jaxcalc._formula import _maps as maps
+from jaxcalc._formula import _nodes as nodes
+from jaxcalc._formula._algebra import Algebra
+from jaxcalc._formula._expression import Expression, Shape, call, walk
+from jaxcalc._formula._indexing import indexed
+from jaxcalc._formula._nodes import INDICES
+from jaxcalc._formula._notation import Notation
+from jaxcalc._formula._product import Factor, Product, labels_of, reachable, relabel, unpack
+from jaxcalc._formula._sums import terms
+from jaxcalc._formula._tensor import Tensors
+
+_ATOMS = ("opaque", "selection")
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """What a formula is printed from.
+
+    Attributes:
+        shown: the node for text and LaTeX.
+        computed: the node for code, whose value only lacks axes of size 1.
+        shape: the shape of the dense derivative.
+    """
+
+    shown: Expression
+    computed: Expression
+    shape: Shape
+
+
+def arranged(map_: maps.Map, transposed: bool) -> Arranged:
+    """The derivative `map_` in numerator layout or, transposed, in denominator layout."""
+    tensors, notation = Tensors(), Notation()
+    made = arranged_tensor(tensors.algebra, notation, tensors.of(map_), map_, transposed)
+    if made.shown.op == "entries":
+        shown = _as_operator(map_, transposed, tensors, notation)
+        return made if shown is None else replace(made, shown=shown)
+    return made
+
+
+def arranged_tensor(
+    algebra: Algebra, notation: Notation, tensor: Expression, ends: maps.Map, transposed: bool
+) -> Arranged:
+    """A canonical tensor of shape codomain + domain, those of `ends`."""
+    order, shape = _order(ends, transposed)
+    small, _ = algebra.squeezed(algebra.permuted(tensor, order))
+    if not terms(small):
+        nothing = notation.of(small)
+        return Arranged(nothing, nothing, shape)
+    spread, computed = _computed(algebra, notation, small)
+    front = ends.domain if transposed else ends.codomain
+    shown: Expression | None = computed
+    if len(small.shape) == 1 and len(shape) == 2 and shape[0] == 1:
+        shown = nodes.plus(list(map(nodes.transpose, nodes.summands(computed))))
+    elif len(small.shape) > 2:
+        shown = Operators(algebra, notation).of(small, sum(size != 1 for size in front))
+    if shown is None or _has_einsum(shown):
+        entries = [notation.einsum(unpack(term)) for term in terms(spread)]
+        shown = call("entries", entries, small.shape)
+    return Arranged(shown, computed, shape)
+
+
+def _order(map_: maps.Map, transposed: bool) -> tuple[list[int], Shape]:
+    """The axes of codomain + domain in the order of the dense array, and its shape."""
+    y, x = len(map_.codomain), len(map_.domain)
+    full = map_.codomain + map_.domain
+    front, back = list(range(y)), list(range(y, y + x))
+    if ((y, x), transposed) in (((0, 2), False), ((2, 0), True)):
+        order = (front + back)[::-1]
+    else:
+        order = back + front if transposed else front + back
+    shape = tuple(full[i] for i in order)
+    if max(y, x) <= 1:
+        rows, columns = (map_.domain, map_.codomain) if transposed else (map_.codomain, map_.domain)
+        shape = (*(rows or (1,)), *(columns or (1,)))
+    return order, shape
+
+
+def _computed(
+    algebra: Algebra, notation: Notation, small: Expression
+) -> tuple[Expression, Expression]:
+    """The tensor and its node: a matrix, multiplied out if it is none otherwise, or by labels."""
+    if len(small.shape) <= 2:
+        made = notation.of(small)
+        if not _has_einsum(made):
+            return small, made
+    parts = [part for term in terms(small) for part in algebra.distributed(term)]
+    small = algebra.add(parts, small.shape)
+    if len(small.shape) <= 2:
+        return small, notation.of(small)
+    return small, nodes.plus([notation.einsum(unpack(term)) for term in terms(small)])
+
+
+def _has_einsum(node: Expression) -> bool:
+    """Whether the derivative itself, not an array in it, is written by labels."""
+    if node.op in ("plus", "times", "matmul", "kron", "blockdiag", "transposed"):
+        return any(map(_has_einsum, node.args))
+    return node.op == "einsum"
+
+
+@dataclass
+class Operators:
+    """Tensors written as operators."""
+
+    algebra: Algebra
+    notation: Notation
+    depth: int = 0
+
+    def of(self, tensor: Expression, split: int) -> Expression | None:
+        """The node of a tensor whose first `split` axes are its rows, or None."""
+        rank = len(tensor.shape)
+        if rank <= 2 or tensor.op in _ATOMS or not terms(tensor):
+            made = self._entry_free(tensor)
+            return nodes.transpose(made) if made and rank == 1 and split == 0 else made
+        if rank == 2 * split:
+            parts = [self._paired(unpack(term), split) for term in terms(tensor)]
+            if all(part is not None for part in parts):
+                return nodes.plus([part for part in parts if part is not None])
+        return self._blocks(tensor, split)
+
+    def _entry_free(self, tensor: Expression) -> Expression | None:
+        made = self.notation.of(tensor)
+        return None if _has_einsum(made) else made
+
+    def _paired(self, product: Product, split: int) -> Expression | None:
+        """One term as a diagonal or a Kronecker product of maps between axes of equal position."""
+        scalars = [f for f in product.factors if not f.labels]
+        factors = [f for f in product.factors if f.labels]
+        pairs = [(i, split + i) for i in range(split)]
+        deltas = [f for f in factors if f.value.op == "eye" and f.labels in pairs]
+        if len(deltas) == split:
+            rest = [f for f in factors if f not in deltas]
+            made = self._diagonal(product, rest, split)
+        else:
+            made = self._kronecker(product, factors, pairs)
+        if made is None:
+            return None
+        parts = [self.notation.scalar(f) for f in scalars]
+        return nodes.times(product.coefficient, parts, made)
+
+    def _diagonal(self, product: Product, rest: Sequence[Factor], split: int) -> Expression | None:
+        shape = product.shape[:split]
+        if not rest:
+            return call("eye", (), product.shape)
+        back = {split + i: i for i in range(split)}
+        entries = self.algebra.multiply(relabel(rest, back), shape)
+        made = self.notation.of(entries)
+        return None if _has_einsum(made) else call("diag", (made,), product.shape)
+
+    def _kronecker(
+        self, product: Product, factors: Sequence[Factor], pairs: Sequence[tuple[int, int]]
+    ) -> Expression | None:
+        parts, used = [], 0
+        for pair in pairs:
+            group = reachable(factors, set(pair))
+            if labels_of(group) & set(range(len(product.shape))) - set(pair):
+                return None
+            shape = tuple(product.shape[i] for i in pair)
+            names = {pair[0]: 0, pair[1]: 1}
+            names |= {i: 2 + i for i in labels_of(group) - set(pair)}
+            made = self._entry_free(self.algebra.multiply(relabel(group, names), shape))
+            if made is None:
+                return None
+            parts.append(made)
+            used += len(group)
+        return call("kron", parts, product.shape) if used == len(factors) else None
+
+    def _blocks(self, tensor: Expression, split: int) -> Expression | None:
+        """δ in every term: one block for each index; equal blocks are I ⊗ block, or block ⊗ I."""
+        rank, ends = len(tensor.shape), (split - 1, len(tensor.shape) - 1)
+        for y, x in dict.fromkeys([*zip(range(split), range(split, rank), strict=False), ends]):
+            if not all(_has_delta(term, (y, x)) for term in terms(tensor)):
+                continue
+            inner = Operators(self.algebra, self.notation, self.depth + 1)
+            shown = inner.of(self._block(tensor, y, x), split - 1)
+            if shown is None:
+                continue
+            index, identity = INDICES[self.depth], nodes.eye(tensor.shape[y])
+            varies = any(n.op == "at" and n["index"] == index for n in walk(shown))
+            if not varies and (y, x) in ((0, split), ends):
+                parts = [identity, shown] if y == 0 and x == split else [shown, identity]
+                return call("kron", parts, tensor.shape)
+            if y == x - split:
+                return call("blockdiag", (shown,), tensor.shape, index=index)
+        return None
+
+    def _block(self, tensor: Expression, y: int, x: int) -> Expression:
+        """The tensor at one index of its axes y and x, without the δ between them."""
+        shape = tuple(size for i, size in enumerate(tensor.shape) if i not in (y, x))
+        parts = []
+        for term in terms(tensor):
+            product = unpack(term)
+            kept = [f for f in product.factors if f.value.op != "eye" or f.labels != (y, x)]
+            names = {x: y} | {i: i for i in product.summed}
+            size = tuple(n for i, n in enumerate(tensor.shape) if i != x)
+            names |= {i: i - 1 for i in range(x + 1, len(tensor.shape))}
+            body = self.algebra.multiply(relabel(kept, names), size, product.coefficient)
+            parts.append(indexed(self.algebra, body, y, INDICES[self.depth]))
+        return self.algebra.add(parts, shape)
+
+
+def _has_delta(term: Expression, labels: tuple[int, int]) -> bool:
+    return any(f.value.op == "eye" and f.labels == labels for f in unpack(term).factors)
+
+
+def _as_operator(
+    map_: maps.Map, transposed: bool, tensors: Tensors, notation: Notation
+) -> Expression | None:
+    """A chain as the product of the operators of its maps, a map without entries by its name."""
+    if isinstance(map_, maps.Chain):
+        order = map_.maps[::-1] if transposed else map_.maps
+        parts = [_as_operator(part, transposed, tensors, notation) for part in order]
+        made = [part for part in parts if part is not None]
+        return call("matmul", made, ()) if len(made) == len(parts) else None
+    if isinstance(map_, maps.Selection | maps.Opaque):
+        kind = "selection" if isinstance(map_, maps.Selection) else "opaque"
+        named = nodes.apply(kind, (), (), (("text", map_.text),))
+        return call("transposed", (named,), ()) if transposed else named
+    rank, y = len(map_.codomain + map_.domain), len(map_.codomain)
+    tensor, front = tensors.of(map_), map_.codomain
+    if transposed:
+        tensor = tensors.algebra.permuted(tensor, [*range(y, rank), *range(y)])
+        front = map_.domain
+    small, _ = tensors.algebra.squeezed(tensor)
+    return Operators(tensors.algebra, notation).of(small, sum(size != 1 for size in front))

@@ -1,0 +1,74 @@
+"""The closed form of a derivative: text, LaTeX and Python code."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from jaxcalc._formula import _latex, _maps, _text
+from jaxcalc._formula._arrangement import Arranged, arranged
+from jaxcalc._formula._expression import Expression
+from jaxcalc._formula._naming import Named, named
+from jaxcalc._formula._source import source
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """A derivative as a formula, in one layout.
+
+    Attributes:
+        map: the derivative, from x to y.
+        transposed: whether the layout is denominator layout.
+    """
+
+    map: _maps.Map
+    transposed: bool
+
+    @cached_property
+    def _arranged(self) -> Arranged:
+        return arranged(self.map, self.transposed)
+
+    @cached_property
+    def _shown(self) -> Named:
+        return named(self._arranged.shown)
+
+    @cached_property
+    def text(self) -> str:
+        """The formula in the signs of Unicode, with a `where` for the names in it."""
+        return _text.WRITER.formula(self._shown)
+
+    @cached_property
+    def latex(self) -> str:
+        """The formula in LaTeX."""
+        return _latex.WRITER.formula(self._shown)
+
+    @cached_property
+    def code(self) -> str:
+        """The source of a function `derivative` of the formula's names: the dense array.
+
+        Raises:
+            ValueError: when a function without a closed form takes part; it says which.
+        """
+        computed = named(self._arranged.computed)
+        parameters = dict.fromkeys([*_names(self._shown), *_names(computed)])
+        return source(computed, self._arranged.shape, list(parameters))
+
+
+def closed_form(map_: _maps.Map, transposed: bool = False) -> ClosedForm:
+    """The closed form of the derivative `map_`, x to y; transposed, in denominator layout."""
+    return ClosedForm(map_, transposed)
+
+
+def _names(formula: Named) -> list[str]:
+    """The arguments and captured arrays in a formula, in the order in which one reads them."""
+    found: dict[str, None] = {}
+    defined = {symbol for symbol, _ in formula.definitions}
+    stack: list[Expression] = [formula.node, *(node for _, node in formula.definitions)][::-1]
+    seen: set[Expression] = set()
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.op == "name" and node not in defined:
+            found[node["text"]] = None
+        stack.extend(reversed(node.args))
+    return list(found)

@@ -1,0 +1,118 @@
+"""Arrays of a known pattern in Python: rows of I, triangles of ones, parts of arrays."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from jaxcalc._formula._expression import Expression
+from jaxcalc._formula._functions import ROWS
+from jaxcalc._formula._nodes import parameter
+from jaxcalc._formula._places import rows
+
+
+class Source(Protocol):
+    """What writes nodes as Python; `dtype` is appended to the arguments of makers of constants."""
+
+    @property
+    def dtype(self) -> str: ...
+
+    def atom(self, node: Expression) -> str:
+        """The node, in parentheses unless it is an atom."""
+        ...
+
+    def listed(self, args: Sequence[Expression]) -> str:
+        """Arguments with commas between them."""
+        ...
+
+
+def without_closed_form(function: str) -> ValueError:
+    """The error of a formula that no code can compute."""
+    return ValueError(
+        f"`{function}` takes part in this derivative and has no closed form, so that there is no "
+        "`code`; `todense` computes the array."
+    )
+
+
+def _indicator(source: Source, node: Expression) -> str:
+    return f"{source.atom(node.args[0])}.astype({source.dtype.removeprefix(', dtype=') or 'float'})"
+
+
+def _one_hot(source: Source, node: Expression) -> str:
+    return f"jax.nn.one_hot({source.listed(node.args)}, {node.shape[-1]}{source.dtype})"
+
+
+def _rows_of_identity(source: Source, node: Expression) -> str:
+    size = node.shape[1]
+    found, identity = rows(parameter(node, "places"), size), f"jnp.eye({size}{source.dtype})"
+    if found.slice:
+        return f"{identity}[{found.slice}]"
+    if found.shift:
+        return f"jnp.roll({identity}, {found.shift}, axis=0)"
+    table = ", ".join(map(str, found.places))
+    return f"jax.nn.one_hot(jnp.array([{table}]), {size}{source.dtype})"
+
+
+def _triangle(source: Source, node: Expression) -> str:
+    rows_, columns = node.shape
+    return f"jnp.tri({rows_}, {columns}, {parameter(node, 'k')}{source.dtype})"
+
+
+def _shifted_identity(source: Source, node: Expression) -> str:
+    rows_, columns = node.shape
+    return f"jnp.eye({rows_}, {columns}, {parameter(node, 'k')}{source.dtype})"
+
+
+def _taken(source: Source, node: Expression) -> str:
+    (array,), axis = node.args, parameter(node, "axis")
+    found = rows(parameter(node, "places"), array.shape[axis])
+    if found.shift:
+        return f"jnp.roll({source.listed([array])}, {found.shift}, axis={axis})"
+    read = found.slice or f"jnp.array({list(found.places)})"
+    return f"{source.atom(array)}[{', '.join([':'] * axis + [read])}]"
+
+
+def _picked(source: Source, node: Expression) -> str:
+    array, index = node.args
+    read = [":"] * parameter(node, "axis") + [source.listed([index])]
+    return f"{source.atom(array)}[{', '.join(read)}]"
+
+
+def _constant(source: Source, node: Expression) -> str:
+    shape, dtype, entries = parameter(node, "entries")
+    flat = f"jnp.array({list(entries)}, jnp.{dtype})"
+    return flat if len(shape) == 1 else f"{flat}.reshape({shape})"
+
+
+def _selection(source: Source, node: Expression) -> str:
+    """The Jacobian of the linear function itself."""
+    function, source_ = parameter(node, "function"), parameter(node, "source")
+    if function not in ROWS:
+        raise without_closed_form(function)
+    args = ["t", *(source.listed([arg]) for arg in node.args)]
+    target = node.shape[: len(node.shape) - len(source_)]
+    applied = ROWS[function](args, dict(parameter(node, "params")), target)
+    return f"jax.jacobian(lambda t: {applied})(jnp.zeros({source_}{source.dtype}))"
+
+
+def _opaque(source: Source, node: Expression) -> str:
+    raise without_closed_form(parameter(node, "text"))
+
+
+def _stacked(source: Source, node: Expression) -> str:
+    index = parameter(node, "index")
+    return f"jax.vmap(lambda {index}: {source.listed(node.args)})(jnp.arange({node.shape[0]}))"
+
+
+ARRAYS: dict[str, Callable[[Source, Expression], str]] = {
+    "constant": _constant,
+    "indicator": _indicator,
+    "one_hot": _one_hot,
+    "opaque": _opaque,
+    "pick": _picked,
+    "select": _rows_of_identity,
+    "selection": _selection,
+    "shifted_eye": _shifted_identity,
+    "stacked": _stacked,
+    "take": _taken,
+    "tri": _triangle,
+    "unknown": _opaque,
+}

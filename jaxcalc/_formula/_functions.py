@@ -1,0 +1,183 @@
+"""How each function is called in Python: one row a function.
+
+A row takes the written arguments, the parameters and the shape of the value.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jaxcalc._formula._expression import Shape
+
+Row = Callable[[Sequence[str], Mapping[str, Any], Shape], str]
+
+
+def _named(function: str) -> Row:
+    return lambda args, params, shape: f"{function}({', '.join(args)})"
+
+
+def _along(function: str) -> Row:
+    """A function with `axes` that it works along."""
+
+    def row(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+        axes = params["axes"]
+        if axes == (-1,) and function in _LAST_BY_DEFAULT:
+            return f"{function}({args[0]})"
+        return f"{function}({args[0]}, axis={axes[0] if len(axes) == 1 else axes})"
+
+    return row
+
+
+def _cumulative(function: str) -> Row:
+    def row(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+        axis, reverse = params["axis"], params.get("reverse", False)
+        return f"{function}({args[0]}, axis={axis}, reverse={reverse})"
+
+    return row
+
+
+def _logsumexp_kept(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    return f"jax.nn.logsumexp({args[0]}, axis={params['axes']}, keepdims=True)"
+
+
+def _select(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    if len(args) > 3:
+        return f"jnp.choose({args[0]}, [{', '.join(args[1:])}], mode='clip')"
+    which, no, yes = args
+    return f"jnp.where({which}, {yes}, {no})"
+
+
+def _clamp(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    low, x, high = args
+    return f"jnp.clip({x}, {low}, {high})"
+
+
+def _reshape(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    return f"jnp.reshape({args[0]}, {shape})"
+
+
+def _concatenate(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    return f"jnp.concatenate([{', '.join(args)}], axis={params['dimension']})"
+
+
+def _stack(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    return f"jnp.stack([{', '.join(args)}], axis={params['axis']})"
+
+
+def _tile(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    return f"jnp.tile({args[0]}, {params['reps']})"
+
+
+def _pad(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    filling = f"jnp.asarray({args[1]}, jnp.result_type({args[0]}))"
+    return f"jax.lax.pad({args[0]}, {filling}, {params['padding_config']})"
+
+
+def _dynamic_slice(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    return f"jax.lax.dynamic_slice({args[0]}, [{', '.join(args[1:])}], {shape})"
+
+
+def _dynamic_update_slice(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    x, update, *starts = args
+    return f"jax.lax.dynamic_update_slice({x}, {update}, [{', '.join(starts)}])"
+
+
+def _gather(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    mode = re.findall(r"[A-Z_]{4,}", str(params["mode"]))[-1]
+    numbers = re.sub(r"np\.int64\((\d+)\)", r"\1", f"jax.lax.{params['dimension_numbers']}")
+    return (
+        f"jax.lax.gather({args[0]}, {args[1]}, {numbers}, {params['slice_sizes']}, "
+        f"mode=jax.lax.GatherScatterMode.{mode})"
+    )
+
+
+def _sort(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    sorted_ = f"jax.lax.sort(({', '.join(args)},), dimension={params['dimension']}, "
+    return f"{sorted_}num_keys={params['num_keys']})[{params.get('output', 0)}]"
+
+
+def _argument(function: str) -> Row:
+    return lambda args, params, shape: f"{function}({args[0]}, axis={params['axes'][0]})"
+
+
+def _convert(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    return f"jnp.asarray({args[0]}, jnp.{params['new_dtype']})"
+
+
+def _iota(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    return f"jnp.arange({shape[0]}, dtype=jnp.{params['dtype']})"
+
+
+# fmt: off
+_SAME_NAME = (
+    "abs", "ceil", "cos", "cosh", "exp", "exp2", "expm1", "floor", "log", "log1p", "logaddexp",
+    "round", "sign", "sin", "sinh", "tan", "tanh",
+)
+# fmt: on
+_OTHER_NAMES = {
+    "acos": "jnp.arccos",
+    "acosh": "jnp.arccosh",
+    "and": "jnp.logical_and",
+    "asin": "jnp.arcsin",
+    "asinh": "jnp.arcsinh",
+    "atan": "jnp.arctan",
+    "atan2": "jnp.arctan2",
+    "atanh": "jnp.arctanh",
+    "cbrt": "jnp.cbrt",
+    "det": "jnp.linalg.det",
+    "digamma": "jax.lax.digamma",
+    "erf": "jax.lax.erf",
+    "erf_inv": "jax.lax.erf_inv",
+    "erfc": "jax.lax.erfc",
+    "inv": "jnp.linalg.inv",
+    "is_finite": "jnp.isfinite",
+    "kron": "jnp.kron",
+    "lgamma": "jax.lax.lgamma",
+    "log_sigmoid": "jax.nn.log_sigmoid",
+    "logistic": "jax.nn.sigmoid",
+    "max": "jnp.maximum",
+    "min": "jnp.minimum",
+    "not": "jnp.logical_not",
+    "or": "jnp.logical_or",
+    "pow": "jnp.power",
+    "relu": "jax.nn.relu",
+    "rem": "jnp.fmod",
+    "softplus": "jax.nn.softplus",
+    "xor": "jnp.logical_xor",
+}
+_AXES = {
+    "log_softmax": "jax.nn.log_softmax",
+    "logsumexp": "jax.nn.logsumexp",
+    "reduce_and": "jnp.all",
+    "reduce_max": "jnp.max",
+    "reduce_min": "jnp.min",
+    "reduce_or": "jnp.any",
+    "reduce_prod": "jnp.prod",
+    "softmax": "jax.nn.softmax",
+}
+_LAST_BY_DEFAULT = {"jax.nn.softmax", "jax.nn.log_softmax"}
+_CUMULATIVE = {f"cum{name}": f"jax.lax.cum{name}" for name in ("sum", "prod", "max", "min")}
+ROWS: dict[str, Row] = {
+    **{name: _named(f"jnp.{name}") for name in _SAME_NAME},
+    **{op: _named(name) for op, name in _OTHER_NAMES.items()},
+    **{op: _along(name) for op, name in _AXES.items()},
+    **{op: _cumulative(name) for op, name in _CUMULATIVE.items()},
+    "argmax": _argument("jnp.argmax"),
+    "argmin": _argument("jnp.argmin"),
+    "clamp": _clamp,
+    "concatenate": _concatenate,
+    "convert_element_type": _convert,
+    "dynamic_slice": _dynamic_slice,
+    "dynamic_update_slice": _dynamic_update_slice,
+    "gather": _gather,
+    "iota": _iota,
+    "logsumexp_kept": _logsumexp_kept,
+    "pad": _pad,
+    "reshape": _reshape,
+    "select_n": _select,
+    "sort": _sort,
+    "squeeze": _reshape,
+    "stack": _stack,
+    "tile": _tile,
+}
+INFIX = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}

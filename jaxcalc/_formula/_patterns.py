@@ -1,0 +1,148 @@
+"""Functions recognised by their defining expressions: softmax and log-sum-exp.
+
+    exp(u)/Σ exp(u) = softmax(u)        log Σ exp(u) = logsumexp(u)
+    exp(u − logsumexp(u)) = softmax(u)
+
+What does not vary along the sum, such as a shift by max u, leaves the softmax as it is.
+"""
+
+from collections.abc import Sequence
+
+from jaxcalc._formula._algebra import Algebra
+from jaxcalc._formula._expression import Expression, call
+from jaxcalc._formula._product import Factor, Labels, is_contraction, labels_of, relabel, unpack
+from jaxcalc._formula._sums import terms, used_axes
+
+
+def softmax(algebra: Algebra, x: Expression, axes: Sequence[int]) -> Expression:
+    """The softmax of canonical x along `axes`, without any shift."""
+    varying, _ = _split(algebra, x, set(axes))
+    negative = tuple(sorted(axis - len(x.shape) for axis in axes))
+    return call("softmax", (varying,), x.shape, axes=negative)
+
+
+def _split(algebra: Algebra, x: Expression, axes: set[int]) -> tuple[Expression, list[Expression]]:
+    """x as what varies along `axes` and the terms that do not."""
+    varying = [term for term in terms(x) if used_axes(term) & axes]
+    if not varying:
+        return x, []
+    return algebra.add(varying, x.shape), [t for t in terms(x) if not used_axes(t) & axes]
+
+
+def normalised_exponentials(
+    algebra: Algebra, factors: list[Factor], kept: Sequence[int]
+) -> list[Factor]:
+    """exp(u)ᵖ (Σ exp(u))⁻ᵖ as softmax(u)ᵖ, also where exp(u) is inside a contraction."""
+    for bottom in [f for f in factors if f.power <= -1]:
+        summed = _sum_of_exponentials(bottom.value)
+        if summed is None:
+            continue
+        opened = [part for f in factors for part in _opened(f, summed[0], factors)]
+        for top in opened:
+            axes = _matching_sum(top, bottom)
+            if axes:
+                power = min(top.power, -bottom.power)
+                rest = [f for f in opened if f is not top and f is not bottom]
+                changed = [
+                    Factor(softmax(algebra, top.value.args[0], axes), top.labels, power),
+                    top._replace(power=top.power - power),
+                    bottom._replace(power=bottom.power + power),
+                ]
+                left = [f for f in changed if f.power]
+                return normalised_exponentials(algebra, rest + left, kept)
+    return factors
+
+
+def sums_of_probabilities(
+    algebra: Algebra, factors: list[Factor], kept: Sequence[int]
+) -> list[Factor]:
+    """Σ softmax(u) = 1 along its rows."""
+    return [f for f in factors if not _sums_to_one(f, factors, kept)]
+
+
+def _sums_to_one(factor: Factor, factors: list[Factor], kept: Sequence[int]) -> bool:
+    value, labels, power = factor
+    if value.op != "softmax" or power != 1:
+        return False
+    row = {labels[axis] for axis in value["axes"]}
+    rest = labels_of(f for f in factors if f is not factor)
+    beside = {label for i, label in enumerate(labels) if i - len(labels) not in value["axes"]}
+    return not row & (rest | set(kept) | beside) and beside <= rest | set(kept)
+
+
+def _opened(factor: Factor, exponential: Expression, factors: list[Factor]) -> list[Factor]:
+    """The factors of a contraction that has the exponential among them, else the factor."""
+    value, _, power = factor
+    inner = unpack(value).factors
+    if power != 1 or not is_contraction(value) or all(f.value is not exponential for f in inner):
+        return [factor]
+    fresh = 1 + max(labels_of(factors), default=0) + 1000 * factors.index(factor)
+    return relabel(inner, {label: fresh + label for label in labels_of(inner)})
+
+
+def _matching_sum(top: Factor, bottom: Factor) -> list[int] | None:
+    """The axes that `bottom`, a sum of the exponentials in `top`, is over."""
+    if top.value.op != "exp" or top.power < 1 or bottom.power > -1:
+        return None
+    summed = _sum_of_exponentials(bottom.value)
+    if summed is None or summed[0] is not top.value:
+        return None
+    rank, axes = len(bottom.value.shape), []
+    for axis, label in enumerate(summed[1]):
+        if label >= rank:
+            axes.append(axis)
+        elif bottom.labels[label] != top.labels[axis]:
+            return None
+    return axes
+
+
+def _sum_of_exponentials(value: Expression) -> tuple[Expression, Labels] | None:
+    """The exponential that `value` is a sum of, with its labels."""
+    product = unpack(value)
+    if value.op != "product" or product.coefficient != 1 or len(product.factors) != 1:
+        return None
+    inner, labels, power = product.factors[0]
+    if inner.op != "exp" or power != 1 or len(set(labels)) != len(labels) or not product.summed:
+        return None
+    return inner, labels
+
+
+def log(algebra: Algebra, x: Expression) -> Expression:
+    """log x, elementwise: the log-sum-exp of a sum of exponentials, plus its shift."""
+    found = _sum_of_exponentials(x)
+    if found is None:
+        return algebra.apply("log", (x,), x.shape)
+    (exponential, labels), rank = found, len(x.shape)
+    axes = [axis for axis, label in enumerate(labels) if label >= rank]
+    u, shift = _split(algebra, exponential.args[0], set(axes))
+    kept = tuple(label for label in labels if label < rank)
+    own = tuple(u.shape[axis] for axis, label in enumerate(labels) if label < rank)
+    negative = tuple(axis - len(u.shape) for axis in axes)
+    value = call("logsumexp", (u,), own, axes=negative)
+    moved = [_moved(algebra, term, labels, x) for term in shift]
+    return algebra.add([algebra.multiply([Factor(value, kept)], x.shape), *moved], x.shape)
+
+
+def _moved(algebra: Algebra, term: Expression, labels: Labels, x: Expression) -> Expression:
+    """A term of the exponent, on the axes of the sum x."""
+    product = unpack(term)
+    names = dict(enumerate(labels)) | {i: 1000 + i for i in product.summed}
+    return algebra.multiply(relabel(product.factors, names), x.shape, product.coefficient)
+
+
+def exp(algebra: Algebra, x: Expression) -> Expression:
+    """exp x, elementwise: softmax(u) for u − logsumexp(u), σ(u) for u − softplus(u)."""
+    for term in terms(x):
+        product = unpack(term)
+        if product.coefficient == -1 and len(product.factors) == 1:
+            value, labels, power = product.factors[0]
+            if value.op == "logsumexp" and power == 1:
+                rest = algebra.add([t for t in terms(x) if t is not term], x.shape)
+                axes = [i for i in range(len(x.shape)) if i not in labels]
+                if rest is value.args[0] and list(labels) == sorted(labels):
+                    return softmax(algebra, rest, axes)
+            if value.op == "softplus" and power == 1:
+                rest = algebra.add([t for t in terms(x) if t is not term], x.shape)
+                if rest is value.args[0]:
+                    return algebra.apply("logistic", (rest,), x.shape)
+    return algebra.apply("exp", (x,), x.shape)

@@ -1,0 +1,101 @@
+"""Programs read as expressions: each equation becomes the operation it computes.
+
+Calls are read inside, unless the function is known by name. A primitive that nothing knows keeps
+its name and parameters: reading never fails.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcalc._compat import inlined, is_concrete, is_literal, opened
+from jaxcalc._formula._expression import Expression, Shape, call, number
+from jaxcalc._formula._known import known
+
+
+def read(
+    program: Any, constants: Sequence[Expression], arguments: Sequence[Expression]
+) -> list[Expression]:
+    """The expressions of a program's results, from those of its constants and arguments."""
+    jaxpr, closed = opened(program)
+    constants = [*constants] or [_constant(value) for value in closed]
+    values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *arguments], strict=True))
+
+    def atom(variable: Any) -> Expression:
+        return _constant(variable.val) if is_literal(variable) else values[variable]
+
+    for equation in jaxpr.eqns:
+        results = apply(equation, [atom(variable) for variable in equation.invars])
+        values.update(zip(equation.outvars, results, strict=True))
+    return [atom(variable) for variable in jaxpr.outvars]
+
+
+def apply(equation: Any, args: Sequence[Expression]) -> list[Expression]:
+    """The expressions of one equation's results."""
+    shapes = [tuple(variable.aval.shape) for variable in equation.outvars]
+    program = _program_called(equation)
+    if program is not None:
+        found = known(program, args, shapes)
+        return read(program, (), args) if found is None else found
+    op, params = equation.primitive.name, equation.params
+    if op == "convert_element_type":
+        return [_converted(equation, args[0])]
+    if op == "custom_linear_solve":
+        return _linear_solve(equation, args, shapes)
+    if op == "cond" and params.get("branches_platforms"):  # one value, computed in several ways
+        return read(params["branches"][0], (), args[1:])
+    kept = {key: value for key, value in params.items() if key not in _UNIMPORTANT}
+    if len(shapes) == 1:
+        return [call(op, args, shapes[0], **kept)]
+    return [call(op, args, shape, output=k, **kept) for k, shape in enumerate(shapes)]
+
+
+def _program_called(equation: Any) -> Any:
+    if equation.primitive.name.startswith("custom_vjp_call"):
+        params = equation.params
+        return params["call_jaxpr"] if "call_jaxpr" in params else params["fun_jaxpr"]
+    return inlined(equation)
+
+
+def _constant(value: Any) -> Expression:
+    """A scalar as a number; an array as its entries where they are few."""
+    if is_concrete(value) and np.size(value) <= _FEW:
+        array = np.asarray(value)
+        if array.ndim:
+            return call("constant", (), array.shape, entries=array)
+        return number(array.item())
+    return call("unknown", (), np.shape(value), text=f"constant of shape {np.shape(value)}")
+
+
+def _converted(equation: Any, x: Expression) -> Expression:
+    """x in another dtype; x itself where that is no change."""
+    (variable,) = equation.invars
+    dtype = np.dtype(equation.params["new_dtype"])
+    if x.op == "number" or np.dtype(variable.aval.dtype) == dtype:
+        return x
+    return call("convert_element_type", (x,), x.shape, new_dtype=dtype.name)
+
+
+def _linear_solve(
+    equation: Any, args: Sequence[Expression], shapes: Sequence[Shape]
+) -> list[Expression]:
+    """x with M x = b, where M v is a program: `linear_solve(M v, v, b)`."""
+    size = equation.params["const_lengths"].matvec
+    rights = args[sum(equation.params["const_lengths"]) :]
+    unknowns = [call("placeholder", (), b.shape, index=k) for k, b in enumerate(rights)]
+    images = read(equation.params["jaxprs"].matvec, (), [*args[:size], *unknowns])
+    triples = zip(images, unknowns, rights, shapes, strict=True)
+    return [call("linear_solve", (Mv, v, b), shape) for Mv, v, b, shape in triples]
+
+
+_FEW = 64
+_UNIMPORTANT = {
+    "accuracy",
+    "algorithm",
+    "dimensions_sharding",
+    "out_sharding",
+    "precision",
+    "preferred_element_type",
+    "sharding",
+}

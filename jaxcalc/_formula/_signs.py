@@ -1,0 +1,112 @@
+"""Functions that formulas write with a sign of their own: |x|, X⁻¹, σ(x), x[1:]."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from jaxcalc._formula._expression import Expression
+from jaxcalc._formula._nodes import parameter
+from jaxcalc._formula._places import entries_text, rows
+from jaxcalc._formula._writing import ATOM, OUTER, POSTFIX, Writer, Written
+
+
+def _inverse(writer: Writer, node: Expression) -> Written:
+    return writer.style.inverse(writer.write(node.args[0], ATOM), False), POSTFIX
+
+
+def _logistic(writer: Writer, node: Expression) -> Written:
+    return writer.style.call(writer.style.sigma, writer.listed(node.args)), ATOM
+
+
+def _size(writer: Writer, node: Expression) -> Written:
+    return writer.style.size(writer.write(node.args[0])), ATOM
+
+
+def _indicator(writer: Writer, node: Expression) -> Written:
+    return writer.style.bracket(writer.write(node.args[0])), ATOM
+
+
+def _inner(writer: Writer, node: Expression) -> Written:
+    return writer.written(node.args[0])
+
+
+def _power(writer: Writer, node: Expression) -> Written:
+    base, exponent = node.args
+    return writer.style.raised(writer.write(base, ATOM), writer.write(exponent, ATOM)), POSTFIX
+
+
+def _choice(writer: Writer, node: Expression) -> Written:
+    which, *cases = node.args
+    return writer.style.call(writer.style.word("where"), writer.listed([which, *cases[::-1]])), ATOM
+
+
+def _rows_of_identity(writer: Writer, node: Expression) -> Written:
+    found = rows(parameter(node, "places"), node.shape[1])
+    if found.shift:
+        shift = writer.style.number(Fraction(found.shift))
+        text = f"{writer.style.identity}, {shift}"
+        return writer.style.call(writer.style.word("roll"), text), ATOM
+    read = found.slice.replace("-", writer.style.minus) or entries_text(found.places)
+    return writer.style.entry(writer.style.identity, [read]), ATOM
+
+
+def _kronecker(writer: Writer, node: Expression) -> Written:
+    return f" {writer.style.cross} ".join(writer.write(a, POSTFIX) for a in node.args), OUTER
+
+
+def _taken(writer: Writer, node: Expression) -> Written:
+    (array,), axis = node.args, parameter(node, "axis")
+    found = rows(parameter(node, "places"), array.shape[axis])
+    if found.shift:
+        shift = writer.style.number(Fraction(found.shift))
+        args = [writer.write(array), shift] + [f"axis={axis}"] * bool(axis)
+        return writer.style.call(writer.style.word("roll"), ", ".join(args)), ATOM
+    read = found.slice.replace("-", writer.style.minus) or entries_text(found.places)
+    inner = [":"] * axis + [read]
+    return writer.style.entry(writer.write(array, ATOM), inner), ATOM
+
+
+def _picked(writer: Writer, node: Expression) -> Written:
+    array, index = node.args
+    read = [":"] * parameter(node, "axis") + [writer.write(index)]
+    return writer.style.entry(writer.write(array, ATOM), read), ATOM
+
+
+def _triangle(writer: Writer, node: Expression) -> Written:
+    shift = parameter(node, "k")
+    text = f"{writer.style.one} {writer.style.transpose(writer.style.one)}"
+    args = [text, writer.style.number(Fraction(shift))] if shift else [text]
+    return writer.style.call(writer.style.word("tril"), ", ".join(args)), ATOM
+
+
+def _text(writer: Writer, node: Expression) -> Written:
+    return writer.style.word(parameter(node, "text")), ATOM
+
+
+def _opaque(writer: Writer, node: Expression) -> Written:
+    text = writer.style.word(parameter(node, "text"))
+    return writer.style.entry("D", [text]), ATOM
+
+
+def _constant(writer: Writer, node: Expression) -> Written:
+    return writer.style.group(entries_text(parameter(node, "entries")[2])), ATOM
+
+
+SIGNS: dict[str, Callable[[Writer, Expression], Written]] = {
+    "abs": _size,
+    "constant": _constant,
+    "convert_element_type": _inner,
+    "indicator": _indicator,
+    "inv": _inverse,
+    "kron": _kronecker,
+    "logistic": _logistic,
+    "opaque": _opaque,
+    "pick": _picked,
+    "pow": _power,
+    "select": _rows_of_identity,
+    "select_n": _choice,
+    "selection": _text,
+    "squeeze": _inner,
+    "take": _taken,
+    "tri": _triangle,
+    "unknown": _text,
+}

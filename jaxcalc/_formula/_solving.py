@@ -1,0 +1,96 @@
+"""Solutions of linear equations in canonical form: M x = b becomes x = M⁻¹ b."""
+
+from jaxcalc._formula._algebra import Algebra
+from jaxcalc._formula._expression import Expression, Shape, call
+from jaxcalc._formula._product import Factor, labels_of, relabel, unpack
+from jaxcalc._formula._rules import Args, atom
+from jaxcalc._formula._sums import terms
+
+
+def linear_solve(algebra: Algebra, node: Expression, args: Args) -> Expression:
+    """From M v, v and b, the solution of M x = b, where M is a matrix along one axis."""
+    image, unknown, right = args
+    found = inverse(algebra, image, unknown)
+    if found is None:
+        return atom(algebra, node, args)
+    inverted, axis_in, axis_out = found
+    rank = len(node.shape)
+    along = [i for i in range(rank) if i != axis_in]
+    rest = iter(along)
+    labels = tuple(rank if i == axis_out else next(rest) for i in range(len(right.shape)))
+    factors = [Factor(inverted, (axis_in, rank)), Factor(right, labels)]
+    return algebra.multiply(factors, node.shape)
+
+
+def inverse(
+    algebra: Algebra, image: Expression, unknown: Expression
+) -> tuple[Expression, int, int] | None:
+    """The inverse of v ↦ image, a matrix, and the axes of v and of the image that it joins."""
+    found = [_matrix(algebra, term, unknown) for term in terms(image)]
+    places = {part[1:] for part in found if part is not None}
+    if len(places) != 1 or None in found:
+        return None
+    ((axis_in, axis_out),) = places
+    shape = (image.shape[axis_out], unknown.shape[axis_in])
+    matrix = algebra.add([part[0] for part in found if part is not None], shape)
+    return inverted(algebra, matrix), axis_in, axis_out
+
+
+def inverted(algebra: Algebra, matrix: Expression) -> Expression:
+    """matrix⁻¹; the inverse of a transposed array is written as a transposed inverse."""
+    product = unpack(matrix)
+    single = len(product.factors) == 1 and product.coefficient == 1
+    if single and product.factors[0].labels == (1, 0) and product.factors[0].power == 1:
+        made = inverted(algebra, product.factors[0].value)
+        return algebra.permuted(made, (1, 0))
+    symmetric = algebra.permuted(matrix, (1, 0)) is matrix
+    return call("inv", (matrix,), matrix.shape, symmetric=symmetric)
+
+
+def _matrix(
+    algebra: Algebra, term: Expression, unknown: Expression
+) -> tuple[Expression, int, int] | None:
+    """For a product with v, the matrix beside it, and the axes of v and of the product."""
+    product, rank = unpack(term), len(term.shape)
+    inner = unpack(unknown).factors[0].value
+    sources = [f for f in product.factors if f.value is inner]
+    if len(sources) != 1 or sources[0].power != 1:
+        return None
+    axes = [i for i, size in enumerate(unknown.shape) if size != 1]
+    labels = dict(zip(axes, sources[0].labels, strict=True))
+    summed = [axis for axis, label in labels.items() if label >= rank]
+    out = [i for i in range(rank) if i not in labels.values() and term.shape[i] != 1]
+    if len(summed) != 1 or len(out) != 1 or _order(labels, rank) != _rest(rank, out[0], term.shape):
+        return None
+    shape: Shape = (term.shape[out[0]], unknown.shape[summed[0]])
+    rest = [f for f in product.factors if f is not sources[0]]
+    if labels_of(rest) - product.summed - {out[0]}:  # another matrix for each index
+        return None
+    names = {i: 100 + i for i in product.summed} | {out[0]: 0, labels[summed[0]]: 1}
+    return algebra.multiply(relabel(rest, names), shape, product.coefficient), summed[0], out[0]
+
+
+def _order(labels: dict[int, int], rank: int) -> list[int]:
+    """The axes of the product that v passes on, in the order of v's."""
+    return [label for label in labels.values() if label < rank]
+
+
+def _rest(rank: int, axis: int, shape: Shape) -> list[int]:
+    return [i for i in range(rank) if i != axis and shape[i] != 1]
+
+
+def solve(algebra: Algebra, node: Expression, args: Args) -> Expression:
+    """The solution of A x = b, for one matrix."""
+    A, b = args
+    rank = len(node.shape)
+    if len(A.shape) != 2:
+        return atom(algebra, node, args)
+    factors = [Factor(inverted(algebra, A), (0, rank)), Factor(b, (rank, *range(1, rank)))]
+    return algebra.multiply(factors, node.shape)
+
+
+def inv(algebra: Algebra, node: Expression, args: Args) -> Expression:
+    """A⁻¹, for one matrix."""
+    if len(node.shape) != 2:
+        return atom(algebra, node, args)
+    return algebra.multiply([Factor(inverted(algebra, args[0]), (0, 1))], node.shape)

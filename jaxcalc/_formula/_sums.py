@@ -1,0 +1,63 @@
+"""Sums of products: their makers, and how long they are to read."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from jaxcalc._formula._expression import Expression, Shape
+from jaxcalc._formula._product import Product, labels_of, pack, unpack
+
+
+def zero(shape: Shape) -> Expression:
+    """The array of zeros: a sum of nothing."""
+    return Expression("sum", (), (), shape)
+
+
+def constant(value: Fraction | int, shape: Shape = ()) -> Expression:
+    """An array of one number."""
+    return pack(Product(Fraction(value), (), shape)) if value else zero(shape)
+
+
+def eye(n: int) -> Expression:
+    """The identity matrix, δ[i, j]."""
+    return Expression("eye", (), (), (n, n))
+
+
+def terms(value: Expression) -> tuple[Expression, ...]:
+    """The summands of a canonical expression."""
+    return value.args if value.op == "sum" else (value,)
+
+
+def used_axes(value: Expression) -> set[int]:
+    """The axes along which a canonical expression may vary."""
+    axes = set(range(len(value.shape)))
+    return axes & {i for term in terms(value) for i in labels_of(unpack(term).factors)}
+
+
+def weight(value: Expression) -> int:
+    """How much there is to read in a canonical expression, atoms counting one."""
+    if value.op == "sum":
+        return sum(1 + weight(term) for term in value.args)
+    if value.op == "product":
+        return sum(map(weight, value.args))
+    return 0 if value.op == "eye" else 1
+
+
+def parts(value: Expression) -> int:
+    """How many terms a product has when it is multiplied out."""
+    sums = [f.value for f in unpack(value).factors if f.value.op == "sum" and f.power == 1]
+    return math.prod(sum(map(parts, inner.args)) for inner in sums)
+
+
+def length(values: Sequence[Expression]) -> int:
+    return sum(1 + weight(value) for value in values)
+
+
+def is_complement(value: Expression) -> bool:
+    """Whether an atom is [¬m]."""
+    return value.op == "indicator" and value.args[0].op == "not"
+
+
+def has_complement(value: Expression) -> bool:
+    """Whether a product has a factor [¬m]."""
+    return any(is_complement(f.value) for f in unpack(value).factors)

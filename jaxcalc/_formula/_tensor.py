@@ -1,0 +1,260 @@
+"""The derivative as a canonical tensor: entries J[y axes, x axes] of a map from x to y.
+
+A map is a product with named axes: a diagonal is a δ between an axis of y and one of x, a chain is
+summed over the axes between its maps, a block is a label that y and x share.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import singledispatchmethod
+
+from jaxcalc._formula import _maps as maps
+from jaxcalc._formula._algebra import Algebra
+from jaxcalc._formula._canonical import RULES, canonical
+from jaxcalc._formula._expression import Expression, Shape, call, walk
+from jaxcalc._formula._indexing import link, picked
+from jaxcalc._formula._patterns import normalised_exponentials, sums_of_probabilities
+from jaxcalc._formula._product import Factor, Labels, labels_of, relabel, unpack
+from jaxcalc._formula._solving import inverse
+from jaxcalc._formula._sums import eye, terms, zero
+
+
+def new_algebra() -> Algebra:
+    """An algebra that knows the softmax."""
+    return Algebra((normalised_exponentials, sums_of_probabilities))
+
+
+@dataclass
+class Tensors:
+    """Makes canonical tensors; one instance knows the equal expressions of one formula."""
+
+    algebra: Algebra = field(default_factory=new_algebra)
+    memo: dict[Expression, Expression] = field(default_factory=dict)
+
+    def value(self, expression: Expression) -> Expression:
+        """An expression in canonical form."""
+        return canonical(self.algebra, expression, self.memo)
+
+    @singledispatchmethod
+    def of(self, map_: maps.Map) -> Expression:
+        """The tensor of shape codomain + domain."""
+        raise TypeError(f"`map` must be one of the maps of `_maps`, but got {type(map_).__name__}.")
+
+    @of.register
+    def _(self, map_: maps.Zero) -> Expression:
+        return zero(map_.codomain + map_.domain)
+
+    @of.register
+    def _(self, map_: maps.Identity) -> Expression:
+        return self._product(_deltas(map_.codomain), map_)
+
+    @of.register
+    def _(self, map_: maps.Terms) -> Expression:
+        return self._sum([self._term(term, map_) for term in map_.terms], map_)
+
+    @of.register
+    def _(self, map_: maps.Sum) -> Expression:
+        return self._sum([self.of(part) for part in map_.maps], map_)
+
+    @of.register
+    def _(self, map_: maps.Transposed) -> Expression:
+        rank, split = len(map_.domain + map_.codomain), len(map_.map.codomain)
+        return self.algebra.permuted(self.of(map_.map), [*range(split, rank), *range(split)])
+
+    @of.register
+    def _(self, map_: maps.Opaque) -> Expression:
+        shape = map_.codomain + map_.domain
+        return self._atom(call("opaque", (), shape, text=map_.text))
+
+    @of.register
+    def _(self, map_: maps.CumulativeSum) -> Expression:
+        rank, size = len(map_.codomain), map_.codomain[map_.axis]
+        lower = (map_.axis, rank + map_.axis)
+        ones = Factor(call("tri", (), (size, size), k=0), lower[::-1] if map_.reverse else lower)
+        rest = [_delta(axis, rank, map_) for axis in range(rank) if axis != map_.axis]
+        return self._product([ones, *rest], map_)
+
+    @of.register
+    def _(self, map_: maps.Solve) -> Expression:
+        """The inverse along one axis of x and one of b, δ along the others."""
+        found = inverse(self.algebra, self.value(map_.image), self.value(map_.unknown))
+        if found is None:
+            shape = map_.codomain + map_.domain
+            return self._atom(call("opaque", (), shape, text="linear_solve"))
+        matrix, x, b = found
+        rank = len(map_.codomain)
+        rest = zip(
+            [i for i in range(rank) if i != x],
+            [rank + i for i in range(len(map_.domain)) if i != b],
+            strict=True,
+        )
+        deltas = [Factor(eye(map_.codomain[i]), (i, j)) for i, j in rest]
+        return self._product([Factor(matrix, (x, rank + b)), *deltas], map_)
+
+    @of.register
+    def _(self, map_: maps.Selection) -> Expression:
+        identity = self._product(_deltas(map_.domain), replace(map_, codomain=map_.domain))
+        return self._selected(map_, identity)
+
+    def _selected(self, map_: maps.Selection, tensor: Expression) -> Expression:
+        """A selection from the first axes of a tensor."""
+        rest = tensor.shape[len(map_.domain) :]
+        operands = [self.value(operand) for operand in map_.operands]
+        if map_.function == "reshape":
+            made = call("reshape", (tensor,), map_.codomain + rest)
+            return RULES["reshape"](self.algebra, made, [tensor])
+        if map_.function == "gather":
+            how = dict(map_.params)
+            found = picked(self.algebra, tensor, operands[0], how, map_.domain)
+            if found is not None:
+                return found
+        params = {"text": map_.text, "function": map_.function, "params": map_.params}
+        shape = map_.codomain + map_.domain
+        chosen = self._atom(call("selection", operands, shape, source=map_.domain, **params))
+        return self._through(chosen, tensor, len(map_.domain))
+
+    def _through(self, left: Expression, right: Expression, count: int) -> Expression:
+        """Two tensors joined at the last axes of one and the first of the other."""
+        y, x = len(left.shape) - count, len(right.shape) - count
+        middle = tuple(range(y + x, y + x + count))
+        factors = [
+            Factor(left, (*range(y), *middle)),
+            Factor(right, (*middle, *range(y, y + x))),
+        ]
+        return self.algebra.multiply(factors, left.shape[:y] + right.shape[count:])
+
+    @of.register
+    def _(self, map_: maps.Chain) -> Expression:
+        """From the map that is applied first to the last."""
+        tensor = self.of(map_.maps[-1])
+        for part in reversed(map_.maps[:-1]):
+            if isinstance(part, maps.Selection):
+                tensor = self._selected(part, tensor)
+            else:
+                tensor = self._through(self.of(part), tensor, len(part.domain))
+        return tensor
+
+    @of.register
+    def _(self, map_: maps.Product) -> Expression:
+        rank, s = len(map_.codomain), self.value(map_.parameter)
+        rows = [axis % rank for axis in map_.axes]
+        batch = [_delta(axis, rank, map_) for axis in range(rank) if axis not in rows]
+        every = [_delta(axis, rank, map_) for axis in range(rank)]
+        y, x = tuple(range(rank)), tuple(range(rank, 2 * rank))
+        sides = [
+            Factor(self.value(scaling), labels)
+            for scaling, labels in ((map_.left, y), (map_.right, x))
+            if scaling is not None
+        ]
+        parts = [
+            self._product([*sides, *factors], map_, Fraction(sign))
+            for sign, factors in _KERNELS[map_.kind](s, y, x, every, batch)
+        ]
+        return self._sum(parts, map_)
+
+    @of.register
+    def _(self, map_: maps.Block) -> Expression:
+        """The inner tensor, its arrays `at` the index read at a label that y and x share."""
+        inner = self._lifted(self.of(map_.map), map_.index, map_.size)
+        y, x = map_.codomain_axis, len(map_.codomain) + map_.domain_axis
+        rest = [axis for axis in range(len(map_.codomain + map_.domain)) if axis not in (y, x)]
+        return self._product([Factor(eye(map_.size), (y, x)), Factor(inner, (y, *rest))], map_)
+
+    def _lifted(self, value: Expression, index: str, size: int) -> Expression:
+        """A value at an index for every index, on a new first axis."""
+        shape = (size, *value.shape)
+        parts = []
+        for term in terms(value):
+            product = unpack(term)
+            names = {i: i + 1 for i in labels_of(product.factors)}
+            factors = [self._read(f, index, size) for f in relabel(product.factors, names)]
+            parts.append(self.algebra.multiply(factors, shape, product.coefficient))
+        return self.algebra.add(parts, shape)
+
+    def _read(self, factor: Factor, index: str, size: int) -> Factor:
+        """A factor at an index as its whole array at the label 0."""
+        value, labels, power = factor
+        if value.op == "at" and value["index"] == index:
+            axis = value["axis"]
+            return Factor(value.args[0], (*labels[:axis], 0, *labels[axis:]), power)
+        if not any(node.op == "at" and node["index"] == index for node in walk(value)):
+            return factor
+        if value.op in ("sum", "product"):
+            return Factor(self._lifted(value, index, size), (0, *labels), power)
+        whole = call("stacked", (value,), (size, *value.shape), index=index)
+        return Factor(whole, (0, *labels), power)
+
+    def _atom(self, value: Expression) -> Expression:
+        return self.algebra.multiply([Factor(value, tuple(range(len(value.shape))))], value.shape)
+
+    def _product(
+        self, factors: Sequence[Factor], map_: maps.Map, coefficient: Fraction = Fraction(1)
+    ) -> Expression:
+        return self.algebra.multiply(factors, map_.codomain + map_.domain, coefficient)
+
+    def _sum(self, parts: Sequence[Expression], map_: maps.Map) -> Expression:
+        return self.algebra.add(parts, map_.codomain + map_.domain)
+
+    def _term(self, term: maps.Term, map_: maps.Map) -> Expression:
+        """A term, with a factor for each link that is no plain axis."""
+        rank = len(map_.codomain + map_.domain)
+        seen = {*term.out, *(link[0] for link in term.links)}
+        seen |= {i for _, labels in term.factors for i in labels}
+        names = {old: rank + i for i, old in enumerate(sorted(seen))}
+        sizes = _label_sizes(term, map_)
+        factors = relabel([Factor(self.value(e), labels) for e, labels in term.factors], names)
+        for axis, label in enumerate(term.out):  # y's axis is read at the term's label
+            factors.append(Factor(eye(map_.codomain[axis]), (axis, names[label])))
+        for i, (label, axis, offset) in enumerate(term.links):
+            length, ends = map_.domain[axis], (names[label], len(map_.codomain) + axis)
+            if offset in (None, 0) and sizes[label] == length:
+                factors.append(Factor(eye(length), ends))
+            else:
+                places = _places(sizes[label], length, offset)
+                factors += link(places, length, *ends, rank + len(seen) + i)
+        summed = {names[label]: sizes[label] for label in seen}
+        scale = Fraction(term.scale)
+        return self.algebra.multiply(factors, map_.codomain + map_.domain, scale, summed)
+
+
+def _places(size: int, length: int, offset: tuple[int, ...] | int | None) -> tuple[int, ...]:
+    """The index in x for each index of a label."""
+    if isinstance(offset, tuple):
+        return offset
+    return tuple((i + (offset or 0)) % length for i in range(size))
+
+
+def _label_sizes(term: maps.Term, map_: maps.Map) -> dict[int, int]:
+    sizes = dict(zip(term.out, map_.codomain, strict=True))
+    for label, axis, offset in term.links:
+        sizes.setdefault(label, len(offset) if isinstance(offset, tuple) else map_.domain[axis])
+    for value, labels in term.factors:
+        for label, size in zip(labels, value.shape, strict=True):
+            sizes.setdefault(label, size)
+    return sizes
+
+
+def _deltas(shape: Shape) -> list[Factor]:
+    return [Factor(eye(size), (i, len(shape) + i)) for i, size in enumerate(shape)]
+
+
+def _delta(axis: int, rank: int, map_: maps.Map) -> Factor:
+    return Factor(eye(map_.codomain[axis]), (axis, rank + axis))
+
+
+Kernel = Callable[
+    [Expression, Labels, Labels, list[Factor], list[Factor]], list[tuple[int, list[Factor]]]
+]
+# K from s, the labels of y and x, the δ of all axes and those of the axes outside a row
+_KERNELS: dict[str, Kernel] = {
+    "softmax": lambda s, y, x, every, batch: [
+        (1, [*every, Factor(s, y)]),
+        (-1, [*batch, Factor(s, y), Factor(s, x)]),
+    ],
+    "log_softmax": lambda s, y, x, every, batch: [(1, every), (-1, [*batch, Factor(s, x)])],
+    "log_softmax_transposed": lambda s, y, x, every, batch: [
+        (1, every),
+        (-1, [*batch, Factor(s, y)]),
+    ],
+}
