@@ -2,18 +2,17 @@
 
 import functools
 import itertools
-import operator
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxcalc._arguments import Argnums, check_function, real_arrays, split
 from jaxcalc._layout import Layout, LayoutLike, Vec, arrange, stack_groups
 from jaxcalc._modes import MODES, Mode
 
-Argnums = int | Sequence[int]
 _Pair = tuple[Any, Any]  # (y, aux)
 _Place = Callable[[Array, tuple[int, ...]], Array]
 
@@ -134,8 +133,7 @@ def _derivative(
     order: int,
     place: _Place,
 ) -> Callable[..., Any]:
-    if not callable(f):
-        raise TypeError(f"`f` must be a function, but got {type(f).__name__}.")
+    check_function(f)
     _check_option("mode", mode, MODES)
     tensors = f if has_aux else _with_no_aux(f)
     for _ in range(order):
@@ -143,7 +141,7 @@ def _derivative(
 
     @functools.wraps(f, updated=())
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        x, _ = _split(args, argnums)
+        x, _ = split(args, argnums)
         jac, aux = tensors(*args, **kwargs)
         leaves, tree = jax.tree.flatten(jac)
         # The innermost trees are the arguments', so their ranks repeat along the leaves.
@@ -160,11 +158,11 @@ def _tensors(f: Callable[..., _Pair], argnums: Argnums, mode: Mode) -> Callable[
     """The derivative of `f` as y's tree of x's trees of tensors y.shape + x.shape; and f's aux."""
 
     def tensors(*args: Any, **kwargs: Any) -> _Pair:
-        x, restored = _split(args, argnums)
+        x, restored = split(args, argnums)
 
         def f_of_x(x: Any) -> _Pair:
             y, aux = _checked_pair(f(*restored(x), **kwargs))
-            return _real("the output of `f`", "return it as auxiliary output", y), aux
+            return real_arrays("the output of `f`", "return it as auxiliary output", y), aux
 
         y, blocks, aux = MODES[mode](f_of_x, x)
         y_tree, x_tree = jax.tree.structure(y), jax.tree.structure(x)
@@ -172,62 +170,6 @@ def _tensors(f: Callable[..., _Pair], argnums: Argnums, mode: Mode) -> Callable[
         return jax.tree.unflatten(y_tree, rows), aux
 
     return tensors
-
-
-def _split(args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, Callable[[Any], list[Any]]]:
-    """The differentiated part x of `args`, checked, and how to put another x in its place."""
-    several = isinstance(argnums, Sequence)
-    positions = _positions(
-        tuple(argnums) if isinstance(argnums, Sequence) else (argnums,), len(args)
-    )
-    remedy = "leave it out of `argnums`"
-    chosen = tuple(_real(f"argument {i}", remedy, args[i]) for i in positions)
-
-    def restored(x: Any) -> list[Any]:
-        replaced = dict(zip(positions, x if several else (x,), strict=True))
-        return [replaced.get(i, arg) for i, arg in enumerate(args)]
-
-    return chosen if several else chosen[0], restored
-
-
-def _positions(argnums: tuple[int, ...], count: int) -> list[int]:
-    """`argnums` counted from the front."""
-    if not all(hasattr(n, "__index__") for n in argnums):
-        raise TypeError(f"`argnums` must be an int or a tuple of ints, but got {argnums}.")
-    numbers = [operator.index(n) for n in argnums]
-    if not numbers or any(not -count <= n < count for n in numbers):
-        raise ValueError(
-            f"`argnums` must name some of the {count} positional arguments, "
-            f"but got {argnums}; pass the differentiated arguments by position."
-        )
-    positions = [n % count for n in numbers]
-    if len(set(positions)) < len(positions):
-        raise ValueError(f"`argnums` must not name an argument twice, but got {argnums}.")
-    return positions
-
-
-def _real(name: str, alternative: str, tree: Any) -> Any:
-    """`tree` with arrays for leaves, all of them real and floating."""
-    if not jax.tree.leaves(tree):
-        raise TypeError(f"{name} must hold an array to differentiate, but got {tree!r}.")
-
-    def real_leaf(path: Any, leaf: Any) -> Array:
-        array = jnp.asarray(leaf)
-        if jnp.issubdtype(array.dtype, jnp.floating):
-            return array
-        kind = "complex" if jnp.issubdtype(array.dtype, jnp.complexfloating) else "other"
-        raise TypeError(
-            f"{name}{jax.tree_util.keystr(path)} must be real and floating to be differentiated, "
-            f"but has dtype {array.dtype}; {_REMEDIES[kind]} or {alternative}."
-        )
-
-    return jax.tree_util.tree_map_with_path(real_leaf, tree)
-
-
-_REMEDIES = {
-    "complex": "take its real and imaginary parts apart",
-    "other": "cast it to a floating dtype",
-}
 
 
 def _checked_pair(result: Any) -> _Pair:

@@ -1,0 +1,23 @@
+"""Structured derivatives: the Jacobian of any function as an operator, and its closed form.
+
+The way there, one room a step:
+
+    _names         what a formula calls the function's arguments and the arrays it closes over
+    _linearise, _closed
+                   the function as a program of values and one that is linear in the tangent
+    _coefficients  values of the first, with labelled axes, as coefficients of the second
+    _terms, _like_terms
+                   linear maps as products of coefficients, and their sums: einsums
+    _graph         values of the second, as sums of terms of nodes, cut out where need be
+    _rules, _indexing, _own, _bound, _opaque
+                   what each primitive does to such a value
+    _interpret     the linear program, run by these rules
+    _plan, _blocks the graph as chains, sums and blocks
+    _structure, _build
+                   the plan as an operator
+    _written       the plan as a formula
+    _derivative    both together: what `derive` gives
+"""
+
+from jaxcalc._derive._derivative import Derivative as Derivative
+from jaxcalc._derive._derive import derive as derive

@@ -1,0 +1,214 @@
+"""Coefficients: arrays of the primal program with a label on each axis, beside their expressions.
+
+Labels say which axes of several arrays are the same, as the letters of an einsum do. A label knows
+its size; axes of size one carry none. What is computed on the array is written on the expression.
+"""
+
+import itertools
+import operator
+from collections.abc import Callable, Collection, Sequence
+from functools import reduce
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxcalc._formula import Expression, call
+
+
+class Label(NamedTuple):
+    """One axis, wherever it appears."""
+
+    number: int
+    size: int
+
+
+Labels = tuple[Label, ...]
+_numbers = itertools.count()
+
+
+def fresh(size: int) -> Label:
+    """A label that nothing has yet."""
+    return Label(next(_numbers), size)
+
+
+class Value(NamedTuple):
+    """An array that does not depend on the tangent, and how it was computed."""
+
+    array: Array | np.ndarray
+    expression: Expression
+
+
+# a value and one of its axes to the value with that axis indexed, padded or turned round
+Move = Callable[[Value, int], Value]
+
+
+class Coefficient(NamedTuple):
+    """An array whose axes are labelled.
+
+    Once blocks are taken out, `mapped` says for each of them, outermost first, which axis of the
+    array that is then left runs over the blocks (None: the array is shared); labels and expression
+    are those of one block.
+    """
+
+    array: Array | np.ndarray
+    expression: Expression
+    labels: Labels
+    mapped: tuple[int | None, ...] = ()
+
+
+def labelled(value: Value, labels: Sequence[Label], dtype: np.dtype) -> Coefficient:
+    """The value as a coefficient; axes along which it is constant lose their label."""
+    array, expression = _unrepeated(value)
+    if array.ndim == 0 and expression.op == "number":  # stays known while tracing
+        return Coefficient(np.asarray(expression["value"], dtype), expression, ())
+    array = jnp.asarray(array, dtype)
+    kept = [axis for axis, size in enumerate(array.shape) if size != 1]
+    if len(kept) < array.ndim:
+        array = array.reshape([array.shape[axis] for axis in kept])
+        expression = squeezed(expression, kept)
+    return Coefficient(array, expression, tuple(labels[axis] for axis in kept))
+
+
+def _unrepeated(value: Value) -> Value:
+    """Without the axes that a broadcast made, of which the expression knows; they have size 1."""
+    array, expression = value
+    if expression.op != "broadcast_in_dim":
+        return value
+    (inner,) = expression.args
+    axes = dict(expression.params)["broadcast_dimensions"]
+    assert isinstance(axes, tuple)
+    source = {axis: inner.shape[i] for i, axis in enumerate(axes)}
+    shape = tuple(source.get(axis, 1) for axis in range(array.ndim))
+    array = array[tuple(slice(0, size) for size in shape)]
+    reshaped = call("reshape", (inner,), shape, new_sizes=shape)
+    return _unrepeated(Value(array, reshaped)) if shape == inner.shape else Value(array, reshaped)
+
+
+def squeezed(expression: Expression, kept: Sequence[int]) -> Expression:
+    """The expression without its axes of size 1."""
+    shape = tuple(expression.shape[axis] for axis in kept)
+    if shape == expression.shape:
+        return expression
+    return call("reshape", (expression,), shape, new_sizes=shape)
+
+
+def product(factors: Sequence[Coefficient], summed: Collection[Label] = ()) -> Coefficient:
+    """The product of the factors, summed over those labels."""
+    if len(factors) == 1 and not summed:
+        return factors[0]
+    union = tuple(dict.fromkeys(label for factor in factors for label in factor.labels))
+    out = tuple(label for label in union if label not in summed)
+    number = {label: i for i, label in enumerate(union)}
+    expression = call(
+        "contract",
+        tuple(factor.expression for factor in factors),
+        _shape(out),
+        labels=tuple(tuple(number[label] for label in factor.labels) for factor in factors),
+        out=tuple(number[label] for label in out),
+    )
+    if summed:
+        return Coefficient(_einsum(factors, number, out), expression, out)
+    first, *rest = (spread(factor, out) for factor in factors)
+    return Coefficient(reduce(operator.mul, rest, first), expression, out)
+
+
+def _einsum(factors: Sequence[Coefficient], number: dict[Label, int], out: Labels) -> Array:
+    operands = [x for f in factors for x in (f.array, [number[label] for label in f.labels])]
+    # "highest": a GPU would otherwise round the factors to 10 bits
+    return jnp.einsum(*operands, [number[label] for label in out], precision="highest")
+
+
+def spread(factor: Coefficient, out: Labels) -> Array:
+    """Its array with the axes of `out`, of size 1 where it has no such label."""
+    if factor.labels == out:
+        return jnp.asarray(factor.array)
+    present = [label for label in out if label in factor.labels]
+    array = jnp.transpose(factor.array, [factor.labels.index(label) for label in present])
+    return jnp.expand_dims(array, [i for i, label in enumerate(out) if label not in factor.labels])
+
+
+def total(a: Coefficient, b: Coefficient) -> Coefficient:
+    """a + b, each constant along the labels it does not have."""
+    out = tuple(dict.fromkeys((*a.labels, *b.labels)))
+    expressions = tuple(repeated(term, out) for term in (a, b))
+    array = jnp.add(spread(a, out), spread(b, out))
+    return Coefficient(array, call("add", expressions, _shape(out)), out)
+
+
+def repeated(factor: Coefficient, out: Labels) -> Expression:
+    """Its expression broadcast to the labels `out`."""
+    if factor.labels == out:
+        return factor.expression
+    axes = tuple(out.index(label) for label in factor.labels)
+    shape = _shape(out)
+    return call("broadcast", (factor.expression,), shape, to=shape, axes=axes)
+
+
+def scaled(factor: Coefficient, scale: float) -> Coefficient:
+    """scale · factor."""
+    if scale == 1:
+        return factor
+    expression = call("scale", (factor.expression,), factor.expression.shape, factor=scale)
+    return Coefficient(
+        factor.array * np.asarray(scale, factor.array.dtype), expression, factor.labels
+    )
+
+
+def chosen(mask: Coefficient, factor: Coefficient) -> Coefficient:
+    """The factor where the mask holds, elsewhere 0, whatever the factor is there."""
+    out = tuple(dict.fromkeys((*factor.labels, *mask.labels)))
+    kept = jnp.asarray(spread(mask, out), bool)
+    zero = np.zeros((), factor.array.dtype)
+    shape = _shape(out)
+    cases = (repeated(mask, out), call("zeros", (), shape), repeated(factor, out))
+    return Coefficient(
+        jnp.where(kept, spread(factor, out), zero), call("select_n", cases, shape), out
+    )
+
+
+def along(factor: Coefficient, label: Label, to: Label, move: Move) -> Coefficient:
+    """The factor moved along one label, which becomes another; none if that has size 1."""
+    axis = factor.labels.index(label)
+    array, expression = move(Value(factor.array, factor.expression), axis)
+    if to.size != 1:
+        labels = tuple(to if old == label else old for old in factor.labels)
+        return Coefficient(array, expression, labels)
+    rest = [a for a in range(array.ndim) if a != axis]
+    labels = tuple(old for old in factor.labels if old != label)
+    return Coefficient(jnp.squeeze(array, axis), squeezed(expression, rest), labels)
+
+
+def arranged(factor: Coefficient, out: Labels) -> Coefficient:
+    """The factor with all the labels of `out`, in that order."""
+    if factor.labels == out:
+        return factor
+    array = jnp.broadcast_to(spread(factor, out), _shape(out))
+    return Coefficient(array, repeated(factor, out), out)
+
+
+def mask_of(array: np.ndarray, *labels: Label) -> Coefficient:
+    """Ones and zeros that are known while tracing; the expression has their runs."""
+    return Coefficient(array, call("runs", (), array.shape, runs=_runs(array)), labels)
+
+
+def _runs(array: np.ndarray) -> tuple[tuple[float, int], ...]:
+    """Equal entries that follow each other, as pairs of the entry and their number."""
+    starts = np.flatnonzero(np.diff(array, prepend=np.nan))
+    lengths = np.diff(starts, append=array.size)
+    return tuple(zip(array[starts].tolist(), lengths.tolist(), strict=True))
+
+
+def renamed(factor: Coefficient, names: dict[Label, Label]) -> Coefficient:
+    """The factor with other labels."""
+    return factor._replace(labels=tuple(names.get(label, label) for label in factor.labels))
+
+
+def same(a: Coefficient, b: Coefficient) -> bool:
+    """Whether both are known to be one array, with the same labels in the same order."""
+    return a.labels == b.labels and (a.array is b.array or a.expression is b.expression)
+
+
+def _shape(labels: Labels) -> tuple[int, ...]:
+    return tuple(label.size for label in labels)

@@ -1,0 +1,176 @@
+"""`derive`: from a function to its structured derivative."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxcalc._arguments import Argnums, check_function, positions, real_arrays, split
+from jaxcalc._arrays import wide
+from jaxcalc._derive._blocks import blocked
+from jaxcalc._derive._bound import Pushed
+from jaxcalc._derive._build import build
+from jaxcalc._derive._coefficients import Value
+from jaxcalc._derive._derivative import Derivative
+from jaxcalc._derive._graph import Linear, Node, Opaque, UnstructuredError, linear_of
+from jaxcalc._derive._interpret import interpret
+from jaxcalc._derive._linearise import Linearised, linearised
+from jaxcalc._derive._names import argument_names, captured_names, leaf_names
+from jaxcalc._derive._plan import Leaf, Plan, plan
+from jaxcalc._derive._rules import Operand
+from jaxcalc._derive._written import written
+from jaxcalc._formula import maps, name
+from jaxcalc._layout import Layout, LayoutLike
+from jaxcalc.operators import LinearOperator, Zero
+
+
+def derive(
+    f: Callable[..., Any], argnums: Argnums = 0, *, layout: LayoutLike = "numerator"
+) -> Callable[..., Any]:
+    """A function that gives the derivative of `f` as an operator of known structure.
+
+    `derive(f)(x)` stands where `jax.jacfwd(f)(x)` does and is exact for every function that JAX can
+    differentiate, but it is the linear map, not its K² numbers: diag(s) − s sᵀ for softmax, a
+    diagonal for whatever acts elementwise, blocks for whatever is batched, chains and sums of these
+    otherwise; what has no structure is kept as a function. Products, diagonals, traces,
+    determinants and solutions cost what the structure costs, and the closed form can be printed.
+
+    Args:
+        f: a function of arrays, or of trees of them; keyword arguments are passed through.
+        argnums: the position of the differentiated argument, or a tuple of positions.
+        layout: `"numerator"`: the derivative maps x to y, its rows follow y. `"denominator"`: the
+            transpose.
+
+    Returns:
+        A function of the arguments of `f` that returns a `Derivative`; for trees (and a tuple of
+        `argnums`) the output's tree of the arguments' trees of them, as `jacobian` does. It can be
+        jitted, vmapped (see `batch`) and differentiated.
+
+    Raises:
+        TypeError: when `f` is not callable, or a differentiated argument or an output is not real
+            and floating.
+        ValueError: for an unknown layout, or `argnums` beyond the positional arguments.
+
+    >>> import jax.numpy as jnp, jaxcalc as jc
+    >>> A, x = jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]), jnp.zeros(3)
+    >>> J = jc.derive(lambda x: jc.softmax(A @ x))(x)
+    >>> print(J.formula)
+    (diag(s) − s sᵀ) A where s = softmax(A x)
+    >>> print(J @ jnp.ones(3), J.T.formula)
+    [0. 0.] Aᵀ (diag(s) − s sᵀ) where s = softmax(A x)
+    >>> print(J.todense())
+    [[ 0.25 -0.75  0.5 ]
+     [-0.25  0.75 -0.5 ]]
+    """
+    layout = Layout(layout)
+    check_function(f)
+
+    @functools.wraps(f, updated=())
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        x, restored = split(args, argnums)
+        leaves, tree = jax.tree.flatten(x)
+        names, others = _leaf_names(f, args, argnums)
+        outputs: list[Any] = []
+
+        def flat(*leaves: Array) -> list[Array]:
+            y = f(*restored(jax.tree.unflatten(tree, leaves)), **kwargs)
+            y = real_arrays("the output of `f`", "leave it out of what is derived", y)
+            flat_y, y_tree = jax.tree.flatten(y)
+            outputs.append(y_tree)
+            return flat_y
+
+        values = [Value(a, name(text, a.shape)) for a, text in zip(leaves, names, strict=True)]
+        program = linearised(flat, values, lambda found: captured_names(f, found, names, others))
+        rows = [
+            jax.tree.unflatten(tree, [_in_layout(block, layout) for block in row])
+            for row in _blocks(program, values)
+        ]
+        return jax.tree.unflatten(outputs[-1], rows)
+
+    return derivative
+
+
+def _in_layout(block: Derivative, layout: Layout) -> Derivative:
+    return block if layout is Layout.NUMERATOR else block.T
+
+
+def _blocks(program: Linearised, x: Sequence[Value]) -> list[list[Derivative]]:
+    """A row for each output: its derivative by each argument."""
+    dtype = _wide_dtype([value.array for value in (*x, *program.values)])
+    nodes = [Node(value.array.shape, value.array.dtype) for value in x]
+    targets = _targets(program, nodes, dtype)
+    return [
+        [
+            _derivative(_planned(program, x, node, target, i, j), y, value, dtype)
+            for j, (value, node) in enumerate(zip(x, nodes, strict=True))
+        ]
+        for i, (y, target) in enumerate(zip(program.values, targets, strict=True))
+    ]
+
+
+def _targets(
+    program: Linearised, nodes: Sequence[Node], dtype: np.dtype
+) -> Sequence[Linear | None]:
+    """The outputs of the linear program, each a node; None where there is no telling."""
+    operands: list[Operand] = [*program.residuals, *map(linear_of, nodes)]
+    try:
+        results = interpret(program.program, operands, dtype)
+    except UnstructuredError:
+        return [None] * len(program.values)
+    constant = Linear((), dtype)
+    return [result.cut() if isinstance(result, Linear) else constant for result in results]
+
+
+def _planned(
+    program: Linearised, x: Sequence[Value], node: Node, target: Linear | None, i: int, j: int
+) -> Plan | None:
+    """How output i changes with argument j; None if it does not."""
+    try:
+        if target is not None:
+            return None if target.node is None else plan(node, target.node)
+    except UnstructuredError:
+        pass
+    return _whole(program, x, i, j)
+
+
+def _derivative(found: Plan | None, y: Value, x: Value, dtype: np.dtype) -> Derivative:
+    if found is None:
+        operator: LinearOperator = Zero(y.array.shape, x.array.shape, dtype)
+        formula: maps.Map = maps.Zero(y.array.shape, x.array.shape)
+    else:
+        found = blocked(found)
+        operator, formula = build(found, dtype), written(found)
+    return Derivative(operator, y.array.dtype, formula, y.expression, x.expression)
+
+
+def _whole(program: Linearised, x: Sequence[Value], i: int, j: int) -> Plan:
+    """The linear program as it is, from argument j to output i."""
+    residuals = tuple(jnp.asarray(value.array) for value in program.residuals)
+    types = tuple(jax.ShapeDtypeStruct(value.array.shape, value.array.dtype) for value in x)
+    push = Pushed(program.program, residuals, types, i, j)
+    return Leaf(Opaque(push, None, "f"), program.values[i].array.shape, types[j].shape)
+
+
+def _wide_dtype(arrays: Sequence[Array | np.ndarray]) -> np.dtype:
+    """The dtype to compute in: the widest of the arrays', at least float32."""
+    return np.dtype(
+        functools.reduce(jnp.promote_types, [wide(jnp.asarray(a)).dtype for a in arrays])
+    )
+
+
+def _leaf_names(
+    f: Callable[..., Any], args: Sequence[Any], argnums: Argnums
+) -> tuple[list[str], list[tuple[str, Any]]]:
+    """The names of the differentiated leaves, and the other arguments' leaves with theirs."""
+    names = argument_names(f, len(args))
+    chosen = positions(argnums, len(args))
+    named = [
+        list(zip(leaf_names(text, arg), jax.tree.leaves(arg), strict=True))
+        for text, arg in zip(names, args, strict=True)
+    ]
+    others = [pair for i, pairs in enumerate(named) if i not in chosen for pair in pairs]
+    return [text for i in chosen for text, _ in named[i]], others

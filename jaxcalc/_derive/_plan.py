@@ -1,0 +1,184 @@
+"""From the graph to the shape of the answer: chains, sums and blocks of pieces.
+
+The derivative of a node by a node it depends on is
+
+    a chain   through the nodes that every path passes (its dominators),
+    a sum     over the edges that come in, where there is no such node.
+
+`Blocked` is what `_blocks` makes of plans whose every path keeps an axis of the result tied to one
+of the source.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxcalc._derive._graph import Einsums, Node, Piece, Shape, UnstructuredError
+from jaxcalc._derive._terms import identity
+
+Pair = tuple[int, int]  # an axis of the result and the axis of the source it is tied to
+MOST_PIECES = 4  # for each edge of the graph: more paths repeat their pieces too often
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One piece."""
+
+    piece: Piece
+    codomain: Shape
+    domain: Shape
+
+
+@dataclass(frozen=True)
+class Chained:
+    """The parts one after another, outermost first."""
+
+    parts: tuple["Plan", ...]
+
+    @property
+    def codomain(self) -> Shape:
+        """The shape of the result."""
+        return self.parts[0].codomain
+
+    @property
+    def domain(self) -> Shape:
+        """The shape of the source."""
+        return self.parts[-1].domain
+
+
+@dataclass(frozen=True)
+class Summed:
+    """The sum of the parts."""
+
+    parts: tuple["Plan", ...]
+
+    @property
+    def codomain(self) -> Shape:
+        """The shape of the result."""
+        return self.parts[0].codomain
+
+    @property
+    def domain(self) -> Shape:
+        """The shape of the source."""
+        return self.parts[0].domain
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """One map for each index along a pair of axes: `part` is the one at an index.
+
+    The arrays of `part` still have the axis; each says where (see `Coefficient.mapped`).
+    """
+
+    part: "Plan"
+    pair: Pair
+    size: int
+    index: str  # its letter in formulas
+
+    @property
+    def codomain(self) -> Shape:
+        """The shape of the result."""
+        return _with(self.part.codomain, self.pair[0], self.size)
+
+    @property
+    def domain(self) -> Shape:
+        """The shape of the source."""
+        return _with(self.part.domain, self.pair[1], self.size)
+
+
+Plan = Leaf | Chained | Summed | Blocked
+
+
+def _with(shape: Shape, axis: int, size: int) -> Shape:
+    return (*shape[:axis], size, *shape[axis:])
+
+
+# --- chains and sums ---
+
+
+def plan(source: Node, target: Node) -> Plan | None:
+    """How the target changes with the source; None if it does not.
+
+    Raises:
+        UnstructuredError: when there are more paths than are worth writing down.
+    """
+    if source is target:
+        return Leaf(Einsums((identity(source.shape),)), source.shape, source.shape)
+    region = _region(source, target)
+    return _Planner(source, region).path(source, target) if target in region else None
+
+
+def _region(source: Node, target: Node) -> dict[Node, list[tuple[Node, Piece]]]:
+    """The nodes on the paths from source to target, in order, with their edges."""
+    seen, stack = {target}, [target]
+    while stack:
+        for edge in stack.pop().edges:
+            if edge.source not in seen:
+                seen.add(edge.source)
+                stack.append(edge.source)
+    region: dict[Node, list[tuple[Node, Piece]]] = {source: []} if source in seen else {}
+    for node in sorted(seen - {source}, key=lambda node: node.number):
+        edges = [(e.source, e.piece) for e in node.edges if e.source in region]
+        if edges:
+            region[node] = edges
+    return region
+
+
+class _Planner:
+    """Plans within one region, each made once."""
+
+    def __init__(self, source: Node, region: dict[Node, list[tuple[Node, Piece]]]):
+        self.region = region
+        self.dominator = _dominators(source, region)
+        self.paths: dict[tuple[Node, Node], tuple[Plan, int]] = {}
+        self.most = MOST_PIECES * sum(map(len, region.values()))
+
+    def path(self, source: Node, target: Node) -> Plan:
+        return self._counted(source, target)[0]
+
+    def _counted(self, source: Node, target: Node) -> tuple[Plan, int]:
+        key = (source, target)
+        if key not in self.paths:
+            stops = [target]
+            while stops[-1] is not source:
+                stops.append(self.dominator[stops[-1]])
+            segments = [self._segment(a, b) for b, a in itertools.pairwise(stops)]
+            pieces = sum(count for _, count in segments)
+            if pieces > self.most:
+                raise UnstructuredError
+            self.paths[key] = _chained([part for part, _ in segments]), pieces
+        return self.paths[key]
+
+    def _segment(self, source: Node, target: Node) -> tuple[Plan, int]:
+        """Between a node and the next that every path passes."""
+        parts, pieces = [], 0
+        for node, piece in self.region[target]:
+            leaf: Plan = Leaf(piece, target.shape, node.shape)
+            inner, count = (None, 0) if node is source else self._counted(source, node)
+            parts.append(leaf if inner is None else _chained([leaf, inner]))
+            pieces += count + 1
+        if pieces > self.most:
+            raise UnstructuredError
+        return (parts[0] if len(parts) == 1 else Summed(tuple(parts))), pieces
+
+
+def _chained(parts: Sequence[Plan]) -> Plan:
+    flat = [p for part in parts for p in (part.parts if isinstance(part, Chained) else (part,))]
+    return flat[0] if len(flat) == 1 else Chained(tuple(flat))
+
+
+def _dominators(source: Node, region: dict[Node, list[tuple[Node, Piece]]]) -> dict[Node, Node]:
+    """For each node the last one before it that every path from the source passes."""
+    dominator: dict[Node, Node] = {source: source}
+    for node, edges in region.items():
+        if node is source:
+            continue
+        first, *rest = (origin for origin, _ in edges)
+        for other in rest:
+            while first is not other:
+                if first.number > other.number:
+                    first = dominator[first]
+                else:
+                    other = dominator[other]
+        dominator[node] = first
+    return dominator
