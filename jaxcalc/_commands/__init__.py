@@ -2,6 +2,8 @@
 
 - `options`: a command, its arguments and the files it may write
 - `verify`: every formula of the notes against automatic differentiation; the table is `formulas`
+- `derive`: the derivative of an expression, which `reader` reads by the `vocabulary` and which
+  `expression` computes; the comparison with autodiff is `derivation`
 - `train`: a model of handwritten `digits`; its mathematics is `regression`, its methods `fitting`,
   its picture `picture`
 """
