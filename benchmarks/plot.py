@@ -1,4 +1,4 @@
-"""The pictures of the subjects; matplotlib is imported only here."""
+"""The pictures of the subjects; matplotlib is imported only from here on."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.report import Row
+from benchmarks.structure.picture import draw_derive
 
 INFINITY = 1e24  # where infinite errors are drawn
 SMALLEST_SHOWN = 0.1
@@ -102,6 +103,7 @@ def _cell(row: Row) -> str:
 DRAWINGS: dict[str, Callable[[list[Row]], Figure]] = {
     "accuracy": draw_accuracy,
     "speed": draw_speed,
+    "derive": draw_derive,
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from benchmarks import accuracy, speed
+from benchmarks import accuracy, derive, speed
 from benchmarks.report import Progress, Result, Row
 
 
@@ -18,4 +18,5 @@ class Subject(NamedTuple):
 SUBJECTS = {
     "accuracy": Subject("the worst errors", accuracy.run, accuracy.show),
     "speed": Subject("times and rates", speed.run, speed.show),
+    "derive": Subject("structured derivatives", derive.run, derive.show),
 }

@@ -267,9 +267,11 @@ def test_every_peer_computes_the_quantity_that_is_asked(function, quantity):
 
 def test_pictures(tmp_path, accuracy_rows, speed_rows, monkeypatch):
     pytest.importorskip("matplotlib")
-    for name, rows in (("accuracy", accuracy_rows), ("speed", speed_rows)):
-        subject = Subject("", lambda quick, progress, rows=rows: Result(rows, []), str)
-        monkeypatch.setitem(command.SUBJECTS, name, subject)
+    subjects = {
+        name: Subject("", lambda quick, progress, rows=rows: Result(rows, []), str)
+        for name, rows in (("accuracy", accuracy_rows), ("speed", speed_rows))
+    }
+    monkeypatch.setattr(command, "SUBJECTS", subjects)
     assert command.main(["--plot", str(tmp_path / "new")]) == 0
     assert command.main(["--plot", str(tmp_path / "both.svg")]) == 0
     assert command.main(["--subject", "speed", "--plot", str(tmp_path / "one.png")]) == 0
