@@ -30,6 +30,8 @@ MATRIX_FREE = {
     "loops": "jnp.polyval",
     "triangular solutions": "jnp.linalg.cholesky jnp.linalg.qr",
     "linear solutions": "jnp.linalg.solve jnp.linalg.tensorsolve",
+    "arithmetic in place": "x.at[].subtract x.at[].multiply",
+    "complex or dynamic indices inside": "jnp.linalg.diagonal jnp.corrcoef",
 }
 
 every = pytest.mark.parametrize("case", CASES, ids=str)
