@@ -84,8 +84,7 @@ def test_indices_may_be_arguments_of_an_outer_jit(name):
         J, truth = jc.derive(f)(x, i), jax.jacfwd(f)(x, i)
         return truth, J.tensor(), J @ x, jnp.ones(J.codomain) @ J
 
-    x = numbers(5, 3)
-    truth, *got = computed(x, np.array([2, 0, 1], np.int32))
+    truth, *got = computed(x := numbers(5, 3), np.array([2, 0, 1], np.int32))
     w = np.ones(truth.shape[:-2], np.float32)
     assert_close(got, (truth, np.tensordot(truth, x, 2), np.tensordot(w, truth, w.ndim)), UNITS)
 
@@ -347,6 +346,5 @@ def test_inside_shard_map():
     split = jax.shard_map(product, mesh=mesh_of(), in_specs=rows, out_specs=rows)
     x = numbers(4, 3)
     truth = np.asarray(jax.jacfwd(jc.softmax)(x))
-    assert_close(
-        quick_jit(split)(x), (np.tensordot(truth, x, 2), np.einsum("ijij->ij", truth)), UNITS
-    )
+    true_product, diagonal = np.tensordot(truth, x, 2), np.einsum("ijij->ij", truth)
+    assert_close(quick_jit(split)(x), (true_product, diagonal), UNITS)

@@ -2,6 +2,7 @@
 
 import gc
 import time
+import weakref
 
 import pytest
 from formula_values import node_of
@@ -129,16 +130,14 @@ def test_an_expression_cannot_be_changed():
 
 
 def test_expressions_are_let_go_when_nothing_holds_them():
-    def count():
-        gc.collect()
-        return sum(isinstance(o, Expression) for o in gc.get_objects())
-
-    before, kept = count(), x
+    kept, made = x, list[weakref.ref[Expression]]()
     for _ in range(20_000):
         kept = apply("sin", kept)
-    assert count() >= before + 20_000
+        made.append(weakref.ref(kept))
+    assert all(reference() is not None for reference in made)
     del kept
-    assert count() <= before
+    gc.collect()
+    assert all(reference() is None for reference in made)
 
 
 def test_making_expressions_takes_microseconds():
