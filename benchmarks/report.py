@@ -1,9 +1,11 @@
 """What a subject reports, and how it is shown: rows, a table on the terminal, progress."""
 
+import json
 import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 Row = Mapping[str, Any]
@@ -48,6 +50,24 @@ def table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
+
+
+def write_json(path: Path, machine: Mapping[str, Any], results: Mapping[str, Result]) -> None:
+    """Write all rows of those subjects, and on what they were measured."""
+    subjects = {
+        name: {"rows": [_finite(row) for row in result.rows], "failures": result.failures}
+        for name, result in results.items()
+    }
+    text = json.dumps({"machine": machine, "subjects": subjects}, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _finite(row: Row) -> dict[str, Any]:
+    """The row, with None where JSON has no word for a number."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }
 
 
 class Progress:

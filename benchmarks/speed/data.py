@@ -1,0 +1,71 @@
+"""Random arguments of a cell, and what its results are checked against."""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import plain
+from benchmarks.oracles.ulp import is_normal, unit_roundoff
+from benchmarks.oracles.wide import Array
+from benchmarks.speed.cell import Cell
+
+CHECKED_ENTRIES = 2**22  # beyond, evenly spaced rows are checked
+ERROR_QUANTILE = 0.999
+# Second derivatives chain two rounded products.
+SLACK = {"hvp": 4.0}
+
+
+class Data(NamedTuple):
+    """x, a tangent t like x, and a cotangent g like the function's result."""
+
+    x: Array
+    t: Array
+    g: Array
+
+
+def make_data(cell: Cell) -> Data:
+    """Normal numbers, those of x times 3."""
+    return _normal(cell.dtype, cell.shape, cell.axis, cell.function == "logsumexp")
+
+
+@functools.lru_cache(maxsize=1)
+def _normal(dtype: str, shape: tuple[int, ...], axis: int, one_a_row: bool) -> Data:
+    rng, wide = np.random.default_rng(0), np.float64 if dtype == "float64" else np.float32
+    rows = tuple(np.delete(shape, axis)) if one_a_row else shape
+    x, t, g = (rng.standard_normal(size, dtype=wide) for size in (shape, shape, rows))
+    return Data(*(y.astype(jnp.dtype(dtype)) for y in (3 * x, t, g)))
+
+
+def some_rows(cell: Cell, y: Any) -> Array:
+    """The rows that are checked; their classes are the last axis, as in the plain forms."""
+    array = np.asarray(y)
+    has_classes = array.ndim == len(cell.shape) and cell.quantity != "jacobian"
+    rows = np.moveaxis(array, cell.axis, -1) if has_classes else array
+    return rows[:: row_step(cell)]
+
+
+def row_step(cell: Cell) -> int:
+    """How far apart the rows are that are checked."""
+    return math.ceil(cell.entries / CHECKED_ENTRIES)
+
+
+def true_rows(cell: Cell, data: Data) -> tuple[Array, ...]:
+    """Those rows of every output, in float64."""
+    x, t, g = (some_rows(cell, array) for array in data)
+    return plain.reference(cell.function, cell.quantity, x, t, g)
+
+
+def error_in_u(results: Sequence[Array], references: Sequence[Array]) -> float:
+    """The relative error that 999 of 1000 entries stay below, in unit roundoffs.
+
+    Over the last output, the derivative where there is one; entries whose true value is not a
+    normal number of the dtype are left out.
+    """
+    got, true = results[-1], references[-1]
+    counted = is_normal(true, got.dtype)
+    error = np.abs(np.asarray(got, np.float64) - true)[counted] / np.abs(true[counted])
+    return float(np.quantile(error, ERROR_QUANTILE)) / unit_roundoff(got.dtype)
