@@ -63,9 +63,11 @@ def error_in_u(results: Sequence[Array], references: Sequence[Array]) -> float:
     """The relative error that 999 of 1000 entries stay below, in unit roundoffs.
 
     Over the last output, the derivative where there is one; entries whose true value is not a
-    normal number of the dtype are left out.
+    normal number of the dtype are left out, NaN where that is all of them.
     """
     got, true = results[-1], references[-1]
     counted = is_normal(true, got.dtype)
+    if not counted.any():
+        return math.nan
     error = np.abs(np.asarray(got, np.float64) - true)[counted] / np.abs(true[counted])
     return float(np.quantile(error, ERROR_QUANTILE)) / unit_roundoff(got.dtype)

@@ -27,6 +27,7 @@ COLOURS = {
     "QuACK": "#56b4e9",
 }
 COPY = "copy"
+LEAST_ERROR = 0.1  # where smaller ones are drawn
 OCTAVES = 2.0  # a heat map's colours end at a quarter and at four times
 
 
@@ -188,7 +189,8 @@ def _draw_errors(axes: Axes, rows: Sequence[Row]) -> None:
     axes.grid(alpha=0.3)
     for name in _timed(rows):
         own = select(rows, contestant=name)
-        ratios, errors = ([row[key] for row in own] for key in ("ratio", "error_u"))
+        ratios = [row["ratio"] for row in own]
+        errors = np.maximum([row["error_u"] for row in own], LEAST_ERROR)
         axes.plot(ratios, errors, ".", color=_colour(name), alpha=0.35, markersize=4)
         if own:
             axes.plot(*map(_geometric, (ratios, errors)), "o", color=_colour(name), markersize=11)

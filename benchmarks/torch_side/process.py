@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 
 from benchmarks.torch_side.job import Answer, Job, Sample
 
+COMMAND = ("-m", "benchmarks.torch_side.worker")
 PATIENCE = 240.0  # seconds; a first torch.compile takes half a minute
 REST = 2e-3  # seconds until JAX's threads have gone to sleep
 
@@ -72,19 +73,19 @@ class TorchProcess:
     def _start(self) -> None:
         self._connection, theirs = multiprocessing.Pipe()
         descriptor = theirs.fileno()
-        command = [sys.executable, "-m", "benchmarks.torch_side.worker", str(descriptor)]
+        command = [sys.executable, *COMMAND, str(descriptor)]
         self._process = subprocess.Popen(
             command, pass_fds=[descriptor], stdout=self._log, stderr=self._log, env=_environment()
         )
         theirs.close()
 
-    def stop(self) -> None:
-        """Hang up, which ends the worker; one that does not listen is killed."""
+    def stop(self, grace: float = 5.0) -> None:
+        """Hang up, which ends the worker; one that does not listen for so long is killed."""
         if self._process is None:
             return
         self._connection.close()
         try:
-            self._process.wait(timeout=5)
+            self._process.wait(timeout=grace)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -102,10 +103,10 @@ class TorchProcess:
                 return self._connection.recv()
         except (EOFError, OSError) as error:
             raise self._failure("ended") from error
-        raise self._failure(f"gave no answer in {self._patience:g} seconds")
+        raise self._failure(f"gave no answer in {self._patience:g} seconds", grace=0)
 
-    def _failure(self, how: str) -> WorkerError:
-        self.stop()
+    def _failure(self, how: str, grace: float = 5.0) -> WorkerError:
+        self.stop(grace)
         self._log.seek(0)
         last = self._log.read().decode(errors="replace").strip().rpartition("\n")[2]
         return WorkerError(f"the process {how}: {last[:200]}")
