@@ -25,7 +25,7 @@ from benchmarks.speed.tables import (
 PEERS = ("torch", "torch.compile", "Liger", "QuACK")
 CAPTIONS = {
     "ratios": f"Time over {BASELINE}, geometric means; blue is faster",
-    "rates": "GB/s of the least traffic over the length of a row; black: a copy of as many bytes",
+    "rates": "GB/s of the least traffic over the length of a row; dashed: a copy of as many bytes",
     "pareto": f"Error against time over {BASELINE}; large marks are geometric means",
 }
 

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from benchmarks.report import Row
 from benchmarks.speed.cell import FUNCTIONS, NARROW, QUANTITIES, WIDE
@@ -95,15 +95,14 @@ def _short(ratio: float) -> str:
 
 
 def draw_rates(rows: Sequence[Row]) -> Figure:
-    """GB/s over the length of a row, a panel a quantity, with the copy of as many bytes."""
+    """GB/s over the length of a row, a panel a quantity, with a copy of as many bytes."""
     quantities = _found(rows, "quantity", QUANTITIES)
     columns = min(3, len(quantities))
-    figure = Figure(figsize=(1 + 3.6 * columns, 1 + 2.9 * math.ceil(len(quantities) / columns)))
+    lines = math.ceil(len(quantities) / columns)
+    figure = Figure(figsize=(1 + 3.6 * columns, 1 + 2.9 * lines))
     figure.set_layout_engine("constrained")
-    figure.suptitle("GB/s of the least traffic; filled 16-bit, open 32- and 64-bit")
-    grid = figure.subplots(
-        math.ceil(len(quantities) / columns), columns, sharex=True, sharey=True, squeeze=False
-    )
+    figure.suptitle("GB/s of the least traffic: cells, and their geometric means")
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[len(quantities) :]:
         axes.remove()
     for axes, quantity in zip(grid.flat, quantities, strict=False):
@@ -120,31 +119,34 @@ def draw_rates(rows: Sequence[Row]) -> Figure:
 def _draw_rates(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.3)
-    copied = select(rows, contestant=BASELINE)
+    _draw_curve(axes, select(rows, contestant=BASELINE), "copy_gb_per_second", "black", "--")
+    for name in _timed(rows):
+        _draw_curve(axes, select(rows, contestant=name), "gb_per_second", _colour(name), "-")
+
+
+def _draw_curve(axes: Axes, rows: Sequence[Row], rate: str, colour: str, style: str) -> None:
+    """Every cell as a point, the means of those of like length as a line."""
     axes.plot(
-        [row["classes"] for row in copied],
-        [row["copy_gb_per_second"] for row in copied],
-        linestyle="",
-        marker="_",
-        markersize=13,
-        color="black",
+        [row["classes"] for row in rows],
+        [row[rate] for row in rows],
+        ".",
+        color=colour,
+        alpha=0.35,
+        markersize=4,
     )
-    names = _timed(rows)
-    for number, name in enumerate(names):
-        aside = 1.12 ** (number - (len(names) - 1) / 2)  # so that marks do not cover each other
-        for dtypes, filled in ((WIDE, False), (NARROW, True)):
-            chosen = select(rows, contestant=name, dtype=dtypes)
-            axes.plot(
-                [row["classes"] * aside for row in chosen],
-                [row["gb_per_second"] for row in chosen],
-                linestyle="",
-                marker="o",
-                markersize=4.5,
-                color=_colour(name),
-                markerfacecolor=_colour(name) if filled else "none",
-            )
+    alike: dict[int, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: int(row["classes"])):
+        alike.setdefault(round(math.log2(row["classes"])), []).append(row)
+    means = [
+        [_geometric([row[key] for row in some]) for some in alike.values()]
+        for key in ("classes", rate)
+    ]
+    axes.plot(*means, style, marker="o", markersize=5, color=colour)
 
 
 def _timed(rows: Sequence[Row]) -> list[str]:
@@ -153,14 +155,12 @@ def _timed(rows: Sequence[Row]) -> list[str]:
 
 def _legend(figure: Figure, names: Sequence[str]) -> None:
     marks = [
-        Line2D([], [], linestyle="", marker="_" if n == COPY else "o", color=_legend_colour(n))
-        for n in names
+        Line2D([], [], color="black", linestyle="--")
+        if name == COPY
+        else Line2D([], [], color=_colour(name), marker="o", linestyle="")
+        for name in names
     ]
     figure.legend(marks, names, loc="outside lower center", ncols=len(names), frameon=False)
-
-
-def _legend_colour(name: str) -> str:
-    return "black" if name == COPY else _colour(name)
 
 
 # --- error against time ---
@@ -196,7 +196,7 @@ def _draw_errors(axes: Axes, rows: Sequence[Row]) -> None:
             axes.plot(*map(_geometric, (ratios, errors)), "o", color=_colour(name), markersize=11)
 
 
-def _geometric(values: Sequence[Any]) -> float:
+def _geometric(values: npt.ArrayLike) -> float:
     return float(np.exp(np.mean(np.log(values))))
 
 
