@@ -102,6 +102,7 @@ def test_means_by_dtype_and_quantity():
 # --- aims ---
 
 TWICE = [row(ratio=1.3), row(ratio=1.3, run=2)]
+HALF_ULP = aims.accurate_values("fast", "float16", 1)
 LONG = {"dtype": "bfloat16", "quantity": "vjp"}
 JUDGED = [
     (aims.at_most("fast", 0.85, contestant="fast"), [row(ratio=0.8)], MET),
@@ -118,6 +119,9 @@ JUDGED = [
     (aims.long_rows_faster("vjp", 3), [row(ratio=0.34, **LONG)], MISSED),
     (aims.long_rows_faster("vjp", 3), [row(ratio=0.1, **LONG, classes=1024)], NOT_MEASURED),
     (aims.long_rows_faster("vjp", 3), [row(ratio=0.1, **LONG, function="sigmoid")], NOT_MEASURED),
+    (HALF_ULP, [row(dtype="float16", error_u=0.99)], MET),
+    (HALF_ULP, [row(dtype="float16", error_u=0.9), row(dtype="float16", error_u=1.1)], MISSED),
+    (HALF_ULP, [row(dtype="float16", error_u=0.9, quantity="vjp")], NOT_MEASURED),
     (aims.small_inputs("eager call", 1.2), [small("eager call", 1.205)], MET),
     (aims.small_inputs("eager call", 1.2), [small("eager call", 1.3)], MISSED),
     (aims.small_inputs("eager call", 1.2), [small("compilation", 1.3)], NOT_MEASURED),

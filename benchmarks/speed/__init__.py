@@ -27,6 +27,10 @@ How
        roundoffs, on the very data that was timed. The subject `accuracy` looks for the worst.
     8. Small inputs: the time of eager calls, and of compilation (`overhead`).
 
+Results are written to whatever pages the allocator gives: for large arrays often fresh ones, whose
+faults cost as much as the computation. Settings in the environment that change this (`MALLOC_…`,
+`GLIBC_TUNABLES`), or the threads, are recorded with the machine, as are all versions and the load.
+
 What it cannot show: other machines, other shapes, programs in which XLA fuses these functions
 with their surroundings.
 

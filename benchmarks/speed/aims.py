@@ -118,6 +118,21 @@ def small_inputs(kind: str, limit: float) -> Aim:
     return judge
 
 
+def accurate_values(name: str, dtype: str, limit: float) -> Aim:
+    """The error of values in unit roundoffs; half an ULP is at most 1."""
+
+    def judge(rows: Rows) -> Verdict:
+        aim = f"{name}, {dtype}: 999 in 1000 entries of every value within {limit:g} u"
+        chosen = select(rows, contestant=name, dtype=dtype, quantity="value")
+        if not chosen:
+            return Verdict(aim, "", NOT_MEASURED)
+        worst = max(chosen, key=lambda row: row["error_u"])
+        found = f"{worst['error_u']:.2f} at most, {_named(worst)}"
+        return Verdict(aim, found, _met(worst["error_u"] <= limit))
+
+    return judge
+
+
 def share_of_copy(share: float, shortest: int, longest: int) -> Aim:
     """GB/s of value, backward and both over the copy's, where much is moved."""
 
@@ -181,6 +196,7 @@ CPU_AIMS: tuple[Aim, ...] = (
     long_rows_faster("vjp", 3),
     long_rows_faster("value+vjp", 3),
     at_most("fast, float16", 1.0, contestant="fast", dtype="float16"),
+    accurate_values("fast", "float16", 1.0),
     at_most("high, 16-bit", 1.0, contestant="high", dtype=NARROW),
     at_most("high, float32 (the gate)", 1.7, contestant="high", dtype="float32"),
     at_most("high, float32 (the aim)", 1.25, contestant="high", dtype="float32"),
