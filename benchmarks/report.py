@@ -53,13 +53,19 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def write_json(path: Path, machine: Mapping[str, Any], results: Mapping[str, Result]) -> None:
-    """Write all rows of those subjects, and on what they were measured."""
-    subjects = {
-        name: {"rows": [_finite(row) for row in result.rows], "failures": result.failures}
-        for name, result in results.items()
-    }
-    text = json.dumps({"machine": machine, "subjects": subjects}, indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    """Write all rows of those subjects, one a line, and on what they were measured."""
+    subjects = ",\n".join(f"{_json(name)}: {_subject(result)}" for name, result in results.items())
+    text = f'{{"machine": {_json(machine)},\n"subjects": {{{subjects}}}}}\n'
+    path.write_text(text, encoding="utf-8")
+
+
+def _subject(result: Result) -> str:
+    rows = ",\n".join(_json(_finite(row)) for row in result.rows)
+    return f'{{"failures": {_json(result.failures)}, "rows": [\n{rows}\n]}}'
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _finite(row: Row) -> dict[str, Any]:

@@ -99,6 +99,14 @@ def test_means_by_dtype_and_quantity():
     assert summary.contestants(rows) == ["high", "fast", "torch"]
 
 
+def test_noise_is_the_baseline_against_itself():
+    again = [row("jax.nn again", ratio, spread=1.05) for ratio in (1.01, 1 / 1.04, 1.2)]
+    assert summary.noise([*again, row(ratio=3.0)]) == (
+        "jax.nn against itself: off by 4 % in the median cell and 20 % at most; "
+        "1 of 3 intervals leave out 1."
+    )
+
+
 # --- aims ---
 
 TWICE = [row(ratio=1.3), row(ratio=1.3, run=2)]
@@ -131,6 +139,7 @@ JUDGED = [
     (aims.share_of_copy(80, 10, 1000), [row(bytes=3e8, percent_of_copy=79)], NOT_MEASURED),
     (aims.ahead_of_peers, [row(ratio=1.05), row("torch")], MET),
     (aims.ahead_of_peers, [row(ratio=1.2), row("torch"), row("QuACK", ratio=3.0)], MISSED),
+    (aims.ahead_of_peers, [row(ratio=1.2), row("jax.nn")], MISSED),
     (aims.ahead_of_peers, [row(ratio=1.2), row("torch", dtype="float16")], NOT_MEASURED),
 ]
 
@@ -218,6 +227,8 @@ def test_the_page_says_what_was_measured():
         "| jax | 0.10.2 |",
         "<details><summary>181 lines</summary>",
         "## Small inputs: eager call",
+        "jax.nn against itself: off by 1 % in the median cell",
+        "| function | quantity | shape | jax.nn ms | high | fast |",
     ):
         assert words in text, words
 

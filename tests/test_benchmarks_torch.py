@@ -1,8 +1,11 @@
 """PyTorch in its own process: what it computes, how it fails."""
 
 import os
+import subprocess
+import sys
 import time
 from multiprocessing import Pipe
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -18,6 +21,7 @@ from benchmarks.torch_side.job import Answer, Job, Sample
 from benchmarks.torch_side.process import Remote, WorkerError, torch_process
 from benchmarks.torch_side.worker import Worker, serve
 
+ROOT = Path(__file__).parent.parent
 BRIEF = Effort(rounds=3, seconds=1e-5)
 QUESTIONS = [(f, q) for f in FUNCTIONS for q in QUANTITIES]
 
@@ -134,6 +138,11 @@ def test_kernels_are_for_softmax_of_rows_on_cuda(monkeypatch):
     assert contestants._kernels(asked) == {"QuACK": Module.softmax}
     for change in ({"device": "cpu"}, {"function": "logsumexp"}, {"quantity": "hvp"}, {"axis": 0}):
         assert contestants._kernels(asked._replace(**change)) == {}
+
+
+def test_the_worker_is_free_of_jax():
+    code = "import sys, benchmarks.torch_side.worker; assert 'jax' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 # --- with PyTorch ---

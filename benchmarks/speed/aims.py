@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.report import Row
 from benchmarks.speed.cell import NARROW
-from benchmarks.speed.jax_side import OWN
+from benchmarks.speed.jax_side import BASELINE, OWN
 from benchmarks.speed.overhead import CALL, COMPILATION
 from benchmarks.speed.summary import (
     LONG_ROW,
@@ -155,7 +155,7 @@ def share_of_copy(share: float, shortest: int, longest: int) -> Aim:
 def ahead_of_peers(rows: Rows) -> Verdict:
     """The median time of each cell beside that of the fastest peer."""
     aim = f"high and fast: no cell more than {SLOWER:g} times as long as the fastest peer"
-    peers = tuple(name for name in contestants(rows) if name not in OWN)
+    peers = (BASELINE, *(name for name in contestants(rows) if name not in OWN))
     cells = [(own, list(_beside(rows, own, peers))) for own in select(rows, contestant=OWN)]
     ratios = [(own["seconds"] / min(times), own) for own, times in cells if times]
     if not ratios:

@@ -11,6 +11,7 @@ from benchmarks.speed.summary import (
     contestants,
     mean_columns,
     means,
+    noise,
     overhead_lines,
     select,
 )
@@ -75,7 +76,8 @@ def _explanation(rows: Sequence[Row]) -> str:
     return (
         f"Geometric means over {cells} cells, below 1 is faster; a cell counts as slower if its "
         f"95 % interval lies above 1.1. {reruns} cells in which fast seemed slower were measured "
-        "once more; both measurements are in the table of cells, the means use the first."
+        "once more; both measurements are in the table of cells, the means use the first. "
+        f"{noise(rows)}"
     )
 
 
@@ -84,7 +86,7 @@ def _small_inputs(rows: Sequence[Row]) -> list[str]:
     for kind in (CALL, COMPILATION):
         lines = overhead_lines(rows, kind)
         if lines:
-            parts += [f"## Small inputs: {kind}", markdown_table(overhead_columns(), lines)]
+            parts += [f"## Small inputs: {kind}", markdown_table(overhead_columns(kind), lines)]
     return parts
 
 

@@ -85,6 +85,19 @@ def show_means(rows: Sequence[Row]) -> str:
     return table(mean_columns(rows), means(rows))
 
 
+def noise(rows: Sequence[Row]) -> str:
+    """How the baseline fared against itself."""
+    pairs = select(rows, contestant=AGAIN)
+    if not pairs:
+        return ""
+    off = [math.exp(abs(math.log(row["ratio"]))) - 1 for row in pairs]
+    outside = sum(not row["ratio_low"] <= 1 <= row["ratio_high"] for row in pairs)
+    return (
+        f"{BASELINE} against itself: off by {100 * np.median(off):.0f} % in the median cell and "
+        f"{100 * max(off):.0f} % at most; {outside} of {len(pairs)} intervals leave out 1."
+    )
+
+
 def overhead_lines(rows: Sequence[Row], kind: str) -> list[Row]:
     """A line for each case of that kind, with both accuracies over the baseline."""
     lines: dict[tuple[Any, ...], dict[str, Any]] = {}

@@ -9,7 +9,14 @@ from benchmarks.report import Column, Row, field, show_number, table
 from benchmarks.speed.aims import Verdict, verdicts
 from benchmarks.speed.jax_side import AGAIN, BASELINE, OWN
 from benchmarks.speed.overhead import CALL, COMPILATION
-from benchmarks.speed.summary import contestants, interval, overhead_lines, select, show_means
+from benchmarks.speed.summary import (
+    contestants,
+    interval,
+    noise,
+    overhead_lines,
+    select,
+    show_means,
+)
 
 LEGEND = f"""Ratios are times over those of {BASELINE}, with 95 % intervals: below 1 is faster.
 'faster' and 'slower' stand where these leave out 1 and the ratio of {BASELINE} to itself."""
@@ -22,10 +29,10 @@ Line = dict[str, Any]
 def show(rows: list[Row]) -> str:
     """All of it, for a terminal."""
     parts = [LEGEND, table(cell_columns(rows), cell_lines(rows)), *absent_lines(rows)]
-    parts += [f"Geometric means over {BASELINE}:", show_means(rows)]
+    parts += [f"Geometric means over {BASELINE}:", show_means(rows), noise(rows)]
     for kind in (CALL, COMPILATION):
         lines = overhead_lines(rows, kind)
-        parts += [f"Small inputs, {kind}:", table(overhead_columns(), lines)] if lines else []
+        parts += [f"Small inputs, {kind}:", table(overhead_columns(kind), lines)] if lines else []
     judged = [verdict._asdict() for verdict in verdicts(rows, jax.default_backend())]
     return "\n\n".join([*parts, "Aims:", table(AIMS, judged)])
 
@@ -51,11 +58,12 @@ def cell_columns(rows: Sequence[Row]) -> list[Column]:
     ]
 
 
-def overhead_columns() -> list[Column]:
+def overhead_columns(kind: str) -> list[Column]:
     """A case, the baseline's time, both accuracies."""
+    unit, size = ("ms", 1e-3) if kind == COMPILATION else ("µs", 1e-6)
     return [
         *map(field, ("function", "quantity", "shape")),
-        Column(f"{BASELINE} µs", lambda line: show_number(1e6 * line[BASELINE]["seconds"])),
+        Column(f"{BASELINE} {unit}", lambda line: show_number(line[BASELINE]["seconds"] / size)),
         *map(_interval_column, OWN),
     ]
 
