@@ -115,6 +115,15 @@ def test_the_error_of_nothing_but_underflow_is_not_a_number():
     assert math.isnan(data.error_in_u([np.zeros(3, np.float16)], [np.full(3, 1e-9)]))
 
 
+def test_long_sums_and_second_derivatives_may_round_more():
+    cell = Cell("softmax", "value", "float32", (1, 2**15))
+    allowed = [
+        data.slack(c) for c in (cell, cell._replace(quantity="hvp"), cell._replace(shape=(9, 9)))
+    ]
+    assert allowed == [16, 64, 1]
+    assert data.slack(cell._replace(dtype="bfloat16")) == 1
+
+
 def test_working_set_is_filled():
     cell = Cell("softmax", "value", "float32", SHAPE)
     assert [jax_side.count_sets(cell, size) for size in (0, 512, 513, 2000)] == [1, 1, 2, 4]

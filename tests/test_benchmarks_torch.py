@@ -164,7 +164,7 @@ def test_every_quantity_is_what_is_asked(worker, function, quantity, dtype):
     answer = worker.prepare(asked)
     assert answer.absent == {}
     true = data.true_rows(cell, values)
-    assert check(answer.outputs["torch"], true, data.SLACK.get(quantity, 1.0)) is None
+    assert check(answer.outputs["torch"], true, data.slack(cell)) is None
     assert worker.sample(Sample("torch", 2)) > 0
 
 

@@ -9,7 +9,7 @@ from benchmarks.oracles.wide import Array
 from benchmarks.peers.jax import Library
 from benchmarks.report import Result, Row
 from benchmarks.speed.cell import Cell
-from benchmarks.speed.data import SLACK, Data, error_in_u, make_data, row_step, some_rows, true_rows
+from benchmarks.speed.data import Data, error_in_u, make_data, row_step, slack, some_rows, true_rows
 from benchmarks.speed.jax_side import AGAIN, BASELINE, contestant, count_sets, make_sets
 from benchmarks.speed.rows import absent_row, measure_traffic, timed_row
 from benchmarks.timing import Contestant, Effort, Timed, check, measure
@@ -88,8 +88,9 @@ def _job(cell: Cell, data: Data, compiled: bool, sets: int) -> Job:
 
 def _wrong(cell: Cell, field: Field, true: Sequence[Array]) -> dict[str, str]:
     """What is wrong with whose result."""
-    slack = SLACK.get(cell.quantity, 1.0)
-    verdicts = {name: check(list(e.outputs), true, slack) for name, e in field.entered.items()}
+    verdicts = {
+        name: check(list(e.outputs), true, slack(cell)) for name, e in field.entered.items()
+    }
     return {
         name: f"wrong, not timed: {what}" for name, what in verdicts.items() if what is not None
     }
