@@ -15,7 +15,6 @@ from benchmarks.speed.cell import WIDE, Cell
 
 CHECKED_ENTRIES = 2**22  # beyond, evenly spaced rows are checked
 ERROR_QUANTILE = 0.999
-LONG_SUM = 2**15  # entries, from which the rounding of a sum in sequence shows in float32
 
 
 class Data(NamedTuple):
@@ -59,9 +58,13 @@ def true_rows(cell: Cell, data: Data) -> tuple[Array, ...]:
 
 
 def slack(cell: Cell) -> float:
-    """How much more rounding a right result may show: of two products in a row, of long sums."""
+    """How much more rounding a right result may show.
+
+    A second derivative has two products in a row. In float32 peers sum in the order that suits
+    them, and their exponentials vary; what is wrong is still far beyond.
+    """
     products = 4.0 if cell.quantity == "hvp" else 1.0
-    sums = 16.0 if cell.dtype in WIDE and cell.classes >= LONG_SUM else 1.0
+    sums = 16.0 if cell.dtype in WIDE else 1.0
     return products * sums
 
 
