@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -112,7 +113,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"`--results` has no page for {options.subject}; speed has one")
     on = machine.describe()
     print(", ".join(f"{key} {value}" for key, value in on.items()), flush=True)
+    start = time.monotonic()
     results = {name: _run(name, options, alone=len(names) == 1) for name in names}
+    on["minutes"] = round((time.monotonic() - start) / 60, 1)
     if options.json is not None:
         write_json(options.json, on, results)
     if options.results is not None:

@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import re
@@ -12,18 +11,12 @@ import jax
 
 import jaxcalc as jc
 
-# Import name and distribution of what may be compared.
-PEERS = {
-    "torch": "torch",
-    "triton": "triton",
-    "liger_kernel": "liger-kernel",
-    "quack": "quack-kernels",
-    "scipy": "scipy",
-}
-ALLOCATOR = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "XLA_", "OMP_")
+# Packages that are compared, where they are installed.
+PEERS = ("torch", "triton", "liger-kernel", "quack-kernels", "scipy")
+ENVIRONMENT = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "XLA_", "OMP_")
 
 
-def describe() -> dict[str, str | int]:
+def describe() -> dict[str, str | float]:
     """Device, processor, versions, date, and what the environment says about memory and threads."""
     device = jax.devices()[0]
     return {
@@ -40,17 +33,21 @@ def describe() -> dict[str, str | int]:
         "jax": jax.__version__,
         "jaxcalc": jc.__version__,
         **_peers(),
-        **{name: value for name, value in os.environ.items() if name.startswith(ALLOCATOR)},
+        **{name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)},
     }
 
 
 def _peers() -> dict[str, str]:
     """The versions of those that are installed."""
-    return {
-        name: importlib.metadata.version(distribution)
-        for name, distribution in PEERS.items()
-        if importlib.util.find_spec(name) is not None
-    }
+    versions = {name: _version(name) for name in PEERS}
+    return {name: version for name, version in versions.items() if version is not None}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _cpu() -> str:

@@ -286,6 +286,7 @@ def test_results_are_a_page_with_its_rows_and_pictures(tmp_path, capsys):
     assert "python -m benchmarks --subject speed --results" in text
     written = json.loads(files[".json"].read_text(encoding="utf-8"))
     assert len(written["subjects"]["speed"]["rows"]) == len(everything())
+    assert written["machine"]["minutes"] >= 0
 
 
 @pytest.mark.usefixtures("speed")
