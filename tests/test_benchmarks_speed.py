@@ -92,6 +92,9 @@ def test_only_some_rows_are_checked_of_large_arrays(monkeypatch):
     cell = Cell("softmax", "value", "float32", (10, 9), 0)
     x = np.arange(90.0).reshape(10, 9)
     np.testing.assert_array_equal(data.some_rows(cell, x), x.T[::3])
+    jacobian = Cell("softmax", "jacobian", "float32", (2, 6))
+    J = np.arange(72.0).reshape(2, 6, 6)
+    np.testing.assert_array_equal(data.some_rows(jacobian, J), J.reshape(12, 6)[::3])
 
 
 def test_data_are_the_same_every_time_and_in_the_dtype_of_the_cell():

@@ -168,13 +168,15 @@ def test_every_quantity_is_what_is_asked(worker, function, quantity, dtype):
     assert worker.sample(Sample("torch", 2)) > 0
 
 
+@pytest.mark.parametrize("quantity", ["value+vjp", "jacobian"])
 @pytest.mark.parametrize("function", ["softmax", "logsumexp"])
-def test_rows_along_another_axis_are_sent_with_their_classes_last(worker, function):
-    cell, values, asked = job(function, "value+vjp", shape=(4, 6, 3), axis=0, step=2)
-    (value, gradient) = worker.prepare(asked).outputs["torch"]
-    true_value, true_gradient = data.true_rows(cell, values)
-    np.testing.assert_allclose(value, true_value[::2], rtol=1e-5)
-    np.testing.assert_allclose(gradient, true_gradient[::2], rtol=1e-4, atol=1e-6)
+def test_the_rows_that_are_checked_are_those_of_this_side(worker, function, quantity, monkeypatch):
+    monkeypatch.setattr(data, "CHECKED_ENTRIES", 30)
+    shape, axis = ((5, 6), -1) if quantity == "jacobian" else ((4, 6, 3), 0)
+    cell, values, asked = job(function, quantity, shape=shape, axis=axis)
+    outputs = worker.prepare(asked._replace(step=data.row_step(cell))).outputs["torch"]
+    for got, true in zip(outputs, data.true_rows(cell, values), strict=True):
+        np.testing.assert_allclose(got, true, rtol=1e-4, atol=1e-6)
 
 
 def test_what_a_contestant_raises_is_why_it_is_absent(worker, monkeypatch):

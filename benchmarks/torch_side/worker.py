@@ -61,13 +61,16 @@ class Worker:
         return tuple(tensor(self._torch, x).to(job.device) for x in job.arguments)
 
     def _rows(self, job: Job, result: Any) -> list[Array]:
-        """The rows that are checked, their classes last."""
+        """The rows that are checked; one number each of reductions."""
         outputs = result if isinstance(result, tuple) else (result,)
         return [array(self._torch, self._some(job, y), job.dtype) for y in outputs]
 
     def _some(self, job: Job, y: Any) -> Any:
-        has_classes = y.ndim == job.arguments[0].ndim and job.quantity != "jacobian"
-        return (y.movedim(job.axis, -1) if has_classes else y)[:: job.step]
+        x = job.arguments[0]
+        if job.quantity != "jacobian" and y.ndim < x.ndim:
+            return y.reshape(-1)[:: job.step]
+        last = y if job.quantity == "jacobian" else y.movedim(job.axis, -1)
+        return last.reshape(-1, x.shape[job.axis])[:: job.step]
 
 
 def _first_line(error: Exception) -> str:
