@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.report import Column, Row
+from benchmarks.report import Column, Row, field
 from benchmarks.speed.aims import verdicts
 from benchmarks.speed.jax_side import BASELINE
 from benchmarks.speed.overhead import CALL, COMPILATION
@@ -39,30 +39,33 @@ def write_page(
     failures: Sequence[str],
 ) -> str:
     """The page, with the pictures of those names and files."""
-    return "\n\n".join(
-        [
-            f"# Speed on {machine['device_name']}, jax {machine['jax']}",
-            f"Written by `{command}` from its JSON; `benchmarks/speed` says how it is measured.",
-            *_failed(failures),
-            "## Aims",
-            markdown_table(AIMS, [v._asdict() for v in verdicts(rows, machine["platform"])]),
-            "## Time over jax.nn",
-            _explanation(rows),
-            markdown_table(mean_columns(rows), means(rows)),
-            *(
-                f"![{CAPTIONS[kind]}]({file})\n\n*{CAPTIONS[kind]}.*"
-                for kind, file in pictures.items()
-            ),
-            *_small_inputs(rows),
-            "## Who took part",
-            _present(rows),
-            *absent_lines(rows),
-            "## Machine",
-            markdown_table(_machine_columns(), [{"what": k, "is": v} for k, v in machine.items()]),
-            "## Every cell",
-            _folded(markdown_table(cell_columns(rows), cell_lines(rows)), len(cell_lines(rows))),
-        ]
-    )
+    judged = [verdict._asdict() for verdict in verdicts(rows, machine["platform"])]
+    parts = [
+        f"# Speed on {machine['device_name']}, jax {machine['jax']}",
+        f"Written by `{command}` from its JSON; `benchmarks/speed` says how it is measured.",
+        *_failed(failures),
+        "## Aims",
+        markdown_table(AIMS, judged),
+        "## Time over jax.nn",
+        _explanation(rows),
+        markdown_table(mean_columns(rows), means(rows)),
+        *(f"![{CAPTIONS[kind]}]({name})\n\n*{CAPTIONS[kind]}.*" for kind, name in pictures.items()),
+    ]
+    return "\n\n".join([*parts, *_details(rows, machine)])
+
+
+def _details(rows: Sequence[Row], machine: Mapping[str, Any]) -> list[str]:
+    lines, facts = cell_lines(rows), [{"what": key, "is": value} for key, value in machine.items()]
+    return [
+        *_small_inputs(rows),
+        "## Who took part",
+        _present(rows),
+        *absent_lines(rows),
+        "## Machine",
+        markdown_table([field("what"), field("is")], facts),
+        "## Every cell",
+        _folded(markdown_table(cell_columns(rows), lines), len(lines)),
+    ]
 
 
 def _failed(failures: Sequence[str]) -> list[str]:
@@ -96,13 +99,6 @@ def _present(rows: Sequence[Row]) -> str:
     missing = [name for name in PEERS if name not in there]
     text = f"Timed: {', '.join([BASELINE, *there])}."
     return text + (f" Not run here: {', '.join(missing)}." if missing else "")
-
-
-def _machine_columns() -> list[Column]:
-    return [
-        Column("what", lambda line: str(line["what"])),
-        Column("is", lambda line: str(line["is"])),
-    ]
 
 
 def _folded(text: str, count: int) -> str:
