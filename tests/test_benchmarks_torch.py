@@ -190,8 +190,9 @@ def test_what_a_contestant_raises_is_why_it_is_absent(worker, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the worker inherits a socket")
-def test_a_cell_with_pytorch_beside():
+def test_a_cell_with_pytorch_beside(monkeypatch, tmp_path):
     pytest.importorskip("torch", reason="PyTorch is not installed")
+    monkeypatch.chdir(tmp_path)
     cell = Cell("softmax", "value+vjp", "bfloat16", (8, 16), 0)
     with torch_process() as torch:
         result = run_cell(cell, Rivals(rivals(), torch), 0, BRIEF)

@@ -9,10 +9,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from benchmarks.torch_side.job import Answer, Job, Sample
 
+CHECKOUT = Path(__file__).parents[2]  # where the worker finds this package
 COMMAND = ("-m", "benchmarks.torch_side.worker")
 PATIENCE = 240.0  # seconds; a first torch.compile takes half a minute
 REST = 2e-3  # seconds until JAX's threads have gone to sleep
@@ -73,9 +75,13 @@ class TorchProcess:
     def _start(self) -> None:
         self._connection, theirs = multiprocessing.Pipe()
         descriptor = theirs.fileno()
-        command = [sys.executable, *COMMAND, str(descriptor)]
         self._process = subprocess.Popen(
-            command, pass_fds=[descriptor], stdout=self._log, stderr=self._log, env=_environment()
+            [sys.executable, *COMMAND, str(descriptor)],
+            pass_fds=[descriptor],
+            stdout=self._log,
+            stderr=self._log,
+            cwd=CHECKOUT,
+            env=_environment(),
         )
         theirs.close()
 
