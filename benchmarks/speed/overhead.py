@@ -14,15 +14,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import jaxcalc as jc
 from benchmarks.peers.jax import Function
 from benchmarks.report import Row
 from benchmarks.speed.cell import FUNCTIONS, spoken
-from benchmarks.speed.jax_side import BASELINE, rivals
+from benchmarks.speed.jax_side import BASELINE
 from benchmarks.statistics import paired_ratio, spread
 from benchmarks.timing import Contestant, Effort, measure
 
 SHAPES = ((8,), (128, 10))
 CALL, COMPILATION = "eager call", "compilation"
+
+# Functions as a user would call them.
+AS_CALLED: dict[str, Callable[[str], Function]] = {
+    "high": lambda name: getattr(jc, name),
+    "fast": lambda name: functools.partial(getattr(jc, name), accuracy="fast"),
+    BASELINE: lambda name: getattr(jax.nn, name),
+}
 
 Make = Callable[[Function, jax.Array], Contestant]
 
@@ -43,8 +51,7 @@ def _rows(
     x = jnp.asarray(np.random.default_rng(0).standard_normal(shape, np.float32))
     transform = {"value": _itself, "grad": _gradient}[quantity]
     contestants = {
-        name: MAKERS[kind](transform(library.functions[function]), x)
-        for name, library in rivals().items()
+        name: MAKERS[kind](transform(find(function)), x) for name, find in AS_CALLED.items()
     }
     times = measure(contestants, effort)
     named = {"part": kind, "function": function, "quantity": quantity, "shape": spoken(shape)}
