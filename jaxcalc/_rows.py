@@ -65,7 +65,13 @@ def log_total(d: Array, rows: Rows) -> Array:
 
 
 def _row_max(x: Array, rows: Rows) -> Array:
-    return jnp.max(wide(x), rows.axes, keepdims=True, initial=-jnp.inf)
+    m = jnp.max(wide(x), rows.axes, keepdims=True, initial=-jnp.inf)
+    return _finite(m) if rows.source == "extended logits" else m
+
+
+def _finite(m: Array) -> Array:
+    largest = float(jnp.finfo(m.dtype).max)
+    return jnp.clip(m, -largest, largest)
 
 
 def _plain(x: Array, rows: Rows) -> bool:
@@ -100,8 +106,10 @@ def probabilities(r: Array, rows: Rows) -> Array:
     if rows.source == "softmax":
         return wide(r)
     e = exponentials(r, rows)
-    s = e / total(e, rows)
-    return s if rows.source == "logits" else jnp.where(r == -jnp.inf, 0, s)
+    sum_ = total(e, rows)
+    if rows.source == "extended logits":
+        sum_ = jnp.maximum(sum_, float(jnp.finfo(e.dtype).tiny))
+    return e / sum_
 
 
 def fill(x: Array, where: Array | None, value: float) -> Array:

@@ -55,12 +55,8 @@ def center_transposed(s: Array, g: Array, rows: Rows) -> Array:
     """Cᵀ g = g − s Σg."""
     g = wide(g)
     h = g - s * total(g, rows)
-    return h - _major(s) * total(h, rows) if rows.accuracy == "high" else h
-
-
-def _major(s: Array) -> Array:
-    """1 where a class has more than half of the probability, else 0."""
-    return jnp.minimum(jnp.maximum((s - 0.5) * _huge(s), 0), 1)
+    # round(s) is 1 where a class has more than half of the probability, else 0
+    return h - jnp.round(s) * total(h, rows) if rows.accuracy == "high" else h
 
 
 def _huge(x: Array) -> float:
