@@ -170,9 +170,13 @@ def _log(algebra: Algebra, node: Expression, args: Args) -> Expression:
 
 
 def _softmax(algebra: Algebra, node: Expression, args: Args) -> Expression:
-    axes = [axis % len(node.shape) for axis in node["axes"]]
-    made = patterns.softmax(algebra, args[0], axes)
-    return algebra.multiply([Factor(made, tuple(range(len(node.shape))))], node.shape)
+    """Axes of size 1 play no part; along them alone it is 1."""
+    small, kept = algebra.squeezed(args[0])
+    along = {axis % len(node.shape) for axis in node["axes"]}
+    axes = [i for i, axis in enumerate(kept) if axis in along]
+    if not axes:
+        return constant(1, node.shape)
+    return algebra.multiply([Factor(patterns.softmax(algebra, small, axes), kept)], node.shape)
 
 
 def _logistic_derivative(algebra: Algebra, node: Expression, args: Args) -> Expression:
