@@ -8,15 +8,15 @@ from formula_values import execute
 
 import jaxcalc as jc
 
+SOFTMAX = "diag(s) − s sᵀ where s = softmax(x)"
 # fmt: off
 ONES = {  # a function, a shape with axes of size 1, the formula, the rules of the steps before it
     "softmax of a row": (
-        lambda x: jax.nn.softmax(x), (1, 3), "diag(s) − s sᵀ where s = softmax(x)", ["softmax (notes §4)"]),
+        lambda x: jax.nn.softmax(x), (1, 3), SOFTMAX, ["softmax (notes §4)"]),
     "softmax of a row, own": (
-        lambda x: jc.softmax(x), (1, 3), "diag(s) − s sᵀ where s = softmax(x)", ["softmax (notes §4)"]),
+        lambda x: jc.softmax(x), (1, 3), SOFTMAX, ["softmax (notes §4)"]),
     "softmax of a column": (
-        lambda x: jc.softmax(x, axis=0), (3, 1), "diag(s) − s sᵀ where s = softmax(x)",
-        ["softmax (notes §4)"]),
+        lambda x: jc.softmax(x, axis=0), (3, 1), SOFTMAX, ["softmax (notes §4)"]),
     "softmax of single entries": (lambda x: jc.softmax(x), (3, 1), "0", []),
     "log-softmax": (
         lambda x: jc.log_softmax(x), (1, 3), "I − 1 sᵀ where s = softmax(x)", ["sum (R1)"]),
