@@ -36,6 +36,20 @@ BATCHES = {  # of matrices: the first step of the explanation
         lambda X: jnp.linalg.slogdet(X)[1],
         "determinant: ∂det(X)/∂X = blockdiag_i(vᵢ uᵢᵀ) where u = X⁻¹, v = det(X)"),
 }
+ALONG = {  # of A: the text, the LaTeX
+    "first axis": (
+        lambda A: jc.softmax(A, axis=0),
+        "blockdiag_i(diag(s[:, i]) − s[:, i] s[:, i]ᵀ) where s = softmax(A, axis=0)",
+        r"s = \operatorname{softmax}\left(A, axis=0\right)"),
+    "last axis": (
+        lambda A: jc.softmax(A),
+        "blockdiag_i(diag(sᵢ) − sᵢ sᵢᵀ) where s = softmax(A)",
+        r"s = \operatorname{softmax}\left(A\right)"),
+    "both axes": (
+        lambda A: jc.logsumexp(A),
+        "softmax(A, axis=(0, 1))ᵀ",
+        r"\operatorname{softmax}\left(A, axis=(0, 1)\right)^\top"),
+}
 # fmt: on
 
 
@@ -72,3 +86,11 @@ def test_batched_matrices_are_explained(case, x64):
     J = jc.derive(f)(X)
     assert J.explain().splitlines()[0] == f"1. {step}"
     check_code(J, X)
+
+
+@pytest.mark.parametrize("case", ALONG)
+def test_axes_are_named_unless_they_are_the_last(case):
+    f, text, latex = ALONG[case]
+    J = jc.derive(f)(numbers((3, 2)))
+    assert J.formula == text
+    assert J.latex.endswith(latex)
