@@ -40,6 +40,9 @@ SCATTERS = {  # a function, the shape of x, the formula or None
     "greatest": (lambda x: x.at[idx].max(0.25), (4,), None),
     "clipped": (lambda x: jnp.zeros(4).at[outside].add(x, mode="clip"), (3,), None),
     "indices of two axes": (lambda x: jnp.zeros(4).at[places].add(x), (2, 3), None),
+    "indices that are computed": (
+        lambda x: jnp.zeros((4, 2)).at[idx + 1, apart // 2].set(x, unique_indices=True),
+        (3,), None),
     "a slice set": (
         lambda x: jax.lax.dynamic_update_slice(jnp.ones((4, 2)), x, (idx[0], idx[1])),
         (2, 2), None),

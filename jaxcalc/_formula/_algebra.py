@@ -337,10 +337,8 @@ def _moved(value: Expression) -> tuple[Expression, Labels] | None:
 
 
 def _is_whole(product: Product, shape: Shape) -> bool:
-    if len(product.factors) != 1:
-        return False
-    value, labels, power = product.factors[0]
-    return power == 1 and labels == tuple(range(len(shape))) and value.shape == shape
+    whole = [(tuple(range(len(shape))), ONE, shape)]
+    return [(f.labels, f.power, f.value.shape) for f in product.factors] == whole
 
 
 def _sizes(factors: Sequence[Factor], shape: Shape) -> dict[int, int]:

@@ -47,6 +47,12 @@ def _select(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str
     return f"jnp.where({which}, {yes}, {no})"
 
 
+def _integer_div(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    """The quotient rounded towards 0, as `lax.div` has it."""
+    a, b = args
+    return f"jnp.floor_divide(jnp.subtract({a}, jnp.fmod({a}, {b})), {b})"
+
+
 def _clamp(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
     low, x, high = args
     return f"jnp.clip({x}, {low}, {high})"
@@ -184,6 +190,7 @@ ROWS: dict[str, Row] = {
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update_slice,
     "gather": _gather,
+    "integer_div": _integer_div,
     "iota": _iota,
     "logsumexp_kept": _logsumexp_kept,
     "pad": _pad,
