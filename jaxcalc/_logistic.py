@@ -22,7 +22,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxcalc._arrays import Accuracy, floating, jit_checked, narrowed, wide
+from jaxcalc._arrays import Accuracy, floating, jit_checked, narrowed, wide, working
 from jaxcalc._products import JacobianProduct
 
 
@@ -60,7 +60,7 @@ def log_sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Drop-in for `jax.nn.log_sigmoid`. Arguments, dtypes, errors and accuracy are those of
     `sigmoid`, the bound 4 ULP in float32. log σ(−inf) = −inf with derivative 1, log σ(+inf) = 0
-    with derivative 0. What is kept for the backward pass is −x.
+    with derivative 0. What is kept for the backward pass is −x, at "fast" accuracy the derivative.
 
     >>> import jax, jaxcalc as jc
     >>> print(jc.log_sigmoid(-100.0), jc.log_sigmoid(20.0), jax.grad(jc.log_sigmoid)(20.0))
@@ -74,7 +74,7 @@ def softplus(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Drop-in for `jax.nn.softplus`. Arguments, dtypes, errors and accuracy are those of `sigmoid`,
     the bound 4 ULP in float32. The value is 0 at −inf and +inf at +inf, with derivatives 0 and 1.
-    What is kept for the backward pass is `x`.
+    What is kept for the backward pass is `x`, at "fast" accuracy the derivative.
 
     >>> import jax, jaxcalc as jc
     >>> print(jc.softplus(-20.0), jc.softplus(100.0), jax.grad(jc.softplus)(-20.0))
@@ -91,12 +91,14 @@ def _sigmoid_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
 
 @jit_checked("accuracy")
 def _log_sigmoid_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
-    return _log_sigmoid(floating("x", x))
+    y = floating("x", x)
+    return _log_sigmoid(y) if accuracy == "high" else -_fast_softplus(-y)
 
 
 @jit_checked("accuracy")
 def _softplus_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
-    return _softplus(floating("x", x))
+    f = _softplus if accuracy == "high" else _fast_softplus
+    return f(floating("x", x))
 
 
 @jax.custom_jvp
@@ -119,7 +121,8 @@ def _fast_sigmoid(x: Array) -> Array:
 def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     s = _fast_sigmoid(x)
-    return s, narrowed(wide(s) * (1 - wide(s)) * wide(dx), x.dtype)
+    w = working(s, "fast")
+    return s, narrowed(w * (1 - w) * working(dx, "fast"), x.dtype)
 
 
 @jax.custom_jvp
@@ -132,6 +135,17 @@ def _softplus(x: Array) -> Array:  # log(1 + eˣ)
 def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     return _softplus(x), logistic_product(x, dx, order=0)
+
+
+@jax.custom_jvp
+def _fast_softplus(x: Array) -> Array:
+    return _softplus(x)
+
+
+@_fast_softplus.defjvp  # ∂ log(1 + eˣ)/∂x = σ(x), kept as it is
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return _fast_softplus(x), _fast_sigmoid(x) * dx
 
 
 @jax.custom_jvp
