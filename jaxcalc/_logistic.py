@@ -39,7 +39,7 @@ def sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Returns:
         An array of the shape and floating dtype of `x`. σ(−inf) = 0, σ(+inf) = 1, with derivatives
-        0; NaN gives NaN. What is kept for the backward pass is `x`, at "fast" accuracy the result.
+        0; NaN gives NaN. What is kept for the backward pass is `x`, at "fast" accuracy the derivative.
 
     Raises:
         TypeError: for complex input, or for a list or other non-array.
@@ -117,12 +117,12 @@ def _fast_sigmoid(x: Array) -> Array:
     return narrowed(lax.logistic(wide(x)), x.dtype)
 
 
-@_fast_sigmoid.defjvp  # ∂σ/∂x = σ (1 − σ)
+@_fast_sigmoid.defjvp  # ∂σ/∂x = σ (1 − σ), kept as it is
 def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     s = _fast_sigmoid(x)
     w = working(s, "fast")
-    return s, narrowed(w * (1 - w) * working(dx, "fast"), x.dtype)
+    return s, narrowed(w * (1 - w), x.dtype) * dx
 
 
 @jax.custom_jvp
