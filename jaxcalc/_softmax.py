@@ -17,7 +17,7 @@ from jaxcalc._arrays import (
     narrowed,
     negative_axes,
 )
-from jaxcalc._rows import Rows, exponentials, fill, log_total, shifted, split_mask, total
+from jaxcalc._rows import Rows, fill, log_total, probabilities, shifted, split_mask
 from jaxcalc._softmax_products import log_softmax_product, softmax_product
 
 
@@ -118,17 +118,22 @@ def _log_softmax_of(
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _softmax(x: Array, rows: Rows) -> Array:  # s = exp(x) / 1ᵀexp(x)
-    e = exponentials(x, rows)
-    return narrowed(e / total(e, rows), x.dtype)
+    return narrowed(probabilities(x, rows), x.dtype)
 
 
 @_softmax.defjvp  # ∂s/∂x = diag(s) − s sᵀ
 def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    s = _softmax(x, rows)
+    r, kept_as = kept(x, rows)
+    s = r if kept_as.source == "softmax" else _softmax(x, rows)
+    return s, softmax_product(r, dx, rows=kept_as)
+
+
+def kept(x: Array, rows: Rows) -> tuple[Array, Rows]:
+    """What products are formed from, and how it is to be read: s, where s has enough bits."""
     if rows.accuracy == "high" and is_narrow(x):
-        return s, softmax_product(x, dx, rows=rows)  # s has too few bits left
-    return s, softmax_product(s, dx, rows=rows._replace(source="softmax"))
+        return x, rows
+    return _softmax(x, rows), rows._replace(source="softmax")
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
@@ -140,4 +145,5 @@ def log_softmax_rows(x: Array, rows: Rows) -> Array:  # x − log 1ᵀexp(x)
 @log_softmax_rows.defjvp  # I − 1 sᵀ
 def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    return log_softmax_rows(x, rows), log_softmax_product(x, dx, rows=rows)
+    r, kept_as = kept(x, rows)
+    return log_softmax_rows(x, rows), log_softmax_product(r, dx, rows=kept_as)
