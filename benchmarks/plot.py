@@ -66,14 +66,16 @@ def _question(row: Row) -> str:
     return f"{row['function']} {row['quantity']} ({row['unit']})"
 
 
-DRAWINGS: dict[str, dict[str, Callable[[list[Row]], Figure]]] = {
-    "accuracy": {"": draw_accuracy},
-    "speed": {f"-{kind}": drawing for kind, drawing in speed_pictures.DRAWINGS.items()},
-    "derive": {"": draw_derive},
+DRAWINGS: dict[str, Callable[[list[Row]], Figure]] = {
+    "accuracy": draw_accuracy,
+    **{f"speed-{kind}": drawing for kind, drawing in speed_pictures.DRAWINGS.items()},
+    "derive": draw_derive,
 }
 
 
 def draw(subject: str, rows: list[Row], path: Path) -> None:
     """Write the pictures of that subject, in the format that the path ends in."""
-    for kind, drawing in DRAWINGS[subject].items():
-        drawing(rows).savefig(path.with_stem(f"{path.stem}{kind}"), dpi=120)
+    for name, drawing in DRAWINGS.items():
+        if name.partition("-")[0] == subject:
+            kind = name.removeprefix(subject)
+            drawing(rows).savefig(path.with_stem(f"{path.stem}{kind}"), dpi=120)
