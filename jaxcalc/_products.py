@@ -57,6 +57,7 @@ class JacobianProduct:
         self._aval = aval
         self._transpose: Callable[..., Array] = self
         self._derivatives: dict[int, Callable[..., Array]] = {}
+        self._forms: dict[str, Callable[..., Array]] = {}
 
     @cached_property
     def primitive(self) -> Any:
@@ -64,7 +65,9 @@ class JacobianProduct:
         primitive = new_primitive(f"jaxcalc_{self.name}")
         primitive.def_impl(self._eager)
         primitive.def_abstract_eval(self._aval)
-        mlir.register_lowering(primitive, mlir.lower_fun(self._lower, multiple_results=False))
+        mlir.register_lowering(primitive, self._lowering(self._apply))
+        for platform, form in self._forms.items():
+            mlir.register_lowering(primitive, self._lowering(form), platform=platform)
         ad.primitive_jvps[primitive] = self._jvp
         ad.primitive_transposes[primitive] = self._transposed
         batching.primitive_batchers[primitive] = self._batch
@@ -82,8 +85,17 @@ class JacobianProduct:
         """Set the derivative by a residual: `rule(dr, *operands, **params)`, linear in dr."""
         self._derivatives[position] = rule
 
-    def _lower(self, *operands: Array, **params: Hashable) -> Array:
-        return self._apply(*operands, **params).astype(operands[-1].dtype)
+    def defform(
+        self, platform: str, form: Callable[[Callable[..., Array]], Callable[..., Array]]
+    ) -> None:
+        """Set how it is computed on a platform such as "cuda": `form(apply)` instead of `apply`."""
+        self._forms[platform] = form(self._apply)
+
+    def _lowering(self, apply: Callable[..., Array]) -> Any:
+        def lowered(*operands: Array, **params: Hashable) -> Array:
+            return apply(*operands, **params).astype(operands[-1].dtype)
+
+        return mlir.lower_fun(lowered, multiple_results=False)
 
     def _eager(self, *operands: Array, **params: Hashable) -> Array:
         return self._jitted(tuple(params.items()), *operands)

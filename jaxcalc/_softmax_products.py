@@ -30,6 +30,7 @@ from jax import Array
 
 from jaxcalc._arrays import is_narrow, wide
 from jaxcalc._compat import with_axes
+from jaxcalc._fusion import seeded_form
 from jaxcalc._products import JacobianProduct
 from jaxcalc._rows import Rows, probabilities, total
 
@@ -105,6 +106,15 @@ log_softmax_product.deftranspose(log_softmax_transposed)
 log_softmax_transposed.deftranspose(log_softmax_product)
 logsumexp_product.deftranspose(logsumexp_transposed)
 logsumexp_transposed.deftranspose(logsumexp_product)
+
+for _product in (
+    softmax_product,
+    log_softmax_product,
+    log_softmax_transposed,
+    logsumexp_product,
+    logsumexp_transposed,
+):
+    _product.defform("cuda", seeded_form)
 
 
 def softmax_change(r: Array, dr: Array, rows: Rows) -> Array:
