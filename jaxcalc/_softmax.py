@@ -10,13 +10,17 @@ from jax.typing import ArrayLike
 from jaxcalc._arrays import (
     Accuracy,
     Axis,
+    Implementation,
     StaticAxis,
+    chosen_implementation,
     hashable_axis,
     is_narrow,
     jit_checked,
     narrowed,
     negative_axes,
 )
+from jaxcalc._kernels import check_rows, kernel_form, maps, refused_form
+from jaxcalc._products import Value
 from jaxcalc._rows import Rows, exponentials, fill, log_total, shifted, split_mask, total
 from jaxcalc._softmax_products import log_softmax_product, softmax_product
 
@@ -27,6 +31,7 @@ def softmax(
     where: ArrayLike | None = None,
     *,
     accuracy: Accuracy = "high",
+    implementation: Implementation | None = None,
 ) -> Array:
     """s = exp(x) / Σ exp(x) along `axis`; ∂s/∂x = diag(s) − s sᵀ (notes §4).
 
@@ -41,6 +46,12 @@ def softmax(
             False are left out. Their value is 0, their derivative exactly 0, whatever `x` is there.
         accuracy: "high" carries the rounding of x − max x along (float32 values within 8 ULP for
             any logits); "fast" does not, with errors no larger than those of `jax.nn`.
+        implementation: "xla" leaves all kernels to XLA. "pallas" computes values and products, of
+            any order, by a kernel that moves each array once however long its rows are; it needs an
+            NVIDIA GPU of compute capability 9.0 or newer, rows along the last axis of a multiple of
+            64 classes, and 16 or 32 bits. Arrays split over devices under `jit` remain XLA's,
+            those inside `jax.shard_map` do not. None is "xla": the kernels have been compiled and
+            interpreted, but never yet run on a GPU.
 
     Returns:
         An array of the shape of `x` and `where` and the floating dtype of `x`. An entry −inf has
@@ -53,7 +64,8 @@ def softmax(
         TypeError: for complex input, a non-array, a mask that is not boolean, an `axis` that is
             neither int, tuple nor None.
         ValueError: for an axis out of bounds or repeated, a mask that does not broadcast, an
-            unknown `accuracy`.
+            unknown `accuracy` or `implementation`.
+        NotImplementedError: for what `implementation="pallas"` cannot take.
 
     >>> import jax, jax.numpy as jnp, jaxcalc as jc
     >>> x = jnp.array([20.0, 0.0])
@@ -66,7 +78,13 @@ def softmax(
     >>> print(jc.softmax(jnp.array([1.0, 1.0, 7.0]), where=jnp.array([True, True, False])))
     [0.5 0.5 0. ]
     """
-    return _softmax_of(x, where, axis=hashable_axis(axis), accuracy=accuracy)
+    return _softmax_of(
+        x,
+        where,
+        axis=hashable_axis(axis),
+        accuracy=accuracy,
+        implementation=chosen_implementation(implementation),
+    )
 
 
 def log_softmax(
@@ -75,6 +93,7 @@ def log_softmax(
     where: ArrayLike | None = None,
     *,
     accuracy: Accuracy = "high",
+    implementation: Implementation | None = None,
 ) -> Array:
     """log softmax(x) = x − log Σ exp(x) along `axis`; its Jacobian is I − 1 sᵀ (numerator layout).
 
@@ -95,29 +114,53 @@ def log_softmax(
     >>> print(jax.vjp(jax.nn.log_softmax, x)[1](jnp.array([1.0, 0.0]))[0])
     [ 0.0000000e+00 -2.0611537e-09]
     """
-    return _log_softmax_of(x, where, axis=hashable_axis(axis), accuracy=accuracy)
+    return _log_softmax_of(
+        x,
+        where,
+        axis=hashable_axis(axis),
+        accuracy=accuracy,
+        implementation=chosen_implementation(implementation),
+    )
 
 
-@jit_checked("axis", "accuracy")
+@jit_checked("axis", "accuracy", "implementation")
 def _softmax_of(
-    x: ArrayLike, where: ArrayLike | None, *, axis: StaticAxis, accuracy: Accuracy
+    x: ArrayLike,
+    where: ArrayLike | None,
+    *,
+    axis: StaticAxis,
+    accuracy: Accuracy,
+    implementation: Implementation,
 ) -> Array:
     array, chosen = split_mask("x", x, where)
-    rows = Rows(negative_axes(axis, array.ndim), accuracy)
+    rows = Rows(negative_axes(axis, array.ndim), accuracy, implementation=implementation)
+    check_rows("x", array, rows)
     return fill(_softmax(fill(array, chosen, -jnp.inf), rows), chosen, 0)
 
 
-@jit_checked("axis", "accuracy")
+@jit_checked("axis", "accuracy", "implementation")
 def _log_softmax_of(
-    x: ArrayLike, where: ArrayLike | None, *, axis: StaticAxis, accuracy: Accuracy
+    x: ArrayLike,
+    where: ArrayLike | None,
+    *,
+    axis: StaticAxis,
+    accuracy: Accuracy,
+    implementation: Implementation,
 ) -> Array:
     array, chosen = split_mask("x", x, where)
-    rows = Rows(negative_axes(axis, array.ndim), accuracy)
+    rows = Rows(negative_axes(axis, array.ndim), accuracy, implementation=implementation)
+    check_rows("x", array, rows)
     return fill(log_softmax_rows(fill(array, chosen, -jnp.inf), rows), chosen, -jnp.inf)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _softmax(x: Array, rows: Rows) -> Array:  # s = exp(x) / 1ᵀexp(x)
+    if rows.implementation == "pallas":
+        return _softmax_value(x, rows=rows)
+    return _softmax_by_xla(x, rows=rows)
+
+
+def _softmax_by_xla(x: Array, *, rows: Rows) -> Array:
     e = exponentials(x, rows)
     return narrowed(e / total(e, rows), x.dtype)
 
@@ -133,6 +176,12 @@ def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array,
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def log_softmax_rows(x: Array, rows: Rows) -> Array:  # x − log 1ᵀexp(x)
+    if rows.implementation == "pallas":
+        return _log_softmax_value(x, rows=rows)
+    return _log_softmax_by_xla(x, rows=rows)
+
+
+def _log_softmax_by_xla(x: Array, *, rows: Rows) -> Array:
     d, _ = shifted(x, rows)
     return narrowed(d - log_total(d, rows), x.dtype)
 
@@ -141,3 +190,14 @@ def log_softmax_rows(x: Array, rows: Rows) -> Array:  # x − log 1ᵀexp(x)
 def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     return log_softmax_rows(x, rows), log_softmax_product(x, dx, rows=rows)
+
+
+_softmax_value = Value("softmax", _softmax_by_xla)
+_log_softmax_value = Value("log_softmax", _log_softmax_by_xla)
+
+for _value, _map in (
+    (_softmax_value, maps.softmax),
+    (_log_softmax_value, maps.log_softmax),
+):
+    _value.defform("cuda", kernel_form(_map))
+    _value.defform(None, refused_form)
