@@ -38,20 +38,19 @@ from jaxcalc._rows import Rows, probabilities, total
 
 def center(s: Array, t: Array, rows: Rows) -> Array:
     """C t = t − ⟨s, t⟩."""
-    # a softmax of 16 bits is far from a sum of 1: what t has in common must go first
-    careful, t = rows.accuracy == "high" or is_narrow(t), wide(t)
-    if careful:
-        t -= _anchor(s, t, rows)
-        t -= total(s * t, rows)
+    narrow, t = is_narrow(t), wide(t)
+    if rows.accuracy == "high":
+        if not narrow:  # what is left has a mean known to less than the spacing of t
+            t -= total(s * t, rows)
+        t -= _nearest(t, total(s * t, rows), rows)
     return t - total(s * t, rows)
 
 
-def _anchor(s: Array, t: Array, rows: Rows) -> Array:
-    """The entry of t at the likeliest class near the mean: within three mean deviations of it."""
-    distance = jnp.abs(t - total(s * t, rows))
-    near = jnp.where(distance <= 3 * total(s * distance, rows), s, 0)
-    likeliest = near == jnp.max(near, rows.axes, keepdims=True, initial=0)
-    return jnp.max(t, rows.axes, keepdims=True, where=likeliest, initial=-jnp.inf)
+def _nearest(t: Array, mean: Array, rows: Rows) -> Array:
+    """The entry of t that is nearest to the mean; of two, the larger."""
+    distance = jnp.abs(t - mean)
+    excess = distance - jnp.min(distance, rows.axes, keepdims=True, initial=jnp.inf)
+    return jnp.max(t - excess * _huge(t), rows.axes, keepdims=True, initial=-jnp.inf)
 
 
 def center_transposed(s: Array, g: Array, rows: Rows) -> Array:
@@ -62,8 +61,12 @@ def center_transposed(s: Array, g: Array, rows: Rows) -> Array:
 
 
 def _major(s: Array) -> Array:
-    """One-hot where a class has more than half of the probability, else 0."""
-    return jnp.where(s > 0.5, 1, 0).astype(s.dtype)
+    """1 where a class has more than half of the probability, else 0."""
+    return jnp.minimum(jnp.maximum((s - 0.5) * _huge(s), 0), 1)
+
+
+def _huge(x: Array) -> float:
+    return float(jnp.finfo(x.dtype).max)
 
 
 def _softmax(r: Array, t: Array, *, rows: Rows) -> Array:
