@@ -101,17 +101,18 @@ def _exact_difference(x: Array, m: Array) -> tuple[Array, Array]:
 
 
 def _center(row: Row, s: Entries, rows: Rows, narrow: bool) -> Entries:
-    """t − ⟨s, t⟩, from the entry of t at the likeliest class near the mean."""
+    """t − ⟨s, t⟩, from the entry of t that is nearest to the mean."""
     mean = row.sum(lambda r, t: s(r) * t)
-    if rows.accuracy == "fast" and not narrow:
+    if rows.accuracy == "fast":
         return lambda _, t: t - mean
-    deviation = row.sum(lambda r, t: s(r) * jnp.abs(t - mean))
+    first = 0.0 if narrow else mean
+    left = mean if narrow else row.sum(lambda r, t: s(r) * (t - first))
 
-    def near(r: Array, t: Array) -> Array:
-        return jnp.where(jnp.abs(t - mean) <= 3 * deviation, s(r), 0.0)
+    def distance(r: Array, t: Array) -> Array:
+        # what has no probability is left out, and with it what is beyond the row
+        return jnp.where(s(r) > 0, jnp.abs(t - first - left), jnp.inf)
 
-    likeliest = row.max(near)
-    anchor = row.max(lambda r, t: jnp.where(near(r, t) == likeliest, t, -jnp.inf))
-    first = row.sum(lambda r, t: s(r) * (t - anchor))
-    second = row.sum(lambda r, t: s(r) * (t - anchor - first))
-    return lambda _, t: t - anchor - first - second
+    least = -row.max(lambda r, t: -distance(r, t))
+    second = row.max(lambda r, t: jnp.where(distance(r, t) == least, t - first, -jnp.inf))
+    third = row.sum(lambda r, t: s(r) * (t - first - second))
+    return lambda _, t: t - first - second - third
