@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import jaxcalc as jc
+from jaxcalc._formula import name, read
 from jaxcalc._kernels._forms import _flat
 from jaxcalc._kernels._layout import CHUNK, MOST, STEP, WANTED, largest, layout
 
@@ -120,6 +121,17 @@ def test_none_is_xla(f):
     ]
     assert programs[0] == programs[1]
     np.testing.assert_array_equal(f(x), f(x, implementation="xla"))
+
+
+@over_functions
+@pytest.mark.parametrize("transform", [lambda f: f, partial(jax.vmap, in_axes=1)])
+def test_formulas_are_those_of_the_plain_functions(f, transform):
+    x = jnp.zeros((128, 128))
+    programs = (
+        jax.make_jaxpr(transform(partial(f, implementation=i)))(x) for i in ("pallas", "xla")
+    )
+    first, second = (read(program, (), [name("x", x.shape)]) for program in programs)
+    assert first == second
 
 
 @pytest.mark.parametrize(
