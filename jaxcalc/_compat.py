@@ -65,6 +65,15 @@ def holds_whole_arrays(context: Any) -> bool:
     return frozenset(axes.mesh.axis_names) == axes.manual_axes | frozenset(axes.mesh.manual_axes)
 
 
+def emit_assembly(text: str) -> None:
+    """Put instructions for a GPU, which read and write memory, into the program being lowered."""
+    from jaxlib.mlir import ir
+    from jaxlib.mlir.dialects import llvm
+
+    nothing = ir.Type.parse("!llvm.void")
+    llvm.inline_asm(nothing, [], text, "~{memory}", has_side_effects=True)
+
+
 def compute_capabilities() -> list[float]:
     """Those of the GPUs that JAX computes on by default."""
     devices = [device for device in jax.devices() if device.platform == "gpu"]

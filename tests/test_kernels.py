@@ -15,7 +15,7 @@ from jaxcalc._kernels._layout import CHUNK, MOST, STEP, WANTED, largest, layout
 FUNCTIONS = {"softmax": jc.softmax, "log_softmax": jc.log_softmax}
 over_functions = pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
 
-VOCABULARIES = (32_000, 50_304, 65_536, 128_256, 129_280, 131_072, 151_936, 202_048)
+VOCABULARIES = (32_000, 50_304, 65_536, 128_256, 129_280, 131_072, 151_936, 202_048, 262_144)
 LENGTHS = (128, 256, 384, 1_024, 4_096, 16_384, 16_512, *VOCABULARIES)
 
 
@@ -26,7 +26,10 @@ def test_a_layout_covers_the_row_and_fits(classes, itemsize, arrays):
     at = layout(classes, itemsize, arrays)
     assert at.tiles * at.lanes == classes
     assert at.cluster * at.share >= at.tiles
-    assert at.share * at.lanes * itemsize * arrays <= MOST
+    assert at.slots * at.height * at.lanes * itemsize * arrays <= MOST
+    assert at.slots in (at.chunks, at.chunks - 1)
+    # what stays in registers is of the row
+    assert at.tiles - (at.cluster - 1) * at.share >= (at.chunks - at.slots) * at.height
     assert at.height * at.lanes <= CHUNK
     beyond = at.share - at.tiles / at.cluster  # less than a step for each chunk, and the odd tile
     assert beyond < at.chunks * STEP / at.lanes + 1
@@ -56,8 +59,8 @@ def test_rows_of_no_whole_tiles_have_no_layout(classes):
 REFUSED = {
     "axis": ((256, 128), {"axis": 0}, "rows along the last axis of `x`, but got axis -2"),
     "axes": ((2, 128), {"axis": None}, r"rows along the last axis of `x`, but got axes \(-2, -1\)"),
-    "classes": ((2, 50_257), {}, r"a multiple of 64 classes \(pad with -inf\), at most 229376"),
-    "too many": ((1, 262_144), {}, "at most 229376, but got 262144; use `implementation='xla'`"),
+    "classes": ((2, 50_257), {}, r"a multiple of 64 classes \(pad with -inf\), at most 262144"),
+    "too many": ((1, 262_208), {}, "at most 262144, but got 262208; use `implementation='xla'`"),
 }
 
 

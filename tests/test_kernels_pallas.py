@@ -15,10 +15,12 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 import jaxcalc as jc
 from jaxcalc._kernels import maps
 from jaxcalc._kernels._forms import run
+from jaxcalc._kernels._layout import Layout
 from jaxcalc._rows import Rows
 
 # on jax 0.10 this needs absl-py
 pytest.importorskip("jax.experimental.pallas.mosaic_gpu", exc_type=ImportError)
+map_rows = importlib.import_module("jaxcalc._kernels._cluster").map_rows
 params = importlib.import_module("jax._src.pallas.mosaic_gpu.interpret.params")
 
 SHAPE = (3, 1024)
@@ -145,6 +147,30 @@ def test_residuals_with_fewer_rows_begin_again(rows):
     np.testing.assert_allclose(got, np.stack([one, 2 * one]), rtol=1e-6)
 
 
+def test_a_first_chunk_may_stay_in_registers():
+    """With a slot too few, as for the longest rows."""
+    at = Layout(lanes=256, tiles=6, height=2, chunks=3, cluster=1, slots=2)
+    rng = np.random.default_rng(5)
+    x, t = (jnp.asarray(rng.normal(size=(2, 1536)), jnp.float32) for _ in range(2))
+    form = Rows((-1,), "high")
+    kernel = jax.jit(
+        lambda *operands: map_rows(
+            lambda row: maps.softmax_product(row, form, False),
+            operands,
+            at,
+            -np.inf,
+            params.InterpretGPUParams(),
+        )
+    )
+    s, exact = softmax(np.asarray(x, np.float64)), np.asarray(t, np.float64)
+    np.testing.assert_allclose(kernel(x, t), s * (exact - total(s * exact)), 1e-4, 1e-9)
+
+
+def test_no_rows_give_no_rows():
+    x = jnp.zeros((0, 128))
+    assert interpreted(maps.softmax, [x], Rows((-1,), "high")).shape == (0, 128)
+
+
 KERNEL = "mosaic_gpu"
 X = jax.ShapeDtypeStruct((4, 1_024), jnp.float32)
 
@@ -192,6 +218,14 @@ def test_kernels_survive_transformations(name, transform, least):
 
 def mesh(kind):
     return jax.make_mesh((2,), ("rows",), axis_types=(kind,))
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("classes", [1024, 131_072, 262_144])
+def test_kernels_are_lowered_with_64_bit_types_enabled(classes):
+    x = jax.ShapeDtypeStruct((4, classes), jnp.float32)
+    f = partial(jc.softmax, implementation="pallas")
+    assert kernels(lambda x: jax.jvp(f, (x,), (x,)), x) == 2
 
 
 def test_kernels_run_on_each_device_of_a_shard_map():

@@ -9,28 +9,35 @@ from typing import Any, NamedTuple
 import jax
 
 import jaxcalc as jc
+from jaxcalc._kernels import layout
 
 Shape = tuple[int, ...]
+KERNELS = "pallas"
 Program = tuple[Callable[..., Any], tuple[Any, ...]]  # a function, and the types it is called with
 
-SHAPES: tuple[tuple[Shape, int], ...] = (
+PLACES: tuple[tuple[Shape, int], ...] = (
     ((1_048_576, 10), -1),
     ((32_768, 1_000), -1),
-    ((32_768, 1_024), -1),
     ((16_384, 5_000), -1),
     ((4_096, 16_384), -1),
     ((2_048, 50_257), -1),
     ((1_024, 131_072), -1),
+    ((1_024, 151_936), -1),
+    ((512, 262_144), -1),
     ((64, 1_024, 256), 1),
     ((4_096, 4_096), 0),
 )
-QUICK_SHAPES: tuple[tuple[Shape, int], ...] = (((32_768, 1_024), -1), ((2_048, 50_257), -1))
+BRIEF: tuple[tuple[Shape, int], ...] = (((16_384, 5_000), -1), ((1_024, 131_072), -1))
 DTYPES = ("float32", "bfloat16", "float16")
 LIBRARIES: dict[str, dict[str, Callable[..., jax.Array]]] = {
-    "jaxcalc high": {"softmax": jc.softmax, "log_softmax": jc.log_softmax},
-    "jaxcalc fast": {
+    "jaxcalc": {"softmax": jc.softmax, "log_softmax": jc.log_softmax},
+    "fast": {
         "softmax": partial(jc.softmax, accuracy="fast"),
         "log_softmax": partial(jc.log_softmax, accuracy="fast"),
+    },
+    KERNELS: {
+        "softmax": partial(jc.softmax, implementation="pallas"),
+        "log_softmax": partial(jc.log_softmax, implementation="pallas"),
     },
     "jax.nn": {"softmax": jax.nn.softmax, "log_softmax": jax.nn.log_softmax},
 }
@@ -107,13 +114,27 @@ QUANTITIES: dict[str, Callable[[Callable[..., Any], Any], Program]] = {
 
 
 def cells(quick: bool) -> Iterator[Cell]:
-    """All programs, those that are compared side by side."""
-    shapes = QUICK_SHAPES if quick else SHAPES
-    rowwise = [quantity for quantity in QUANTITIES if quantity != "jacobian"]
-    for dtype, (shape, axis), function in itertools.product(
-        DTYPES, shapes, ("softmax", "log_softmax")
-    ):
-        for quantity, library in itertools.product(rowwise, LIBRARIES):
-            yield Cell(function, quantity, dtype, shape, axis, library)
-    for dtype, library in itertools.product(DTYPES, LIBRARIES):
-        yield Cell("softmax", "jacobian", dtype, JACOBIAN_SHAPE, -1, library)
+    """All programs that can be compiled, those that are compared side by side."""
+    for dtype in DTYPES:
+        for (shape, axis), quantity in itertools.product(BRIEF if quick else PLACES, ROWWISE):
+            yield from _beside("softmax", quantity, dtype, shape, axis)
+        for (shape, axis), quantity in itertools.product(BRIEF, ("value", "backward")):
+            yield from _beside("log_softmax", quantity, dtype, shape, axis)
+        yield from _beside("softmax", "jacobian", dtype, JACOBIAN_SHAPE, -1)
+
+
+ROWWISE = tuple(quantity for quantity in QUANTITIES if quantity != "jacobian")
+
+
+def _beside(function: str, quantity: str, dtype: str, shape: Shape, axis: int) -> Iterator[Cell]:
+    for library in LIBRARIES:
+        cell = Cell(function, quantity, dtype, shape, axis, library)
+        if library != KERNELS or _taken(cell):
+            yield cell
+
+
+def _taken(cell: Cell) -> bool:
+    """Whether the kernels take rows of that cell, and hold as many side by side."""
+    arrays = 1 if cell.quantity == "value" else 2
+    itemsize = jax.numpy.dtype(cell.dtype).itemsize
+    return cell.axis == -1 and layout(cell.length, itemsize, arrays) is not None

@@ -18,5 +18,6 @@ from jaxcalc._kernels import _maps as maps
 from jaxcalc._kernels._forms import kernel_form as kernel_form
 from jaxcalc._kernels._forms import refused_form as refused_form
 from jaxcalc._kernels._layout import check_rows as check_rows
+from jaxcalc._kernels._layout import layout as layout
 
-__all__ = ["check_rows", "kernel_form", "maps", "refused_form"]
+__all__ = ["check_rows", "kernel_form", "layout", "maps", "refused_form"]

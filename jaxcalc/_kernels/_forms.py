@@ -74,6 +74,8 @@ def run(of: Map, operands: Sequence[Array], rows: Rows, interpret: Any = None) -
     from jaxcalc._kernels._cluster import map_rows  # imports Pallas
 
     last = operands[-1]
+    if not last.size:
+        return last  # no rows, hence no grid
     at = layout(last.shape[-1], last.dtype.itemsize, len(operands))
     assert at is not None, "`check_rows` comes first"
     fill = None if rows.source == "softmax" else -np.inf

@@ -2,7 +2,9 @@
 
     row      classes = tiles · lanes
     cluster  1, 2, 4 or 8 blocks, each with `chunks · height` of the tiles
-    chunk    height · lanes classes, moved by one copy and held in registers together
+    chunk    height · lanes classes, moved by one copy and computed with together
+    slot     where a chunk is held in shared memory; a first chunk for which there is none stays in
+             registers
 
 The last block's share may end beyond the row.
 """
@@ -31,6 +33,7 @@ class Layout(NamedTuple):
     height: int
     chunks: int
     cluster: int
+    slots: int
 
     @property
     def share(self) -> int:
@@ -55,7 +58,7 @@ def layout(classes: int, itemsize: int, arrays: int) -> Layout | None:
         None where the row is no multiple of 64 or does not fit in a cluster.
 
     >>> layout(262_144, 2, 1)
-    Layout(lanes=256, tiles=1024, height=16, chunks=8, cluster=8)
+    Layout(lanes=256, tiles=1024, height=16, chunks=8, cluster=8, slots=8)
     >>> layout(50_257, 2, 1) is None
     True
     """
@@ -63,18 +66,19 @@ def layout(classes: int, itemsize: int, arrays: int) -> Layout | None:
     if lanes is None or classes == 0:
         return None
     entry = itemsize * arrays
-    splits = [_split(classes // lanes, lanes, cluster) for cluster in CLUSTERS]
-    fitting = [split for split in splits if split.share * lanes * entry <= MOST]
-    roomy = [split for split in fitting if split.share * lanes * entry <= WANTED]
-    return next(iter(roomy or fitting[-1:]), None)
+    splits = (_split(classes // lanes, lanes, cluster, entry) for cluster in CLUSTERS)
+    fitting = [split for split in splits if split.slots >= split.chunks - 1]
+    roomy = (split for split in fitting if split.share * lanes * entry <= WANTED)
+    return next(roomy, fitting[-1] if fitting else None)
 
 
-def _split(tiles: int, lanes: int, cluster: int) -> Layout:
+def _split(tiles: int, lanes: int, cluster: int, entry: int) -> Layout:
     own = math.ceil(tiles / cluster)
     chunks = math.ceil(own * lanes / CHUNK)
     step = STEP // lanes
     height = step * math.ceil(own / chunks / step)
-    return Layout(lanes, tiles, height, chunks, cluster)
+    slots = MOST // (height * lanes * entry)
+    return Layout(lanes, tiles, height, chunks, cluster, min(slots, chunks))
 
 
 def check_rows(name: str, x: Array, rows: Rows) -> None:
@@ -110,6 +114,6 @@ def largest(itemsize: int) -> int:
     """The most classes whose values and derivatives the kernels can compute.
 
     >>> largest(4), largest(2)
-    (229376, 458752)
+    (262144, 491520)
     """
-    return MOST // (2 * itemsize) * CLUSTERS[-1]
+    return (MOST // (2 * itemsize) + CHUNK) * CLUSTERS[-1]
