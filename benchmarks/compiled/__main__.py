@@ -52,19 +52,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 def compiled(target: Target, cell: Cell) -> Row:
     """The kernels of one program, and its traffic in units of N."""
     f, arguments = cell.program()
-    found = kernels(target.compile(f, *arguments))
+    text, own = target.compile(f, *arguments)
+    found = kernels(text)
     traffic = sum(kernel.bytes for kernel in found) / cell.array_bytes
-    names = [kernel.name for kernel in found]
-    return {**cell._asdict(), "kernels": names, "traffic": round(traffic, 4)}
+    return {
+        **cell._asdict(),
+        "kernels": [kernel.name for kernel in found],
+        "traffic": round(traffic, 4),
+        "registers": [kernel.registers for kernel in own],
+        "spilled": sum(kernel.spilled for kernel in own),
+    }
 
 
 def failure(cell: Cell, row: Row) -> list[str]:
     """A line if that program needs more than it is held to."""
-    if not misses(cell, len(row["kernels"]), row["traffic"]):
+    if not misses(cell, len(row["kernels"]), row["traffic"]) and not row["spilled"]:
         return []
     most = limit(cell)
     where = f"{cell.library} {cell.function}, {cell.quantity}, {cell.dtype} {cell.shape}"
-    return [f"{where}: {len(row['kernels'])} kernels, {row['traffic']:.2f} N; expected {most}"]
+    return [
+        f"{where}: {len(row['kernels'])} kernels, {row['traffic']:.2f} N, "
+        f"{row['spilled']} bytes spilled; expected {most} and no spills"
+    ]
 
 
 def versions() -> dict[str, str]:

@@ -178,13 +178,16 @@ def _load(
 
 def _blank(held: Any, at: Layout, start: Array, fill: float) -> None:
     """Overwrite the tiles beyond the row, which were copied as zeros."""
+    shape = (at.height, at.lanes)
+    vectors = plgpu.Layout.WG_STRIDED(shape, vec_size=8 // held.dtype.itemsize)
+    tile = plgpu.broadcasted_iota(jnp.int32, shape, 0, layout=vectors)
+    left = at.tiles - start - (at.chunks - at.slots) * at.height  # tiles for the slots
 
-    def blank(tile: Array, _: None) -> None:
-        held[tile] = jnp.full((at.lanes,), fill, held.dtype)
+    def blank(slot: Array, _: None) -> None:
+        x = held[_slot(at, slot)]
+        held[_slot(at, slot)] = jnp.where(tile < left - slot * at.height, x, fill).astype(x.dtype)
 
-    before = (at.chunks - at.slots) * at.height
-    end = at.slots * at.height
-    lax.fori_loop(jnp.clip(at.tiles - start - before, 0, end), end, blank, None)
+    lax.fori_loop(jnp.clip(left // at.height, 0, at.slots), at.slots, blank, None)
 
 
 def _write(result: Entries, share: Share, held: Any, out: Any, at: Layout, start: Array) -> None:
