@@ -38,7 +38,9 @@ def _majority(s: Array, t: Array) -> Array:
 
 def _likeliest(s: Array, t: Array) -> Array:
     t = t - _mean(s, t)
-    t = t - jnp.max(t, -1, keepdims=True, where=s == jnp.max(s, -1, keepdims=True), initial=-jnp.inf)
+    t = t - jnp.max(
+        t, -1, keepdims=True, where=s == jnp.max(s, -1, keepdims=True), initial=-jnp.inf
+    )
     return _shifted(1)(s, t)
 
 
