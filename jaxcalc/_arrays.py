@@ -16,6 +16,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 Accuracy = Literal["high", "fast"]
+Implementation = Literal["xla", "pallas"]
 Axis = int | Sequence[int] | None
 StaticAxis = int | tuple[int, ...] | None
 
@@ -57,6 +58,17 @@ def _check_kind(name: str, x: object) -> None:
 def _check_accuracy(accuracy: object) -> None:
     if accuracy not in get_args(Accuracy):
         raise ValueError(f"`accuracy` must be 'high' or 'fast', but got {accuracy!r}.")
+
+
+def chosen_implementation(implementation: object) -> Implementation:
+    """`implementation`, or the default for None."""
+    if implementation is None or implementation == "xla":
+        return "xla"
+    if implementation == "pallas":
+        return "pallas"
+    raise ValueError(
+        f"`implementation` must be 'xla', 'pallas' or None, but got {implementation!r}."
+    )
 
 
 def array(name: str, x: ArrayLike) -> Array:

@@ -51,6 +51,35 @@ def with_axes(aval: Any, axes: tuple[int, ...], other: Any) -> Any:
     return aval.update(shape=tuple(shape), weak_type=False, sharding=sharding)
 
 
+def shaped_like(x: Any, shape: tuple[int, ...]) -> Any:
+    """The type of an array of that shape with the dtype of `x`, varying over the same axes."""
+    manual = jax.typeof(x).manual_axis_type
+    return jax.ShapeDtypeStruct(shape, x.dtype, manual_axis_type=manual)
+
+
+def holds_whole_arrays(context: Any) -> bool:
+    """Whether a program being lowered has its arrays on one device, or is each device's own."""
+    axes = context.module_context.axis_context
+    if hasattr(axes, "num_devices"):
+        return axes.num_devices == 1
+    return frozenset(axes.mesh.axis_names) == axes.manual_axes | frozenset(axes.mesh.manual_axes)
+
+
+def emit_assembly(text: str) -> None:
+    """Put instructions for a GPU, which read and write memory, into the program being lowered."""
+    from jaxlib.mlir import ir
+    from jaxlib.mlir.dialects import llvm
+
+    nothing = ir.Type.parse("!llvm.void")
+    llvm.inline_asm(nothing, [], text, "~{memory}", has_side_effects=True)
+
+
+def compute_capabilities() -> list[float]:
+    """Those of the GPUs that JAX computes on by default."""
+    devices = [device for device in jax.devices() if device.platform == "gpu"]
+    return [float(device.compute_capability) for device in devices]
+
+
 def zero_tangent(x: Any) -> Any:
     """The symbolic zero in the tangent space of `x`."""
     return ad.Zero(jax.typeof(x).to_tangent_aval())

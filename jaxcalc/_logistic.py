@@ -39,7 +39,8 @@ def sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Returns:
         An array of the shape and floating dtype of `x`. σ(−inf) = 0, σ(+inf) = 1, with derivatives
-        0; NaN gives NaN. What is kept for the backward pass is `x`, at "fast" accuracy the derivative.
+        0; NaN gives NaN. What is kept for the backward pass is `x`; at "fast" accuracy it is the
+        derivative.
 
     Raises:
         TypeError: for complex input, or for a list or other non-array.

@@ -81,8 +81,9 @@ def logsumexp(
         An array of the floating dtype of `a` (and `b`), or a pair of them. The log of a negative
         sum is NaN without `return_sign`. An entry −inf has derivative 0, also in a row of nothing
         else, whose value, like that of a fully masked or empty row, is −inf. A row with +inf gives
-        +inf with derivative NaN; NaN gives NaN. What is kept for the backward pass is `a` (with
-        weights, an array of that size for each argument that is differentiated).
+        +inf with derivative NaN; NaN gives NaN. What is kept for the backward pass is the
+        softmax (`a` for 16-bit dtypes at "high" accuracy; with weights, an array of that size for
+        each argument that is differentiated).
 
     Raises:
         TypeError: for complex input, a non-array, a mask that is not boolean, a bad `axis`.

@@ -1,4 +1,7 @@
-"""Jacobian products as primitives of their own.
+"""Values and Jacobian products as primitives of their own.
+
+A `Value` is a function of arrays that is lowered for each platform by rules of its own; its
+derivatives are those of a `jax.custom_jvp` around it.
 
 A `JacobianProduct` is a map (r₁, …, rₙ, t) ↦ L(r₁, …, rₙ) t, linear in its last operand t, a
 tangent or cotangent; the residuals rᵢ are all that is kept for it. Being one primitive
@@ -24,6 +27,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxcalc._compat import (
     ad,
     batching,
+    holds_whole_arrays,
     match_varying,
     mlir,
     new_primitive,
@@ -31,32 +35,34 @@ from jaxcalc._compat import (
     zero_tangent,
 )
 
+# what is computed instead of `apply`; whether its arrays are whole, not parts on many devices
+Form = Callable[[Callable[..., Array], bool], Callable[..., Array]]
 
-def _tangent_aval(*avals: Any, **params: Hashable) -> Any:
+
+def _last_aval(*avals: Any, **params: Hashable) -> Any:
     return with_axes(avals[-1], (), None)
 
 
-class JacobianProduct:
-    """The primitive `jaxcalc_<name>` that applies a linear map to its last operand.
+class Value:
+    """The primitive `jaxcalc_<name>`, which computes by what its platform has the best form of.
 
     Args:
         name: the primitive's name in a jaxpr.
         apply: the mathematics, in `jax.numpy`; it computes at least in float32, and its result is
-            rounded once to the dtype of t.
-        aval: the type of the result, from the operands' types; that of t by default.
+            rounded once to the dtype of the last operand.
+        aval: the type of the result, from the operands' types; that of the last by default.
     """
 
     def __init__(
         self,
         name: str,
         apply: Callable[..., Array],
-        aval: Callable[..., Any] = _tangent_aval,
+        aval: Callable[..., Any] = _last_aval,
     ):
         self.name = name
         self._apply = apply
         self._aval = aval
-        self._transpose: Callable[..., Array] = self
-        self._derivatives: dict[int, Callable[..., Array]] = {}
+        self._forms: dict[str | None, Form] = {None: lambda apply, whole: apply}
 
     @cached_property
     def primitive(self) -> Any:
@@ -64,15 +70,70 @@ class JacobianProduct:
         primitive = new_primitive(f"jaxcalc_{self.name}")
         primitive.def_impl(self._eager)
         primitive.def_abstract_eval(self._aval)
-        mlir.register_lowering(primitive, mlir.lower_fun(self._lower, multiple_results=False))
-        ad.primitive_jvps[primitive] = self._jvp
-        ad.primitive_transposes[primitive] = self._transposed
+        for platform, form in self._forms.items():
+            mlir.register_lowering(primitive, self._lowering(form), platform=platform)
         batching.primitive_batchers[primitive] = self._batch
         return primitive
 
     def __call__(self, *operands: Array, **params: Hashable) -> Array:
         out: Array = self.primitive.bind(*match_varying(operands), **params)
         return out
+
+    def defform(self, platform: str | None, form: Form) -> None:
+        """Set how it is computed on a platform such as "cuda", or where there is no other form."""
+        self._forms[platform] = form
+
+    def _lowering(self, form: Form) -> Callable[..., Any]:
+        def rule(context: Any, *operands: Any, **params: Hashable) -> Any:
+            apply = form(self._apply, holds_whole_arrays(context))
+
+            def lowered(*operands: Array, **params: Hashable) -> Array:
+                return apply(*operands, **params).astype(operands[-1].dtype)
+
+            return mlir.lower_fun(lowered, multiple_results=False)(context, *operands, **params)
+
+        return rule
+
+    def _eager(self, *operands: Array, **params: Hashable) -> Array:
+        return self._jitted(tuple(params.items()), *operands)
+
+    @partial(jax.jit, static_argnums=(0, 1))
+    def _jitted(self, params: tuple[tuple[str, Hashable], ...], *operands: Array) -> Array:
+        return self(*operands, **dict(params))
+
+    def _batch(self, operands: Any, dims: Any, **params: Hashable) -> tuple[Array, int]:
+        size = next(x.shape[d] for x, d in zip(operands, dims, strict=True) if d is not None)
+        *residuals, t = (
+            jnp.expand_dims(x, 0) if d is None else jnp.moveaxis(x, d, 0)
+            for x, d in zip(operands, dims, strict=True)
+        )
+        t = jnp.broadcast_to(t, (size, *t.shape[1:]))
+        return self(*residuals, t, **params), 0
+
+
+class JacobianProduct(Value):
+    """The primitive `jaxcalc_<name>` that applies a linear map to its last operand.
+
+    Its transpose and its derivatives by the residuals are set after it is made.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        apply: Callable[..., Array],
+        aval: Callable[..., Any] = _last_aval,
+    ):
+        super().__init__(name, apply, aval)
+        self._transpose: Callable[..., Array] = self
+        self._derivatives: dict[int, Callable[..., Array]] = {}
+
+    @cached_property
+    def primitive(self) -> Any:
+        """The primitive with its rules, made when it is first applied."""
+        primitive = super().primitive
+        ad.primitive_jvps[primitive] = self._jvp
+        ad.primitive_transposes[primitive] = self._transposed
+        return primitive
 
     def deftranspose(self, rule: Callable[..., Array]) -> None:
         """Set the transpose, `rule(*residuals, ct, **params)`; a product is its own by default."""
@@ -81,16 +142,6 @@ class JacobianProduct:
     def defderivative(self, position: int, rule: Callable[..., Array]) -> None:
         """Set the derivative by a residual: `rule(dr, *operands, **params)`, linear in dr."""
         self._derivatives[position] = rule
-
-    def _lower(self, *operands: Array, **params: Hashable) -> Array:
-        return self._apply(*operands, **params).astype(operands[-1].dtype)
-
-    def _eager(self, *operands: Array, **params: Hashable) -> Array:
-        return self._jitted(tuple(params.items()), *operands)
-
-    @partial(jax.jit, static_argnums=(0, 1))
-    def _jitted(self, params: tuple[tuple[str, Hashable], ...], *operands: Array) -> Array:
-        return self(*operands, **dict(params))
 
     def _jvp(self, primals: Any, tangents: Any, **params: Hashable) -> tuple[Array, Any]:
         *residuals, _ = primals
@@ -110,15 +161,6 @@ class JacobianProduct:
         zero = type(ct) is ad.Zero
         t_bar = ad.Zero(t.aval) if zero else self._transpose(*residuals, ct, **params)
         return [None] * len(residuals) + [t_bar]
-
-    def _batch(self, operands: Any, dims: Any, **params: Hashable) -> tuple[Array, int]:
-        size = next(x.shape[d] for x, d in zip(operands, dims, strict=True) if d is not None)
-        *residuals, t = (
-            jnp.expand_dims(x, 0) if d is None else jnp.moveaxis(x, d, 0)
-            for x, d in zip(operands, dims, strict=True)
-        )
-        t = jnp.broadcast_to(t, (size, *t.shape[1:]))
-        return self(*residuals, t, **params), 0
 
 
 def add(changes: Sequence[Array]) -> Array:

@@ -11,7 +11,16 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxcalc._arrays import Accuracy, broadcast_shape, floating, is_narrow, mask, wide, working
+from jaxcalc._arrays import (
+    Accuracy,
+    Implementation,
+    broadcast_shape,
+    floating,
+    is_narrow,
+    mask,
+    wide,
+    working,
+)
 from jaxcalc._products import JacobianProduct
 
 
@@ -22,11 +31,13 @@ class Rows(NamedTuple):
         axes: the axes of one row, counted from the end.
         accuracy: the forms to compute with.
         source: what is kept of a row to have its softmax from; see `probabilities`.
+        implementation: what computes them on a GPU.
     """
 
     axes: tuple[int, ...]
     accuracy: Accuracy
     source: Literal["softmax", "logits", "extended logits"] = "logits"
+    implementation: Implementation = "xla"
 
 
 def split_mask(name: str, x: ArrayLike, where: ArrayLike | None) -> tuple[Array, Array | None]:

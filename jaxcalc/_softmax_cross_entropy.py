@@ -65,7 +65,7 @@ def softmax_cross_entropy(
         and so does a row all of whose classes are masked (with derivative 0): leave such rows out.
         A class index outside [0, K) makes the loss and its gradient NaN, since under `jit` no error
         can be raised; so do +inf, NaN, or nothing but −inf among the logits. What is kept for the
-        backward pass is `logits` and `labels`.
+        backward pass is the softmax (`logits` for 16-bit dtypes at "high" accuracy) and `labels`.
 
     Raises:
         TypeError: for complex or non-array logits, labels neither integer nor floating, a mask

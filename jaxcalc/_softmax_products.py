@@ -30,6 +30,8 @@ from jax import Array
 
 from jaxcalc._arrays import is_narrow, wide, working
 from jaxcalc._compat import with_axes
+from jaxcalc._fusion import seeded_form
+from jaxcalc._kernels import kernel_form, maps, refused_form
 from jaxcalc._products import JacobianProduct
 from jaxcalc._rows import Rows, probabilities, total
 
@@ -104,6 +106,16 @@ log_softmax_product.deftranspose(log_softmax_transposed)
 log_softmax_transposed.deftranspose(log_softmax_product)
 logsumexp_product.deftranspose(logsumexp_transposed)
 logsumexp_transposed.deftranspose(logsumexp_product)
+
+for _product, _map in (
+    (softmax_product, maps.softmax_product),
+    (log_softmax_product, maps.log_softmax_product),
+    (log_softmax_transposed, maps.log_softmax_transposed),
+):
+    _product.defform("cuda", kernel_form(_map))
+    _product.defform(None, refused_form)
+for _product in (logsumexp_product, logsumexp_transposed):
+    _product.defform("cuda", lambda apply, whole: seeded_form(apply))
 
 
 def softmax_change(r: Array, dr: Array, rows: Rows) -> Array:

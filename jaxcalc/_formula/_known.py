@@ -39,8 +39,8 @@ def _row_wise(op: str) -> Known:
         moves = {tuple(e.params["permutation"]) for e in _equations(program, "transpose")}
         if len(args) != 1 or len(shapes) != 1 or len(moves) > 1:
             return None
-        axes = [int(axis) for axis in _equations(program, "reduce_max")[0].params["axes"]]
         (order,) = moves or {tuple(range(len(args[0].shape)))}
+        axes = _row_axes(program, order)
         back = [order.index(axis) for axis in range(len(order))]
         negative = tuple(sorted(axis - len(order) for axis in axes))
         shape = tuple(shapes[0][axis] for axis in back)
@@ -53,6 +53,14 @@ def _row_wise(op: str) -> Known:
 def _equations(program: Any, primitive: str) -> list[Any]:
     equations = opened(program)[0].eqns
     return [e for e in equations if e.primitive.name == primitive]
+
+
+def _row_axes(program: Any, order: Sequence[int]) -> list[int]:
+    """The axes of a row; a primitive of its own counts them from the end, in the new order."""
+    for equation in opened(program)[0].eqns:
+        if "rows" in equation.params:
+            return [order[axis] for axis in equation.params["rows"].axes]
+    return [int(axis) for axis in _equations(program, "reduce_max")[0].params["axes"]]
 
 
 def _sign_and_log(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:

@@ -1,0 +1,23 @@
+"""Rows of a softmax on NVIDIA Hopper GPUs and newer, in one kernel that reads and writes them once.
+
+A row is split over a cluster of up to eight blocks, which hold their shares in shared memory, pass
+over them as often as the accurate forms need, and combine sums and maxima through the memory of
+each other.
+
+| file       | what                                                  |
+|------------|-------------------------------------------------------|
+| `_layout`  | how a row is split, and which rows can be             |
+| `_cluster` | the kernel around a map of rows; needs Pallas         |
+| `_maps`    | the maps, from sums and maxima over a row             |
+| `_forms`   | the kernels as forms of primitives, and what is refused |
+
+Pallas is imported when a kernel is first asked for.
+"""
+
+from jaxcalc._kernels import _maps as maps
+from jaxcalc._kernels._forms import kernel_form as kernel_form
+from jaxcalc._kernels._forms import refused_form as refused_form
+from jaxcalc._kernels._layout import check_rows as check_rows
+from jaxcalc._kernels._layout import layout as layout
+
+__all__ = ["check_rows", "kernel_form", "layout", "maps", "refused_form"]

@@ -1,0 +1,119 @@
+"""How the rows of an array are split over blocks of threads.
+
+    row      classes = tiles · lanes
+    cluster  1, 2, 4 or 8 blocks, each with `chunks · height` of the tiles
+    chunk    height · lanes classes, moved by one copy and computed with together
+    slot     where a chunk is held in shared memory; a first chunk for which there is none stays in
+             registers
+
+The last block's share may end beyond the row.
+"""
+
+import math
+from typing import NamedTuple
+
+from jax import Array
+
+from jaxcalc._rows import Rows
+
+LANES = (256, 128, 64)  # of a tile: a copy engine moves at most 256 entries along a dimension
+CHUNK = 4096  # entries: 32 in each thread's registers
+STEP = 512  # entries: every thread loads whole vectors
+CLUSTERS = (1, 2, 4, 8)
+WANTED = 56 * 1024  # bytes of shared memory a block: four blocks fit on a processor
+MOST = 224 * 1024  # bytes of shared memory that a block can have, but for barriers
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+class Layout(NamedTuple):
+    """The split of one row."""
+
+    lanes: int
+    tiles: int
+    height: int
+    chunks: int
+    cluster: int
+    slots: int
+
+    @property
+    def share(self) -> int:
+        """The tiles of one block."""
+        return self.height * self.chunks
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether the last block's share ends beyond the row."""
+        return self.share * self.cluster > self.tiles
+
+
+def layout(classes: int, itemsize: int, arrays: int) -> Layout | None:
+    """The split over the smallest cluster that leaves room for several blocks on a processor.
+
+    Args:
+        classes: the length of a row.
+        itemsize: the bytes of an entry.
+        arrays: how many rows a block holds beside each other.
+
+    Returns:
+        None where the row is no multiple of 64 or does not fit in a cluster.
+
+    >>> layout(262_144, 2, 1)
+    Layout(lanes=256, tiles=1024, height=16, chunks=8, cluster=8, slots=8)
+    >>> layout(50_257, 2, 1) is None
+    True
+    """
+    lanes = next((lanes for lanes in LANES if classes % lanes == 0), None)
+    if lanes is None or classes == 0:
+        return None
+    entry = itemsize * arrays
+    splits = (_split(classes // lanes, lanes, cluster, entry) for cluster in CLUSTERS)
+    fitting = [split for split in splits if split.slots >= split.chunks - 1]
+    roomy = (split for split in fitting if split.share * lanes * entry <= WANTED)
+    return next(roomy, fitting[-1] if fitting else None)
+
+
+def _split(tiles: int, lanes: int, cluster: int, entry: int) -> Layout:
+    own = math.ceil(tiles / cluster)
+    chunks = math.ceil(own * lanes / CHUNK)
+    step = STEP // lanes
+    height = step * math.ceil(own / chunks / step)
+    slots = MOST // (height * lanes * entry)
+    return Layout(lanes, tiles, height, chunks, cluster, min(slots, chunks))
+
+
+def check_rows(name: str, x: Array, rows: Rows) -> None:
+    """Raise where rows of x cannot be given to the kernels; derivatives included.
+
+    Raises:
+        NotImplementedError: for axes other than the last, 64-bit dtypes, numbers of classes that
+            are no multiple of 64 or too many for a cluster.
+    """
+    if rows.implementation != "pallas":
+        return
+    if rows.axes != (-1,):
+        _refuse(f"rows along the last axis of `{name}`, but got {_axes(rows)}")
+    if x.dtype not in DTYPES:
+        _refuse(f"`{name}` in {', '.join(DTYPES)}, but got {x.dtype}")
+    classes = x.shape[-1]
+    if layout(classes, x.dtype.itemsize, arrays=2) is None:
+        most = largest(x.dtype.itemsize)
+        _refuse(f"a multiple of 64 classes (pad with -inf), at most {most}, but got {classes}")
+
+
+def _axes(rows: Rows) -> str:
+    return f"axes {rows.axes}" if len(rows.axes) != 1 else f"axis {rows.axes[0]}"
+
+
+def _refuse(what: str) -> None:
+    raise NotImplementedError(
+        f"`implementation='pallas'` needs {what}; use `implementation='xla'` for it."
+    )
+
+
+def largest(itemsize: int) -> int:
+    """The most classes whose values and derivatives the kernels can compute.
+
+    >>> largest(4), largest(2)
+    (262144, 491520)
+    """
+    return (MOST // (2 * itemsize) + CHUNK) * CLUSTERS[-1]

@@ -1,0 +1,118 @@
+"""The maps of rows, written with sums and maxima over a row.
+
+Each takes a row, whose `sum` and `max` of a function of its entries are numbers, and gives the
+function of the entries that is the result. Entries are those of the operands, in float32. The forms
+are those of `_rows` and `_softmax_products`, with s for the softmax, whichever way it was kept.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxcalc._rows import Rows
+
+Entries = Callable[..., Array]
+
+
+class Row(Protocol):
+    """What a map may ask of a row."""
+
+    def sum(self, f: Entries) -> Array:
+        """Σ f over the entries."""
+
+    def max(self, f: Entries) -> Array:
+        """max f over the entries."""
+
+
+Map = Callable[[Row, Rows, bool], Entries]  # of a row, its accuracy, whether it has 16 bits
+
+
+def softmax(row: Row, rows: Rows, narrow: bool) -> Entries:
+    """exp(x − m) / Σ exp(x − m)."""
+    return _normalised(row, rows, narrow)
+
+
+def log_softmax(row: Row, rows: Rows, narrow: bool) -> Entries:
+    """x − m − log Σ exp(x − m)."""
+    m = row.max(_first)
+    log_total = jnp.log(row.sum(lambda x: jnp.exp(_shifted(x, m, rows, narrow)[0])))
+    return lambda x: _shifted(x, m, rows, narrow)[0] - log_total
+
+
+def softmax_product(row: Row, rows: Rows, narrow: bool) -> Entries:
+    """s ⊙ (t − ⟨s, t⟩)."""
+    s = _kept(row, rows, narrow)
+    centered = _center(row, s, rows, narrow)
+    return lambda r, t: s(r) * centered(r, t)
+
+
+def log_softmax_product(row: Row, rows: Rows, narrow: bool) -> Entries:
+    """t − ⟨s, t⟩."""
+    return _center(row, _kept(row, rows, narrow), rows, narrow)
+
+
+def log_softmax_transposed(row: Row, rows: Rows, narrow: bool) -> Entries:
+    """g − s Σg; with one class of most of the probability, minus the sum of the others there."""
+    s = _kept(row, rows, narrow)
+    g_sum = row.sum(lambda _, g: g)
+
+    def h(r: Array, g: Array) -> Array:
+        return g - s(r) * g_sum
+
+    if rows.accuracy == "fast":
+        return h
+    h_sum = row.sum(h)
+    return lambda r, g: h(r, g) - jnp.where(s(r) > 0.5, h_sum, 0.0)
+
+
+def _first(x: Array, *_: Array) -> Array:
+    return x
+
+
+def _kept(row: Row, rows: Rows, narrow: bool) -> Entries:
+    """The softmax as a function of what was kept of it."""
+    return _first if rows.source == "softmax" else _normalised(row, rows, narrow)
+
+
+def _normalised(row: Row, rows: Rows, narrow: bool) -> Entries:
+    m = row.max(_first)
+
+    def e(x: Array, *_: Array) -> Array:
+        d, err = _shifted(x, m, rows, narrow)
+        return jnp.exp(d) if err is None else jnp.exp(d) * (1 + err)
+
+    share = 1 / row.sum(e)
+    return lambda x, *_: e(x) * share
+
+
+def _shifted(x: Array, m: Array, rows: Rows, narrow: bool) -> tuple[Array, Array | None]:
+    """x − m, and the rounding of it where the result has bits for it."""
+    return (x - m, None) if narrow or rows.accuracy == "fast" else _exact_difference(x, m)
+
+
+def _exact_difference(x: Array, m: Array) -> tuple[Array, Array]:
+    """d + err = x − m without error, in quarters, which do not overflow; d = −inf for x = −inf."""
+    quarter, shift = jnp.maximum(0.25 * x, -0.75 * float(jnp.finfo(x.dtype).max)), 0.25 * m
+    d = quarter - shift
+    back = d - quarter
+    return 4 * d, 4 * ((quarter - (d - back)) - (shift + back))
+
+
+def _center(row: Row, s: Entries, rows: Rows, narrow: bool) -> Entries:
+    """t − ⟨s, t⟩, from the entry of t that is nearest to the mean."""
+    mean = row.sum(lambda r, t: s(r) * t)
+    if rows.accuracy == "fast":
+        return lambda _, t: t - mean
+    first = 0.0 if narrow else mean
+    left = mean if narrow else row.sum(lambda r, t: s(r) * (t - first))
+
+    def distance(r: Array, t: Array) -> Array:
+        # what has no probability is left out, and with it what is beyond the row
+        return jnp.where(s(r) > 0, jnp.abs(t - first - left), jnp.inf)
+
+    least = -row.max(lambda r, t: -distance(r, t))
+    second = row.max(lambda r, t: jnp.where(distance(r, t) == least, t - first, -jnp.inf))
+    third = row.sum(lambda r, t: s(r) * (t - first - second))
+    return lambda _, t: t - first - second - third

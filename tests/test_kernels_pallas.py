@@ -1,0 +1,246 @@
+"""The kernels themselves: interpreted against float64, and lowered for CUDA under transformations.
+
+Clusters are only lowered here, never run: that takes the GPU.
+"""
+
+import importlib
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+import jaxcalc as jc
+from jaxcalc._kernels import maps
+from jaxcalc._kernels._forms import run
+from jaxcalc._kernels._layout import Layout
+from jaxcalc._rows import Rows
+
+# on jax 0.10 this needs absl-py
+pytest.importorskip("jax.experimental.pallas.mosaic_gpu", exc_type=ImportError)
+map_rows = importlib.import_module("jaxcalc._kernels._cluster").map_rows
+params = importlib.import_module("jax._src.pallas.mosaic_gpu.interpret.params")
+
+SHAPE = (3, 1024)
+ROUNDOFF = {"float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}
+LIMITS = {"high": 16, "fast": 120}  # in float32, in units of the roundoff; one rounding else
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Logits: random ones, a winner that has nearly all, equal ones with a −inf."""
+    rng = np.random.default_rng(3)
+    x = 8 * rng.normal(size=SHAPE)
+    x[1] = np.where(np.arange(SHAPE[1]) == 700, 12.0, rng.normal(size=SHAPE[1]) - 9)
+    x[2] = np.where(np.arange(SHAPE[1]) % 7 == 0, -np.inf, 3.0)
+    t = rng.normal(size=SHAPE) + 30 * (np.arange(SHAPE[0])[:, None] == 1)
+    return x, t
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def total(x):
+    return x.sum(-1, keepdims=True)
+
+
+def interpreted(of, operands, rows):
+    f = jax.jit(lambda *operands: run(of, operands, rows, params.InterpretGPUParams()))
+    return np.asarray(f(*operands).astype(jnp.float32), np.float64)
+
+
+def rounded(x, dtype):
+    """x in that dtype, and what it then is."""
+    array = jnp.asarray(x, dtype)
+    return array, np.asarray(array.astype(jnp.float32), np.float64)
+
+
+@pytest.mark.parametrize("accuracy", ["high", "fast"])
+@pytest.mark.parametrize("dtype", ROUNDOFF)
+def test_values(rows, dtype, accuracy):
+    x, exact = rounded(rows[0], dtype)
+    form, u = Rows((-1,), accuracy), ROUNDOFF[dtype]
+    s, got = softmax(exact), interpreted(maps.softmax, [x], form)
+    normal = s > 1e-30 if dtype != "float16" else s > 6.2e-5
+    limit = LIMITS[accuracy] if dtype == "float32" else 1.01
+    assert np.max(np.abs(got - s)[normal] / s[normal]) <= limit * u
+    assert np.all(got[s == 0] == 0)
+    logs = interpreted(maps.log_softmax, [x], form)
+    finite = s > 0
+    true = np.log(s, where=finite, out=np.full(s.shape, -np.inf))
+    allowed = 3 * ROUNDOFF["float32"] * (np.abs(true) + 14) + u * np.abs(true)
+    assert np.all(np.abs(logs[finite] - true[finite]) <= allowed[finite])
+    assert np.all(logs[~finite] == -np.inf)
+
+
+PRODUCTS = [
+    ("softmax_product", "softmax", lambda s, t: s * (t - total(s * t))),
+    ("softmax_product", "logits", lambda s, t: s * (t - total(s * t))),
+    ("log_softmax_product", "logits", lambda s, t: t - total(s * t)),
+    ("log_softmax_transposed", "logits", lambda s, t: t - s * total(t)),
+]
+
+
+@pytest.mark.parametrize(("name", "source", "plain"), PRODUCTS)
+@pytest.mark.parametrize("dtype", ROUNDOFF)
+def test_products_are_near_the_formulas(rows, dtype, name, source, plain):
+    """Within u times the terms of which the result is the sum, kept values taken as they are."""
+    x, exact = rounded(rows[0], dtype)
+    s = softmax(exact)
+    if source == "softmax":
+        x, s = rounded(s, dtype)
+        s = s / total(s)
+    t, exact_t = rounded(rows[1], dtype)
+    form = Rows((-1,), "high", source)
+    got = interpreted(getattr(maps, name), [x, t], form)
+    true = plain(s, exact_t)
+    terms = {
+        "softmax_product": s * (np.abs(exact_t) + total(s * np.abs(exact_t))),
+        "log_softmax_product": np.abs(exact_t) + total(s * np.abs(exact_t)),
+        "log_softmax_transposed": np.abs(exact_t) + s * total(np.abs(exact_t)),
+    }[name]
+    steps = 20 if dtype == "float32" else 1.1 if source == "logits" else 3
+    assert np.all(np.abs(got - true) <= steps * ROUNDOFF[dtype] * terms + 1e-7)
+
+
+def natural_error(got, s, t):
+    """The error of a softmax product in units of u Σ_i s_k s_i |t_k − t_i|."""
+    true = s * (t - total(s * t))
+    condition = (
+        s * np.stack([total(s * np.abs(t - t[:, k : k + 1])) for k in range(s.shape[1])], 1)[..., 0]
+    )
+    return np.max(np.abs(got - true) / (condition + 1e-37)) / 2.0**-24
+
+
+def test_the_accurate_product_is_accurate_where_the_plain_one_is_not(rows):
+    x, exact = rounded(rows[0][1:2], "float32")
+    t, exact_t = rounded(rows[1][1:2], "float32")
+    s = softmax(exact)
+    errors = {
+        accuracy: natural_error(
+            interpreted(maps.softmax_product, [x, t], Rows((-1,), accuracy)), s, exact_t
+        )
+        for accuracy in ("high", "fast")
+    }
+    assert errors["high"] <= 40
+    assert errors["fast"] > 1000
+
+
+@pytest.mark.parametrize("row", [[np.nan, 1.0], [np.inf, 1.0], [-np.inf, -np.inf]])
+def test_rows_without_a_softmax_are_nan(row):
+    x = jnp.asarray(np.resize(row, (1, 512 * 2)), jnp.float32)
+    form = Rows((-1,), "high")
+    assert np.all(np.isnan(interpreted(maps.softmax, [x], form)))
+    assert np.all(np.isnan(interpreted(maps.softmax_product, [x, jnp.ones_like(x)], form)))
+
+
+def test_residuals_with_fewer_rows_begin_again(rows):
+    x, t = (jnp.asarray(a, jnp.float32) for a in rows)
+    form = Rows((-1,), "high")
+    many = jnp.stack([t, 2 * t])
+    got = interpreted(maps.softmax_product, [x[None], many], form)
+    one = interpreted(maps.softmax_product, [x, t], form)
+    np.testing.assert_allclose(got, np.stack([one, 2 * one]), rtol=1e-6)
+
+
+def test_a_first_chunk_may_stay_in_registers():
+    """With a slot too few, as for the longest rows."""
+    at = Layout(lanes=256, tiles=6, height=2, chunks=3, cluster=1, slots=2)
+    rng = np.random.default_rng(5)
+    x, t = (jnp.asarray(rng.normal(size=(2, 1536)), jnp.float32) for _ in range(2))
+    form = Rows((-1,), "high")
+    kernel = jax.jit(
+        lambda *operands: map_rows(
+            lambda row: maps.softmax_product(row, form, False),
+            operands,
+            at,
+            -np.inf,
+            params.InterpretGPUParams(),
+        )
+    )
+    s, exact = softmax(np.asarray(x, np.float64)), np.asarray(t, np.float64)
+    np.testing.assert_allclose(kernel(x, t), s * (exact - total(s * exact)), 1e-4, 1e-9)
+
+
+def test_no_rows_give_no_rows():
+    x = jnp.zeros((0, 128))
+    assert interpreted(maps.softmax, [x], Rows((-1,), "high")).shape == (0, 128)
+
+
+KERNEL = "mosaic_gpu"
+X = jax.ShapeDtypeStruct((4, 1_024), jnp.float32)
+
+
+def kernels(f, *arguments):
+    """How often a kernel is called in the program for CUDA."""
+    traced = jax.jit(f).trace(*arguments)
+    return traced.lower(lowering_platforms=("cuda",)).as_text().count(f"custom_call @{KERNEL}")
+
+
+def gradient(f):
+    return jax.grad(lambda x: jnp.sum(f(x) ** 2))
+
+
+def hvp(f):
+    return lambda x: jax.jvp(gradient(f), (x,), (x,))[1]
+
+
+def scanned(f):
+    return lambda x: jax.lax.scan(lambda c, row: (c, f(row)), 0.0, x)[1]
+
+
+TRANSFORMATIONS = {
+    "value": (lambda f: f, 1),
+    "vmap": (jax.vmap, 1),
+    "jvp": (lambda f: lambda x: jax.jvp(f, (x,), (x,)), 2),
+    "vjp": (lambda f: lambda x: jax.vjp(f, x)[1](x), 1),
+    "gradient": (gradient, 2),
+    "linearize": (lambda f: lambda x: jax.linearize(f, x)[1](x), 1),
+    "vmap of hvp": (lambda f: jax.vmap(hvp(f)), 3),
+    "remat": (lambda f: gradient(jax.checkpoint(f)), 2),
+    "scan": (scanned, 1),
+    "Jacobian": (lambda f: jax.vmap(jax.jacrev(f)), 1),
+}
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize(("transform", "least"), TRANSFORMATIONS.values(), ids=TRANSFORMATIONS)
+def test_kernels_survive_transformations(name, transform, least):
+    f = partial(getattr(jc, name), implementation="pallas")
+    assert kernels(transform(f), X) >= least
+    plain = partial(getattr(jc, name), implementation="xla")
+    assert kernels(transform(plain), X) == 0
+
+
+def mesh(kind):
+    return jax.make_mesh((2,), ("rows",), axis_types=(kind,))
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("classes", [1024, 131_072, 262_144])
+def test_kernels_are_lowered_with_64_bit_types_enabled(classes):
+    x = jax.ShapeDtypeStruct((4, classes), jnp.float32)
+    f = partial(jc.softmax, implementation="pallas")
+    assert kernels(lambda x: jax.jvp(f, (x,), (x,)), x) == 2
+
+
+def test_kernels_run_on_each_device_of_a_shard_map():
+    f = partial(jc.softmax, implementation="pallas")
+    split = PartitionSpec("rows")
+    each = jax.shard_map(
+        lambda x: jax.vjp(f, x)[1](x)[0], mesh=mesh(AxisType.Auto), in_specs=split, out_specs=split
+    )
+    assert kernels(each, X) == 2
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+def test_split_arrays_remain_with_xla(kind):
+    f = partial(jc.softmax, implementation="pallas")
+    at = mesh(kind)
+    x = jax.ShapeDtypeStruct(X.shape, X.dtype, sharding=NamedSharding(at, PartitionSpec("rows")))
+    with jax.set_mesh(at):
+        assert kernels(lambda x: jax.jvp(f, (x,), (x,)), x) == 0
