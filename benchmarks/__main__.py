@@ -2,19 +2,20 @@
 
 import argparse
 import importlib.util
-import json
-import math
+import shlex
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks import machine
-from benchmarks.report import Progress, Result
-from benchmarks.subjects import SUBJECTS
+from benchmarks.report import Progress, Result, write_json
+from benchmarks.subjects import SUBJECTS, Subject
 
 INTERRUPTED = 130  # what a shell reports after SIGINT
 PICTURES = (".png", ".pdf", ".svg")
+RESULTS = Path(__file__).parent / "results"
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,16 +34,29 @@ def build_parser() -> Parser:
         allow_abbrev=False,
     )
     parser.add_argument("--subject", choices=[*SUBJECTS, "all"], default="all")
-    parser.add_argument("--quick", action="store_true", help="a small run, under a minute")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--quick", action="store_true", help="a small run, under a minute")
+    length.add_argument("--full", action="store_true", help="everything; speed takes hours")
     parser.add_argument("--json", type=writable_file, metavar="FILE", help="write all rows")
     parser.add_argument(
         "--plot", type=picture_path, metavar="PATH", help="draw to a picture file, or a folder"
     )
+    parser.add_argument(
+        "--results",
+        type=picture_folder,
+        nargs="?",
+        const=str(RESULTS),
+        metavar="FOLDER",
+        help="write the device's page, rows and pictures (speed; default benchmarks/results)",
+    )
     return parser
 
 
+# --- paths, tried before anything is measured ---
+
+
 def writable_file(text: str) -> Path:
-    """A path that can be written, tried before anything is measured."""
+    """A path that can be written."""
     path = Path(text)
     new = not path.exists()
     try:
@@ -56,16 +70,27 @@ def writable_file(text: str) -> Path:
 
 def picture_path(text: str) -> Path:
     """A picture file or a folder for pictures, if there is a library to draw them."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise argparse.ArgumentTypeError("needs matplotlib: pip install 'jaxcalc[plot]'")
     path = Path(text)
-    if path.suffix.lower() in PICTURES and not path.is_dir():
-        return writable_file(text)
+    if path.suffix.lower() not in PICTURES or path.is_dir():
+        return picture_folder(text)
+    _require_matplotlib()
+    return writable_file(text)
+
+
+def picture_folder(text: str) -> Path:
+    """A folder for pictures, made if need be."""
+    _require_matplotlib()
+    path = Path(text)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot write {text!r}: {error.strerror}") from error
     return path
+
+
+def _require_matplotlib() -> None:
+    if importlib.util.find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError("needs matplotlib: pip install 'jaxcalc[plot]'")
 
 
 def picture_of(subject: str, path: Path, alone: bool) -> Path:
@@ -75,21 +100,32 @@ def picture_of(subject: str, path: Path, alone: bool) -> Path:
     return path if alone else path.with_stem(f"{path.stem}-{subject}")
 
 
+# --- running ---
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure what was asked for; 0 unless a check failed."""
-    options = build_parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = build_parser()
+    options = parser.parse_args(arguments)
     names = list(SUBJECTS) if options.subject == "all" else [options.subject]
+    if options.results is not None and not any(SUBJECTS[name].has_page for name in names):
+        parser.error(f"`--results` has no page for {options.subject}; speed has one")
     on = machine.describe()
     print(", ".join(f"{key} {value}" for key, value in on.items()), flush=True)
+    start = time.monotonic()
     results = {name: _run(name, options, alone=len(names) == 1) for name in names}
+    on["minutes"] = round((time.monotonic() - start) / 60, 1)
     if options.json is not None:
-        _write_json(options.json, on, results)
+        write_json(options.json, on, results)
+    if options.results is not None:
+        _write_page(options.results, results["speed"], on, arguments)
     return 1 if any(result.failures for result in results.values()) else 0
 
 
 def _run(name: str, options: argparse.Namespace, alone: bool) -> Result:
     subject = SUBJECTS[name]
-    result = subject.run(options.quick, Progress())
+    result = _measure(subject, options)
     print(f"\n{name}: {subject.summary}\n\n{subject.show(result.rows)}")
     print(*result.failures, sep="\n", file=sys.stderr, end="\n" if result.failures else "")
     if options.plot is not None and result.rows:
@@ -99,21 +135,17 @@ def _run(name: str, options: argparse.Namespace, alone: bool) -> Result:
     return result
 
 
-def _write_json(path: Path, on: Mapping[str, Any], results: Mapping[str, Result]) -> None:
-    subjects = {
-        name: {"rows": [_finite(row) for row in result.rows], "failures": result.failures}
-        for name, result in results.items()
-    }
-    text = json.dumps({"machine": on, "subjects": subjects}, indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+def _measure(subject: Subject, options: argparse.Namespace) -> Result:
+    if options.full and subject.run_all is not None:
+        return subject.run_all(Progress())
+    return subject.run(options.quick, Progress())
 
 
-def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row, with None where JSON has no word for a number."""
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in row.items()
-    }
+def _write_page(folder: Path, result: Result, on: dict[str, Any], arguments: Sequence[str]) -> None:
+    from benchmarks.speed.results import write_results  # matplotlib is optional
+
+    command = shlex.join(["python", "-m", "benchmarks", *arguments])
+    print(f"\nwritten: {write_results(folder, result, on, command)}")
 
 
 if __name__ == "__main__":

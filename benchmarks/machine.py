@@ -1,30 +1,53 @@
 """On what was measured."""
 
 import datetime
+import importlib.metadata
 import os
 import platform
+import re
 from pathlib import Path
 
 import jax
 
 import jaxcalc as jc
 
+# Packages that are compared, where they are installed.
+PEERS = ("torch", "triton", "liger-kernel", "quack-kernels", "scipy")
+ENVIRONMENT = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "XLA_", "OMP_")
 
-def describe() -> dict[str, str | int]:
-    """Device, processor, versions and date."""
+
+def describe() -> dict[str, str | float]:
+    """Device, processor, versions, date, and what the environment says about memory and threads."""
     device = jax.devices()[0]
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "platform": device.platform,
         "device": device.device_kind,
+        "device_name": _cpu_name() if device.platform == "cpu" else device.device_kind,
         "devices": jax.device_count(),
         "cpu": _cpu(),
         "cores": os.cpu_count() or 0,
+        "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
         "system": platform.platform(),
         "python": platform.python_version(),
         "jax": jax.__version__,
         "jaxcalc": jc.__version__,
+        **_peers(),
+        **{name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)},
     }
+
+
+def _peers() -> dict[str, str]:
+    """The versions of those that are installed."""
+    versions = {name: _version(name) for name in PEERS}
+    return {name: version for name, version in versions.items() if version is not None}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _cpu() -> str:
@@ -33,3 +56,9 @@ def _cpu() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+def _cpu_name() -> str:
+    """The same without marks and clock rates: Intel Xeon."""
+    plain = re.sub(r"\((R|TM)\)|@.*|\b(CPU|Processor)\b", " ", _cpu())
+    return " ".join(plain.split()) or platform.machine()

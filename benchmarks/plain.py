@@ -58,17 +58,34 @@ JACOBIANS: dict[str, Callable[[Array], Array]] = {
     "sigmoid": lambda x: (_sigmoid(x) * _sigmoid(-x))[..., None] * _identity(x),
     "softmax": lambda x: _softmax(x)[..., None] * (_identity(x) - _softmax(x)[..., None, :]),
     "log_softmax": lambda x: _identity(x) - _softmax(x)[..., None, :],
+    "log_sigmoid": lambda x: _sigmoid(-x)[..., None] * _identity(x),
+    "logsumexp": _softmax,
 }
 
-_OUTPUTS: dict[str, Callable[[str, Array, Array], tuple[Array, ...]]] = {
-    "value": lambda f, x, t: (VALUES[f](x),),
-    "jvp": lambda f, x, t: (VALUES[f](x), JVPS[f](x, t)),
-    "vjp": lambda f, x, t: (VJPS[f](x, t),),
-    "value+vjp": lambda f, x, t: (VALUES[f](x), VJPS[f](x, t)),
-    "jacobian": lambda f, x, t: (JACOBIANS[f](x),),
+# the derivative along t of x ↦ Jᵀ g
+HVPS: dict[str, Callable[[Array, Array, Array], Array]] = {
+    "sigmoid": lambda x, t, g: JVPS["sigmoid"](x, t) * (1 - 2 * _sigmoid(x)) * g,
+    "log_sigmoid": lambda x, t, g: -JVPS["sigmoid"](x, t) * g,
+    "softmax": lambda x, t, g: _softmax_hvp(_softmax(x), JVPS["softmax"](x, t), g),
+    "log_softmax": lambda x, t, g: -JVPS["softmax"](x, t) * g.sum(-1, keepdims=True),
+    "logsumexp": lambda x, t, g: JVPS["softmax"](x, t) * g[..., None],
 }
 
 
-def reference(function: str, quantity: str, x: Array, t: Array) -> tuple[Array, ...]:
-    """All outputs of a cell, in float64."""
-    return _OUTPUTS[quantity](function, x.astype(np.float64), t.astype(np.float64))
+def _softmax_hvp(s: Array, ds: Array, g: Array) -> Array:
+    return np.asarray(ds * (g - _dot(s, g)) - s * _dot(ds, g))
+
+
+_OUTPUTS: dict[str, Callable[[str, Array, Array, Array], tuple[Array, ...]]] = {
+    "value": lambda f, x, t, g: (VALUES[f](x),),
+    "jvp": lambda f, x, t, g: (VALUES[f](x), JVPS[f](x, t)),
+    "vjp": lambda f, x, t, g: (VJPS[f](x, g),),
+    "value+vjp": lambda f, x, t, g: (VALUES[f](x), VJPS[f](x, g)),
+    "hvp": lambda f, x, t, g: (HVPS[f](x, t, g),),
+    "jacobian": lambda f, x, t, g: (JACOBIANS[f](x),),
+}
+
+
+def reference(function: str, quantity: str, x: Array, t: Array, g: Array) -> tuple[Array, ...]:
+    """All outputs of a cell in float64, at x with the tangent t and the cotangent g."""
+    return _OUTPUTS[quantity](function, *(array.astype(np.float64) for array in (x, t, g)))

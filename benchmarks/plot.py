@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.report import Row
+from benchmarks.speed import pictures as speed_pictures
 from benchmarks.structure.picture import draw_derive
 
 INFINITY = 1e24  # where infinite errors are drawn
@@ -65,48 +66,14 @@ def _question(row: Row) -> str:
     return f"{row['function']} {row['quantity']} ({row['unit']})"
 
 
-def draw_speed(rows: list[Row]) -> Figure:
-    """The ratios to the baseline with their intervals, one line a cell, one panel a dtype."""
-    lines = list(dict.fromkeys(_cell(row) for row in rows))
-    figure = Figure(figsize=(4 + 3 * len(_distinct(rows, "dtype")), 1.6 + 0.2 * len(lines)))
-    figure.set_layout_engine("constrained")
-    names = [name for name in _distinct(rows, "contestant") if name != "jax.nn"]
-    for axes, chosen in _panels(figure, rows, "Time over jax.nn, with 95 % intervals"):
-        axes.axvline(1, color="black", linewidth=0.8)
-        for number, name in enumerate(names):
-            own = [row for row in chosen if row["contestant"] == name]
-            places = [lines.index(_cell(row)) + 0.2 * (number - 1) for row in own]
-            _draw_ratios(axes, own, places, MARKERS[number])
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel("below 1 is faster")
-        _list_lines(axes, lines)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(names))
-    return figure
-
-
-def _draw_ratios(axes: Axes, rows: list[Row], places: list[float], marker: str) -> None:
-    value, low, high = (
-        np.array([row[name] for row in rows]) for name in ("ratio", "ratio_low", "ratio_high")
-    )
-    # Rounding can put the median a hair outside the interval of its own resamples.
-    error = np.maximum([value - low, high - value], 0)
-    axes.errorbar(
-        value, places, xerr=error, fmt=marker, label=rows[0]["contestant"], markersize=3, alpha=0.75
-    )
-
-
-def _cell(row: Row) -> str:
-    return f"{row['function']} {row['quantity']} {row['shape']}"
-
-
-DRAWINGS: dict[str, Callable[[list[Row]], Figure]] = {
-    "accuracy": draw_accuracy,
-    "speed": draw_speed,
-    "derive": draw_derive,
+DRAWINGS: dict[str, dict[str, Callable[[list[Row]], Figure]]] = {
+    "accuracy": {"": draw_accuracy},
+    "speed": {f"-{kind}": drawing for kind, drawing in speed_pictures.DRAWINGS.items()},
+    "derive": {"": draw_derive},
 }
 
 
 def draw(subject: str, rows: list[Row], path: Path) -> None:
-    """Write the picture of that subject, in the format that the path ends in."""
-    DRAWINGS[subject](rows).savefig(path, dpi=120)
+    """Write the pictures of that subject, in the format that the path ends in."""
+    for kind, drawing in DRAWINGS[subject].items():
+        drawing(rows).savefig(path.with_stem(f"{path.stem}{kind}"), dpi=120)

@@ -1,9 +1,11 @@
 """What a subject reports, and how it is shown: rows, a table on the terminal, progress."""
 
+import json
 import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 Row = Mapping[str, Any]
@@ -48,6 +50,30 @@ def table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
+
+
+def write_json(path: Path, machine: Mapping[str, Any], results: Mapping[str, Result]) -> None:
+    """Write all rows of those subjects, one a line, and on what they were measured."""
+    subjects = ",\n".join(f"{_json(name)}: {_subject(result)}" for name, result in results.items())
+    text = f'{{"machine": {_json(machine)},\n"subjects": {{{subjects}}}}}\n'
+    path.write_text(text, encoding="utf-8")
+
+
+def _subject(result: Result) -> str:
+    rows = ",\n".join(_json(_finite(row)) for row in result.rows)
+    return f'{{"failures": {_json(result.failures)}, "rows": [\n{rows}\n]}}'
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _finite(row: Row) -> dict[str, Any]:
+    """The row, with None where JSON has no word for a number."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }
 
 
 class Progress:

@@ -156,6 +156,11 @@ def is_narrow(x: Array) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating) and jnp.finfo(x.dtype).bits < 32
 
 
+def working(x: Array, accuracy: Accuracy) -> Array:
+    """`x` in the dtype to form products in: "fast" leaves float16, which CPUs widen slowly."""
+    return x if accuracy == "fast" and x.dtype == jnp.float16 else wide(x)
+
+
 def narrowed(x: Array, dtype: np.dtype) -> Array:
     """`x` rounded to `dtype`; untouched, weak type included, where it has it already."""
     return x if x.dtype == dtype else x.astype(dtype)

@@ -8,7 +8,8 @@ With e = exp(−|x|) ≤ 1 nothing overflows and nothing cancels:
 
 Aₙ is the Eulerian polynomial, A₁ = 1, A₂ = 1 + y, A₃ = 1 + 4y + y², …. Its roots are real and
 negative and come in pairs −ρ, −1/ρ, so that Aₙ(−e) = ∏(1 − e/ρ), and each factor with
-ρ = exp(−c) ≤ 1 is −expm1(c − |x|): it keeps its digits where the derivative crosses zero.
+ρ = exp(−c) ≤ 1 is −expm1(c − |x|), for c = 0 the cheaper (1 + e) tanh(|x|/2): it keeps its digits
+where the derivative crosses zero.
 """
 
 from decimal import Decimal, localcontext
@@ -21,7 +22,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxcalc._arrays import Accuracy, floating, jit_checked, narrowed, wide
+from jaxcalc._arrays import Accuracy, floating, jit_checked, narrowed, wide, working
 from jaxcalc._products import JacobianProduct
 
 
@@ -34,11 +35,12 @@ def sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Args:
         x: real array of any shape. Integers and booleans promote as integers do in `jax.numpy`.
-        accuracy: "high" or "fast"; for this function both are the same forms, which cost no more.
+        accuracy: "high", or "fast" with σ′ = σ(1 − σ), whose errors are those of `jax.nn`.
 
     Returns:
         An array of the shape and floating dtype of `x`. σ(−inf) = 0, σ(+inf) = 1, with derivatives
-        0; NaN gives NaN. What is kept for the backward pass is `x`.
+        0; NaN gives NaN. What is kept for the backward pass is `x`; at "fast" accuracy it is the
+        derivative.
 
     Raises:
         TypeError: for complex input, or for a list or other non-array.
@@ -59,7 +61,7 @@ def log_sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Drop-in for `jax.nn.log_sigmoid`. Arguments, dtypes, errors and accuracy are those of
     `sigmoid`, the bound 4 ULP in float32. log σ(−inf) = −inf with derivative 1, log σ(+inf) = 0
-    with derivative 0. What is kept for the backward pass is −x.
+    with derivative 0. What is kept for the backward pass is −x, at "fast" accuracy the derivative.
 
     >>> import jax, jaxcalc as jc
     >>> print(jc.log_sigmoid(-100.0), jc.log_sigmoid(20.0), jax.grad(jc.log_sigmoid)(20.0))
@@ -73,7 +75,7 @@ def softplus(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Drop-in for `jax.nn.softplus`. Arguments, dtypes, errors and accuracy are those of `sigmoid`,
     the bound 4 ULP in float32. The value is 0 at −inf and +inf at +inf, with derivatives 0 and 1.
-    What is kept for the backward pass is `x`.
+    What is kept for the backward pass is `x`, at "fast" accuracy the derivative.
 
     >>> import jax, jaxcalc as jc
     >>> print(jc.softplus(-20.0), jc.softplus(100.0), jax.grad(jc.softplus)(-20.0))
@@ -84,17 +86,20 @@ def softplus(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
 @jit_checked("accuracy")
 def _sigmoid_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
-    return _sigmoid(floating("x", x))
+    f = _sigmoid if accuracy == "high" else _fast_sigmoid
+    return f(floating("x", x))
 
 
 @jit_checked("accuracy")
 def _log_sigmoid_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
-    return _log_sigmoid(floating("x", x))
+    y = floating("x", x)
+    return _log_sigmoid(y) if accuracy == "high" else -_fast_softplus(-y)
 
 
 @jit_checked("accuracy")
 def _softplus_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
-    return _softplus(floating("x", x))
+    f = _softplus if accuracy == "high" else _fast_softplus
+    return f(floating("x", x))
 
 
 @jax.custom_jvp
@@ -109,6 +114,19 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
 
 
 @jax.custom_jvp
+def _fast_sigmoid(x: Array) -> Array:
+    return narrowed(lax.logistic(wide(x)), x.dtype)
+
+
+@_fast_sigmoid.defjvp  # ∂σ/∂x = σ (1 − σ), kept as it is
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    s = _fast_sigmoid(x)
+    w = working(s, "fast")
+    return s, narrowed(w * (1 - w), x.dtype) * dx
+
+
+@jax.custom_jvp
 def _softplus(x: Array) -> Array:  # log(1 + eˣ)
     w = wide(x)
     return narrowed(jnp.maximum(w, 0) + jnp.log1p(jnp.exp(-jnp.abs(w))), x.dtype)
@@ -118,6 +136,17 @@ def _softplus(x: Array) -> Array:  # log(1 + eˣ)
 def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     return _softplus(x), logistic_product(x, dx, order=0)
+
+
+@jax.custom_jvp
+def _fast_softplus(x: Array) -> Array:
+    return _softplus(x)
+
+
+@_fast_softplus.defjvp  # ∂ log(1 + eˣ)/∂x = σ(x), kept as it is
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return _fast_softplus(x), _fast_sigmoid(x) * dx
 
 
 @jax.custom_jvp
@@ -145,10 +174,15 @@ def sigmoid_derivative(x: Array, order: int) -> Array:
     return sign * e * eulerian / (lax.integer_pow(square, pairs) * lax.integer_pow(1 + e, single))
 
 
+_ROUNDING = Decimal("1e-30")  # c = 0 but for the rounding of its 40 digits
+
+
 def _root_factor(c: Decimal, x: Array, e: Array) -> Array:
     """1 − e/ρ for ρ = exp(−c)."""
     if c < 0:
         return 1 - e * float(c.exp())
+    if c < _ROUNDING:
+        return jnp.tanh(jnp.abs(x) / 2) * (1 + e)
     high = np.asarray(float(c), x.dtype)
     low = np.asarray(float(c - Decimal(float(high))), x.dtype)
     return -jnp.expm1(low - (jnp.abs(x) - high))

@@ -22,6 +22,7 @@ from jaxcalc._arrays import (
 )
 from jaxcalc._products import add, changing
 from jaxcalc._rows import Rows, fill, log_total, shifted, split_mask, total
+from jaxcalc._softmax import kept
 from jaxcalc._softmax_products import log_softmax_product, logsumexp_product, weighted_sum
 
 
@@ -80,8 +81,9 @@ def logsumexp(
         An array of the floating dtype of `a` (and `b`), or a pair of them. The log of a negative
         sum is NaN without `return_sign`. An entry −inf has derivative 0, also in a row of nothing
         else, whose value, like that of a fully masked or empty row, is −inf. A row with +inf gives
-        +inf with derivative NaN; NaN gives NaN. What is kept for the backward pass is `a` (with
-        weights, an array of that size for each argument that is differentiated).
+        +inf with derivative NaN; NaN gives NaN. What is kept for the backward pass is the
+        softmax (`a` for 16-bit dtypes at "high" accuracy; with weights, an array of that size for
+        each argument that is differentiated).
 
     Raises:
         TypeError: for complex input, a non-array, a mask that is not boolean, a bad `axis`.
@@ -124,7 +126,7 @@ def _logsumexp_of(
     weights = None if b is None else _weights(b, x)
     if weights is not None:
         x = jnp.broadcast_to(x, weights.shape).astype(weights.dtype)
-    rows = Rows(negative_axes(axis, x.ndim), accuracy)
+    rows = Rows(negative_axes(axis, x.ndim), accuracy, "extended logits")
     x = fill(x, chosen, -jnp.inf)
     if weights is None:
         out = _logsumexp(x, rows)
@@ -148,14 +150,14 @@ def _weights(b: ArrayLike, x: Array) -> Array:
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _logsumexp(x: Array, rows: Rows) -> Array:  # log 1ᵀexp(x)
     d, m = shifted(x, rows)
-    return narrowed(jnp.where(jnp.isfinite(m), m + log_total(d, rows), m), x.dtype)
+    return narrowed(m + log_total(d, rows), x.dtype)
 
 
 @_logsumexp.defjvp  # sᵀ
 def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    extended = rows._replace(source="extended logits")
-    return _logsumexp(x, rows), logsumexp_product(x, dx, rows=extended)
+    r, kept_as = kept(x, rows)
+    return _logsumexp(x, rows), logsumexp_product(r, dx, rows=kept_as)
 
 
 def _weighted_exponentials(a: Array, b: Array, rows: Rows) -> tuple[Array, Array, Array]:

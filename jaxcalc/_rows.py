@@ -19,6 +19,7 @@ from jaxcalc._arrays import (
     is_narrow,
     mask,
     wide,
+    working,
 )
 from jaxcalc._products import JacobianProduct
 
@@ -75,7 +76,13 @@ def log_total(d: Array, rows: Rows) -> Array:
 
 
 def _row_max(x: Array, rows: Rows) -> Array:
-    return jnp.max(wide(x), rows.axes, keepdims=True, initial=-jnp.inf)
+    m = wide(jnp.max(x, rows.axes, keepdims=True, initial=-jnp.inf))
+    return _finite(m) if rows.source == "extended logits" else m
+
+
+def _finite(m: Array) -> Array:
+    largest = float(jnp.finfo(m.dtype).max)
+    return jnp.clip(m, -largest, largest)
 
 
 def _plain(x: Array, rows: Rows) -> bool:
@@ -99,7 +106,7 @@ def _exact_difference(x: Array, m: Array) -> tuple[Array, Array]:
 
 
 def probabilities(r: Array, rows: Rows) -> Array:
-    """The softmax of each row, at least in float32, from what was kept of it.
+    """The softmax of each row, in a dtype to compute with, from what was kept of it.
 
     | source            | r                                    | a row of −inf |
     |-------------------|--------------------------------------|---------------|
@@ -108,10 +115,12 @@ def probabilities(r: Array, rows: Rows) -> Array:
     | "extended logits" | x, where x = −inf has probability 0  | 0             |
     """
     if rows.source == "softmax":
-        return wide(r)
+        return working(r, rows.accuracy)
     e = exponentials(r, rows)
-    s = e / total(e, rows)
-    return s if rows.source == "logits" else jnp.where(r == -jnp.inf, 0, s)
+    sum_ = total(e, rows)
+    if rows.source == "extended logits":
+        sum_ = jnp.maximum(sum_, float(jnp.finfo(e.dtype).tiny))
+    return e / sum_
 
 
 def fill(x: Array, where: Array | None, value: float) -> Array:

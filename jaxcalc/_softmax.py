@@ -21,7 +21,7 @@ from jaxcalc._arrays import (
 )
 from jaxcalc._kernels import check_rows, kernel_form, maps, refused_form
 from jaxcalc._products import Value
-from jaxcalc._rows import Rows, exponentials, fill, log_total, shifted, split_mask, total
+from jaxcalc._rows import Rows, fill, log_total, probabilities, shifted, split_mask
 from jaxcalc._softmax_products import log_softmax_product, softmax_product
 
 
@@ -105,7 +105,8 @@ def log_softmax(
         3 u (|result| + 4 + log₂ K) of the truth, u the unit roundoff of the dtype computed in
         (float32 for 16-bit ones). Masked entries are −inf with derivative exactly 0. An entry −inf
         stays −inf, with the derivative that the formula gives. A row that is −inf throughout, or
-        that holds +inf or NaN, is NaN. What is kept for the backward pass is `x`.
+        that holds +inf or NaN, is NaN. What is kept for the backward pass is the softmax (`x` for
+        16-bit dtypes at "high" accuracy and for kernels).
 
     >>> import jax, jax.numpy as jnp, jaxcalc as jc
     >>> x = jnp.array([20.0, 0.0])
@@ -161,17 +162,31 @@ def _softmax(x: Array, rows: Rows) -> Array:  # s = exp(x) / 1ᵀexp(x)
 
 
 def _softmax_by_xla(x: Array, *, rows: Rows) -> Array:
-    e = exponentials(x, rows)
-    return narrowed(e / total(e, rows), x.dtype)
+    return narrowed(probabilities(x, rows), x.dtype)
 
 
 @_softmax.defjvp  # ∂s/∂x = diag(s) − s sᵀ
 def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     s = _softmax(x, rows)
-    if rows.accuracy == "high" and is_narrow(x):
-        return s, softmax_product(x, dx, rows=rows)  # s has too few bits left
+    if _is_too_short(x, rows):
+        return s, softmax_product(x, dx, rows=rows)
     return s, softmax_product(s, dx, rows=rows._replace(source="softmax"))
+
+
+def kept(x: Array, rows: Rows) -> tuple[Array, Rows]:
+    """What a function other than softmax keeps for its products, and how it is to be read.
+
+    The softmax, or x: where that has too few bits, and for kernels, which compute it on the way.
+    """
+    if _is_too_short(x, rows) or rows.implementation == "pallas":
+        return x, rows
+    return _softmax(x, rows), rows._replace(source="softmax")
+
+
+def _is_too_short(x: Array, rows: Rows) -> bool:
+    """Whether a softmax in the dtype of x has too few bits to form products from."""
+    return rows.accuracy == "high" and is_narrow(x)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
@@ -189,7 +204,8 @@ def _log_softmax_by_xla(x: Array, *, rows: Rows) -> Array:
 @log_softmax_rows.defjvp  # I − 1 sᵀ
 def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    return log_softmax_rows(x, rows), log_softmax_product(x, dx, rows=rows)
+    r, kept_as = kept(x, rows)
+    return log_softmax_rows(x, rows), log_softmax_product(r, dx, rows=kept_as)
 
 
 _softmax_value = Value("softmax", _softmax_by_xla)

@@ -22,7 +22,7 @@ from jaxcalc._arrays import (
 )
 from jaxcalc._products import JacobianProduct, add, changing
 from jaxcalc._rows import Rows, fill, log_total, probabilities, shifted, split_mask, total
-from jaxcalc._softmax import log_softmax_rows
+from jaxcalc._softmax import kept, log_softmax_rows
 from jaxcalc._softmax_products import (
     center,
     center_transposed,
@@ -65,7 +65,7 @@ def softmax_cross_entropy(
         and so does a row all of whose classes are masked (with derivative 0): leave such rows out.
         A class index outside [0, K) makes the loss and its gradient NaN, since under `jit` no error
         can be raised; so do +inf, NaN, or nothing but −inf among the logits. What is kept for the
-        backward pass is `logits` and `labels`.
+        backward pass is the softmax (`logits` for 16-bit dtypes at "high" accuracy) and `labels`.
 
     Raises:
         TypeError: for complex or non-array logits, labels neither integer nor floating, a mask
@@ -147,7 +147,8 @@ def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     loss = _softmax_cross_entropy(x, y, chosen, rows)
     changes = []
     if changing(dx):
-        changes.append(softmax_cross_entropy_product(x, y, dx, rows=rows))
+        r, kept_as = kept(x, rows)
+        changes.append(softmax_cross_entropy_product(r, y, dx, rows=kept_as))
     if changing(dy):
         log_s = narrowed(log_softmax_rows(wide(x), rows), y.dtype)
         unused = (y == 0) & (log_s == -jnp.inf)

@@ -28,7 +28,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from jaxcalc._arrays import is_narrow, wide
+from jaxcalc._arrays import is_narrow, wide, working
 from jaxcalc._compat import with_axes
 from jaxcalc._fusion import seeded_form
 from jaxcalc._kernels import kernel_form, maps, refused_form
@@ -38,7 +38,7 @@ from jaxcalc._rows import Rows, probabilities, total
 
 def center(s: Array, t: Array, rows: Rows) -> Array:
     """C t = t − ⟨s, t⟩."""
-    narrow, t = is_narrow(t), wide(t)
+    narrow, t = is_narrow(t), working(t, rows.accuracy)
     if rows.accuracy == "high":
         if not narrow:  # what is left has a mean known to less than the spacing of t
             t -= total(s * t, rows)
@@ -55,14 +55,10 @@ def _nearest(t: Array, mean: Array, rows: Rows) -> Array:
 
 def center_transposed(s: Array, g: Array, rows: Rows) -> Array:
     """Cᵀ g = g − s Σg."""
-    g = wide(g)
+    g = working(g, rows.accuracy)
     h = g - s * total(g, rows)
-    return h - _major(s) * total(h, rows) if rows.accuracy == "high" else h
-
-
-def _major(s: Array) -> Array:
-    """1 where a class has more than half of the probability, else 0."""
-    return jnp.minimum(jnp.maximum((s - 0.5) * _huge(s), 0), 1)
+    # round(s) is 1 where a class has more than half of the probability, else 0
+    return h - jnp.round(s) * total(h, rows) if rows.accuracy == "high" else h
 
 
 def _huge(x: Array) -> float:
@@ -83,11 +79,11 @@ def _log_softmax_transposed(r: Array, g: Array, *, rows: Rows) -> Array:
 
 
 def _logsumexp(r: Array, t: Array, *, rows: Rows) -> Array:
-    return total(probabilities(r, rows) * wide(t), rows)
+    return total(probabilities(r, rows) * working(t, rows.accuracy), rows)
 
 
 def _logsumexp_transposed(r: Array, g: Array, *, rows: Rows) -> Array:
-    return probabilities(r, rows) * wide(g)
+    return probabilities(r, rows) * working(g, rows.accuracy)
 
 
 def row_sum_aval(*avals: Any, rows: Rows) -> Any:

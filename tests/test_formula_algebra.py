@@ -130,7 +130,7 @@ def test_an_expression_cannot_be_changed():
 
 
 def test_expressions_are_let_go_when_nothing_holds_them():
-    kept, made = x, list[weakref.ref[Expression]]()
+    kept, made = name("let go", (4,)), list[weakref.ref[Expression]]()
     for _ in range(20_000):
         kept = apply("sin", kept)
         made.append(weakref.ref(kept))

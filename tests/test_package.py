@@ -22,8 +22,8 @@ FLOORS = (
     {"_rows", "_modes", "operators"},
     {"_kernels"},
     {"_softmax_products", "_logistic", "_structured"},
-    {"_softmax", "_logsumexp", "_binary_cross_entropy", "_softmax_operators", "_signatures"},
-    {"_softmax_cross_entropy", "_closed_forms", "rules"},
+    {"_softmax", "_binary_cross_entropy", "_softmax_operators", "_signatures"},
+    {"_softmax_cross_entropy", "_logsumexp", "_closed_forms", "rules"},
     {"_jacobian", "_derive"},
     {"jaxcalc"},  # the map: jaxcalc/__init__.py
     {"_commands"},

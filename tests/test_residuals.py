@@ -1,5 +1,7 @@
 """What is kept for the backward pass, and what the linear programs are made of."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -109,23 +111,32 @@ def test_the_backward_program_is_the_transposed_primitives():
     assert primitives(jax.make_jaxpr(pull)(y).jaxpr) == ["jaxcalc_log_softmax_transposed"]
 
 
-KEEPS_OUTPUT = [("float32", "high"), ("float32", "fast"), ("bfloat16", "fast")]
+KEEPS_SOFTMAX = [("float32", "high"), ("float32", "fast"), ("bfloat16", "fast")]
 KEEPS_INPUT = [("bfloat16", "high"), ("float16", "high")]
 
 
-@pytest.mark.parametrize(("dtype", "accuracy"), KEEPS_OUTPUT + KEEPS_INPUT)
-def test_softmax_keeps_its_output_unless_that_has_too_few_bits(dtype, accuracy):
+@pytest.mark.parametrize(("dtype", "accuracy"), KEEPS_SOFTMAX + KEEPS_INPUT)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+def test_the_softmax_is_kept_unless_it_has_too_few_bits(name, dtype, accuracy):
     x = jnp.asarray(POINTS[0], dtype)
-    s, pull = jax.vjp(lambda x: jc.softmax(x, accuracy=accuracy), x)
-    (residual,) = jax.tree.leaves(pull)
-    np.testing.assert_array_equal(residual, s if (dtype, accuracy) in KEEPS_OUTPUT else x)
+    f = partial(getattr(jc, name), axis=-1, accuracy=accuracy)
+    (residual,) = jax.tree.leaves(jax.vjp(f, x)[1])
+    s = jc.softmax(x, accuracy=accuracy)
+    np.testing.assert_array_equal(residual, s if (dtype, accuracy) in KEEPS_SOFTMAX else x)
 
 
-@pytest.mark.parametrize("name", ["log_softmax", "logsumexp", "sigmoid"])
-def test_the_others_keep_their_input(name):
-    x = jnp.asarray(POINTS[0], jnp.float32)
-    (residual,) = jax.tree.leaves(jax.vjp(getattr(jc, name), x)[1])
-    np.testing.assert_array_equal(residual, x)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_logistic_family_keeps_its_input_and_fast_its_derivative(dtype):
+    x = jnp.asarray(POINTS[0], dtype)
+    s = jc.sigmoid(x, accuracy="fast")
+    expected = {"sigmoid": (x, s * (1 - s)), "softplus": (x, s), "log_sigmoid": (-x, 1 - s)}
+    u = float(jnp.finfo(dtype).eps)
+    for name, arrays in expected.items():
+        for accuracy, array in zip(("high", "fast"), arrays, strict=True):
+            f = partial(getattr(jc, name), accuracy=accuracy)
+            (residual,) = jax.tree.leaves(jax.vjp(f, x)[1])
+            assert residual.dtype == x.dtype
+            assert np.allclose(residual, array, rtol=4 * u, atol=4 * u), (name, accuracy)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp", "sigmoid"])

@@ -110,12 +110,21 @@ def _equal_but_one(
     return t.astype(dtype)
 
 
+def _equal_but_rounding(
+    rng: np.random.Generator, shape: Shape, dtype: npt.DTypeLike
+) -> npt.NDArray[Any]:
+    """The same but for a few units in the last place, which are 1; as a sum computed twice."""
+    units = rng.integers(-3, 4, shape) * (rng.uniform(size=shape) < 0.5)
+    return (1 / (2 * unit_roundoff(dtype)) + units).astype(dtype)
+
+
 TANGENTS: dict[str, Maker] = {
     "random": _normal(1.0),
     "one-hot": _one_hot,
     "offset": _offset,
     "uneven": _uneven,
     "equal but one": _equal_but_one,
+    "equal but rounding": _equal_but_rounding,
 }
 
 

@@ -40,12 +40,13 @@ def jax_nn() -> Library:
 def jaxcalc_high() -> Library:
     """The functions of jaxcalc, and its closed-form Jacobians."""
     functions = _jaxcalc("high")
-    return Library(functions, {name: _dense(f"{name}_jacobian") for name in functions})
+    return Library(functions, {name: _dense(name) for name in functions})
 
 
 def _dense(name: str) -> Function:
-    closed_form = getattr(jc, name)
-    return lambda x: closed_form(x).todense()
+    """The closed form as an array; a scalar function's one row is its gradient."""
+    closed_form, is_scalar = getattr(jc, f"{name}_jacobian"), name == "logsumexp"
+    return lambda x: closed_form(x).todense()[0] if is_scalar else closed_form(x).todense()
 
 
 def jaxcalc_fast() -> Library:

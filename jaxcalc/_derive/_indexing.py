@@ -212,8 +212,12 @@ def _index(
         for x in operands
         if isinstance(x, Value) and jnp.issubdtype(x.array.dtype, jnp.integer)
     )
-    name = equation.primitive.name
-    return Index(function, name, hashable_params(equation.params), indices, scatters)
+    arrays = tuple(
+        None if isinstance(x, Value) and jnp.issubdtype(x.array.dtype, jnp.integer) else shape
+        for x, shape in zip(operands, [tuple(v.aval.shape) for v in equation.invars], strict=True)
+    )
+    how = hashable_params({**equation.params, "position": function.position, "arrays": arrays})
+    return Index(function, equation.primitive.name, how, indices, scatters)
 
 
 INDEXING: dict[str, Rule] = {

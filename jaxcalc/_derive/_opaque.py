@@ -12,6 +12,7 @@ from jaxcalc._compat import sub_jaxprs
 from jaxcalc._derive._bound import Bound, Pulled
 from jaxcalc._derive._graph import Linear, Opaque, Piece, added, through
 from jaxcalc._derive._rules import Operand
+from jaxcalc._formula import hashable
 
 
 def opaque(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
@@ -74,4 +75,4 @@ def _only_pulls(equation: Any) -> bool:
 
 def hashable_params(params: dict[str, Any]) -> tuple[tuple[str, Hashable], ...]:
     """An equation's parameters, for its expression."""
-    return tuple(sorted((key, repr(value)) for key, value in params.items()))
+    return tuple(sorted((key, hashable(value)) for key, value in params.items()))

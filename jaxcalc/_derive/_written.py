@@ -32,9 +32,6 @@ def _leaf(leaf: Leaf) -> maps.Map:
         case Index(name="reshape"):
             params = (("new_sizes", codomain),)
             return maps.Selection(codomain, domain, "reshape", "reshape", params)
-        case Index(_, name, params, indices, True):
-            inner = maps.Selection(domain, codomain, name, name, params, indices)
-            return maps.Transposed(codomain, domain, inner)
         case Index(_, name, params, indices):
             return maps.Selection(codomain, domain, name, name, params, indices)
         case Opaque(text=text):

@@ -7,8 +7,8 @@
     _algebra                        and how they simplify
     _patterns                   softmax and log-sum-exp, recognised
     _rules, _indexing, _masks   operations in canonical form: what rules share, parts of
-    _solving, _kronecker            arrays, choices, linear equations, Kronecker products,
-    _canonical                      and the table of all
+    _scattering, _solving           arrays, choices, entries put in arrays, linear equations,
+    _kronecker, _canonical          Kronecker products, and the table of all
     _tensor                     map trees as canonical tensors
     _nodes, _notation           linear algebra: its nodes, and expressions written with them
     _arrangement                tensors as nodes, in either layout
@@ -28,6 +28,7 @@ from jaxcalc._formula._closed_form import closed_form as closed_form
 from jaxcalc._formula._explain import explain as explain
 from jaxcalc._formula._expression import Expression as Expression
 from jaxcalc._formula._expression import call as call
+from jaxcalc._formula._expression import hashable as hashable
 from jaxcalc._formula._expression import name as name
 from jaxcalc._formula._expression import number as number
 from jaxcalc._formula._program import apply as apply
@@ -40,6 +41,7 @@ __all__ = [
     "call",
     "closed_form",
     "explain",
+    "hashable",
     "maps",
     "name",
     "number",

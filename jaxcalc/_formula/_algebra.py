@@ -28,8 +28,10 @@ from jaxcalc._formula._product import (
     without_deltas,
 )
 from jaxcalc._formula._sums import (
+    constant,
     has_complement,
     is_complement,
+    is_one,
     length,
     parts,
     terms,
@@ -178,6 +180,8 @@ class Algebra:
         if len(axes) == len(value.shape):
             return value, axes
         shape = tuple(value.shape[i] for i in axes)
+        if is_one(value):
+            return constant(1, shape), axes
         names = {old: new for new, old in enumerate(axes)}
         if value.op == "sum":
             return self.add([self.squeezed(term)[0] for term in value.args], shape), axes
@@ -333,10 +337,8 @@ def _moved(value: Expression) -> tuple[Expression, Labels] | None:
 
 
 def _is_whole(product: Product, shape: Shape) -> bool:
-    if len(product.factors) != 1:
-        return False
-    value, labels, power = product.factors[0]
-    return power == 1 and labels == tuple(range(len(shape))) and value.shape == shape
+    whole = [(tuple(range(len(shape))), ONE, shape)]
+    return [(f.labels, f.power, f.value.shape) for f in product.factors] == whole
 
 
 def _sizes(factors: Sequence[Factor], shape: Shape) -> dict[int, int]:

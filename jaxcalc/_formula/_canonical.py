@@ -12,6 +12,7 @@ import numpy as np
 from jaxcalc._formula import _indexing as indexing
 from jaxcalc._formula import _masks as masks
 from jaxcalc._formula import _patterns as patterns
+from jaxcalc._formula import _scattering as scattering
 from jaxcalc._formula import _solving as solving
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, call, walk
@@ -131,11 +132,14 @@ def _broadcast(algebra: Algebra, node: Expression, args: Args) -> Expression:
 def _reshape(algebra: Algebra, node: Expression, args: Args) -> Expression:
     """Axes of size 1 come and go, A[i, k] B[j, l] becomes A ⊗ B; any other is an atom."""
     (x,) = args
+    if node.op == "reshape" and node.get("dimensions"):
+        x = algebra.permuted(x, node["dimensions"])
+        node = call("reshape", (x,), node.shape)
     small, _ = algebra.squeezed(x)
     axes = [i for i, size in enumerate(node.shape) if size != 1]
     if small.shape == tuple(node.shape[i] for i in axes):
         return algebra.spread(small, axes, node.shape)
-    return kronecker(algebra, small, node.shape) or atom(algebra, node, args)
+    return kronecker(algebra, small, node.shape) or atom(algebra, node, [x])
 
 
 def _transpose(algebra: Algebra, node: Expression, args: Args) -> Expression:
@@ -170,9 +174,13 @@ def _log(algebra: Algebra, node: Expression, args: Args) -> Expression:
 
 
 def _softmax(algebra: Algebra, node: Expression, args: Args) -> Expression:
-    axes = [axis % len(node.shape) for axis in node["axes"]]
-    made = patterns.softmax(algebra, args[0], axes)
-    return algebra.multiply([Factor(made, tuple(range(len(node.shape))))], node.shape)
+    """Axes of size 1 play no part; along them alone it is 1."""
+    small, kept = algebra.squeezed(args[0])
+    along = {axis % len(node.shape) for axis in node["axes"]}
+    axes = [i for i, axis in enumerate(kept) if axis in along]
+    if not axes:
+        return constant(1, node.shape)
+    return algebra.multiply([Factor(patterns.softmax(algebra, small, axes), kept)], node.shape)
 
 
 def _logistic_derivative(algebra: Algebra, node: Expression, args: Args) -> Expression:
@@ -289,6 +297,8 @@ RULES: dict[str, Rule] = {
     "runs": indexing.runs,
     "one_hot": indexing.one_hot,
     "gather": indexing.gather,
+    "scatter": scattering.scatter,
+    "scatter-add": scattering.scatter,
     "concatenate": indexing.concatenate,
     "abs": masks.size,
     "is_finite": masks.finite,

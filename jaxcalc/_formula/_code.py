@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jaxcalc._formula import _nodes as nodes
 from jaxcalc._formula._code_arrays import ARRAYS, without_closed_form
 from jaxcalc._formula._expression import Expression, Shape
-from jaxcalc._formula._functions import INFIX, ROWS
+from jaxcalc._formula._functions import INFIX, ROWS, index_arguments
 from jaxcalc._formula._nodes import INDICES, Part
 from jaxcalc._formula._rules import ELEMENTWISE
 
@@ -75,6 +75,10 @@ class CodeWriter:
 
     def listed(self, args: Sequence[Expression]) -> str:
         return ", ".join(self.write(arg).text for arg in args)
+
+    def index(self, node: Expression) -> str:
+        """The node as integers."""
+        return _INTEGERS.write(node).text
 
     def _name(self, node: Expression) -> Code:
         return Code(node["text"], ATOM, kind_of(node.shape))
@@ -140,6 +144,8 @@ class CodeWriter:
 
     def _times(self, node: Expression) -> Code:
         scalars = list(zip(node.args, node["powers"], strict=False))
+        if scalars and _is_ones(node.args[len(scalars) :]) and node.shape:
+            return self._filled(node)
         body = [self.write(arg) for arg in node.args[len(scalars) :]]
         coefficient = node["coefficient"]
         whole = _is_quotient(coefficient)
@@ -154,6 +160,11 @@ class CodeWriter:
         sign = "-" if coefficient < 0 else ""
         strength = PRODUCT if len(above) + len(below) > 1 or sign else ATOM
         return Code(sign + text, strength, body[0].kind if body else SCALAR)
+
+    def _filled(self, node: Expression) -> Code:
+        """A vector of one number, in the dtype of that: it may be an index."""
+        text = f"jnp.full({node.args[-1].shape[-1]}, {self._scalar_of(node).text})"
+        return Code(text, ATOM, kind_of(node.shape))
 
     def _power(self, node: Expression) -> Code:
         return self._raised(node.args[0], node["exponent"])
@@ -251,14 +262,19 @@ class CodeWriter:
     # --- functions ---
 
     def _sum(self, node: Expression) -> Code:
-        return Code(f"jnp.zeros({node.shape}{self.dtype})", ATOM, kind_of(node.shape))
+        text = f"jnp.zeros({node.shape}{self.dtype})" if node.shape else "0"
+        return Code(text, ATOM, kind_of(node.shape))
 
     def _apply(self, node: Expression) -> Code:
         function, kind = node["function"], kind_of(node.shape)
         if function in ARRAYS:
             return Code(ARRAYS[function](self, node), ATOM, kind)
         may_be_number = function in ELEMENTWISE and not all(map(_is_constant, node.args))
-        args = [self._summand(arg, may_be_number) for arg in node.args]
+        indices = index_arguments(node)
+        args = [
+            (_INTEGERS if arg in indices else self)._summand(arg, may_be_number)
+            for arg in node.args
+        ]
         if function in INFIX:
             text = f" {INFIX[function]} ".join(arg.at(SUM) for arg in args)
             return Code(text, COMPARISON, kind)
@@ -288,6 +304,9 @@ class CodeWriter:
         read = ",".join("".join(letter[i] for i in x) for x in labels)
         script = f'"{read}->{"".join(letter[i] for i in out)}"'
         return Code(f"jnp.einsum({', '.join([script, *args])})", ATOM, kind_of(node.shape))
+
+
+_INTEGERS = CodeWriter(", dtype=jnp.int32")
 
 
 def _is_constant(node: Expression) -> bool:

@@ -19,6 +19,10 @@ class Source(Protocol):
         """The node, in parentheses unless it is an atom."""
         ...
 
+    def index(self, node: Expression) -> str:
+        """The node as integers."""
+        ...
+
     def listed(self, args: Sequence[Expression]) -> str:
         """Arguments with commas between them."""
         ...
@@ -37,7 +41,7 @@ def _indicator(source: Source, node: Expression) -> str:
 
 
 def _one_hot(source: Source, node: Expression) -> str:
-    return f"jax.nn.one_hot({source.listed(node.args)}, {node.shape[-1]}{source.dtype})"
+    return f"jax.nn.one_hot({source.index(node.args[0])}, {node.shape[-1]}{source.dtype})"
 
 
 def _rows_of_identity(source: Source, node: Expression) -> str:
@@ -72,8 +76,10 @@ def _taken(source: Source, node: Expression) -> str:
 
 def _picked(source: Source, node: Expression) -> str:
     array, index = node.args
-    read = [":"] * parameter(node, "axis") + [source.listed([index])]
-    return f"{source.atom(array)}[{', '.join(read)}]"
+    read = ", ".join([":"] * parameter(node, "axis") + [source.index(index)])
+    if dict(node["params"]).get("outside") == "dropped":
+        return f'{source.atom(array)}.at[{read}].get(mode="fill", fill_value=0)'
+    return f"{source.atom(array)}[{read}]"
 
 
 def _constant(source: Source, node: Expression) -> str:
@@ -87,9 +93,15 @@ def _selection(source: Source, node: Expression) -> str:
     function, source_ = parameter(node, "function"), parameter(node, "source")
     if function not in ROWS:
         raise without_closed_form(function)
-    args = ["t", *(source.listed([arg]) for arg in node.args)]
+    params = dict(parameter(node, "params"))
+    indices = map(source.index, node.args)
+    args = [
+        next(indices) if shape is None else f"jnp.zeros({shape}{source.dtype})"
+        for shape in params.get("arrays", (source_, *(None for _ in node.args)))
+    ]
+    args[params.get("position", 0)] = "t"
     target = node.shape[: len(node.shape) - len(source_)]
-    applied = ROWS[function](args, dict(parameter(node, "params")), target)
+    applied = ROWS[function](args, params, target)
     return f"jax.jacobian(lambda t: {applied})(jnp.zeros({source_}{source.dtype}))"
 
 

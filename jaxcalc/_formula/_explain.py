@@ -69,7 +69,7 @@ class _Explained:
 
     def lines(self, value: Expression) -> list[str]:
         whole = self.tensors.value(value)
-        source = self.tensors.value(self.argument)
+        source, _ = self.tensors.algebra.squeezed(self.tensors.value(self.argument))
         if source not in set(walk(whole)):
             return []
         steps = Derivation(self.tensors.algebra, source).steps(whole)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jaxcalc._formula._expression import Shape
+from jaxcalc._formula._expression import Expression, Shape
 
 Row = Callable[[Sequence[str], Mapping[str, Any], Shape], str]
 
@@ -47,6 +47,12 @@ def _select(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str
     return f"jnp.where({which}, {yes}, {no})"
 
 
+def _integer_div(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    """The quotient rounded towards 0, as `lax.div` has it."""
+    a, b = args
+    return f"jnp.floor_divide(jnp.subtract({a}, jnp.fmod({a}, {b})), {b})"
+
+
 def _clamp(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
     low, x, high = args
     return f"jnp.clip({x}, {low}, {high})"
@@ -74,21 +80,35 @@ def _pad(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
 
 
 def _dynamic_slice(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
-    return f"jax.lax.dynamic_slice({args[0]}, [{', '.join(args[1:])}], {shape})"
+    return f"jax.lax.dynamic_slice({args[0]}, jnp.array([{', '.join(args[1:])}]), {shape})"
 
 
 def _dynamic_update_slice(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
     x, update, *starts = args
-    return f"jax.lax.dynamic_update_slice({x}, {update}, [{', '.join(starts)}])"
+    return f"jax.lax.dynamic_update_slice({x}, {update}, jnp.array([{', '.join(starts)}]))"
 
 
 def _gather(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    numbers, mode = _numbers_and_mode(params)
+    return f"jax.lax.gather({args[0]}, {args[1]}, {numbers}, {params['slice_sizes']}, {mode})"
+
+
+def _scatter(function: str) -> Row:
+    """The operand in the dtype of the updates, since either may be written as zeros."""
+
+    def row(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+        x, indices, updates = args
+        numbers, mode = _numbers_and_mode(params)
+        operand = f"jnp.asarray({x}, jnp.result_type({updates}))"
+        return f"{function}({operand}, {indices}, {updates}, {numbers}, {mode})"
+
+    return row
+
+
+def _numbers_and_mode(params: Mapping[str, Any]) -> tuple[str, str]:
     mode = re.findall(r"[A-Z_]{4,}", str(params["mode"]))[-1]
     numbers = re.sub(r"np\.int64\((\d+)\)", r"\1", f"jax.lax.{params['dimension_numbers']}")
-    return (
-        f"jax.lax.gather({args[0]}, {args[1]}, {numbers}, {params['slice_sizes']}, "
-        f"mode=jax.lax.GatherScatterMode.{mode})"
-    )
+    return numbers, f"mode=jax.lax.GatherScatterMode.{mode}"
 
 
 def _sort(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
@@ -170,10 +190,17 @@ ROWS: dict[str, Row] = {
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update_slice,
     "gather": _gather,
+    "integer_div": _integer_div,
     "iota": _iota,
     "logsumexp_kept": _logsumexp_kept,
     "pad": _pad,
     "reshape": _reshape,
+    "scatter": _scatter("jax.lax.scatter"),
+    "scatter-add": _scatter("jax.lax.scatter_add"),
+    "scatter-max": _scatter("jax.lax.scatter_max"),
+    "scatter-min": _scatter("jax.lax.scatter_min"),
+    "scatter-mul": _scatter("jax.lax.scatter_mul"),
+    "scatter-sub": _scatter("jax.lax.scatter_sub"),
     "select_n": _select,
     "sort": _sort,
     "squeeze": _reshape,
@@ -181,3 +208,18 @@ ROWS: dict[str, Row] = {
     "tile": _tile,
 }
 INFIX = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}
+_INDICES = {
+    "dynamic_slice": slice(1, None),
+    "dynamic_update_slice": slice(2, None),
+    "gather": slice(1, None),
+    "one_hot": slice(None),
+    "pick": slice(1, None),
+    "selection": slice(None),
+    **{f"scatter{kind}": slice(1, 2) for kind in ("", "-add", "-max", "-min", "-mul", "-sub")},
+}
+
+
+def index_arguments(node: Expression) -> Sequence[Expression]:
+    """The arguments of a node that are indices."""
+    function = node["function"] if node.op == "apply" else ""
+    return node.args[_INDICES.get(function, slice(0, 0))]

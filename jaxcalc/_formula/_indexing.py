@@ -268,7 +268,7 @@ def picked(
     whole = [getattr(numbers, key, None) for key in keys] == [(0,), (0,), ()]
     if not whole or tuple(sizes) != (1, *shape[1:]) or len(indices.shape) != 2:
         return None
-    index, out = _unwrapped(algebra.squeezed(indices)[0]), (indices.shape[0], *x.shape[1:])
+    index, out = unwrapped(algebra.squeezed(indices)[0]), (indices.shape[0], *x.shape[1:])
     if not index.shape:
         return None
     return algebra.add([_picked(algebra, term, index, out) for term in terms(x)], out)
@@ -285,10 +285,12 @@ def _picked(algebra: Algebra, term: Expression, index: Expression, shape: Shape)
     return algebra.multiply(factors, shape, product.coefficient)
 
 
-def _unwrapped(index: Expression) -> Expression:
+def unwrapped(index: Expression) -> Expression:
     """An index before JAX counts negative ones from the end, as `x[p]` does again."""
-    if index.op == "select_n":
-        negative, plain, _ = index.args
-        if negative.op == "lt" and negative.args[0] is plain:
+    is_converted = index.op == "convert_element_type"
+    chosen = index.args[0] if is_converted else index
+    if chosen.op == "select_n":
+        mask, plain, _ = chosen.args
+        if mask.op == "not" and mask.args[0].op == "ge" and mask.args[0].args[0] is plain:
             return plain
     return index

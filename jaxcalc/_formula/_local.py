@@ -125,7 +125,9 @@ class Derivation:
 
 
 def _only_moves(value: Expression) -> bool:
-    """Whether a product is one array, its axes moved or repeated."""
+    """Whether a value is one array, its axes moved, repeated or left out where of size 1."""
+    if value.op == "squeeze":
+        return True
     product = unpack(value)
     powers = [f.power for f in product.factors]
     return (
@@ -187,14 +189,23 @@ def _logsumexp(algebra: Algebra, value: Expression, part: Expression) -> Express
 
 
 def _inverse(algebra: Algebra, value: Expression, part: Expression) -> Expression:
-    """−X⁻¹ ⊗ X⁻ᵀ."""
-    factors = [Factor(value, (0, 2)), Factor(value, (3, 1))]
+    """−X⁻¹ ⊗ X⁻ᵀ, for each matrix."""
+    rank = len(value.shape)
+    *batch, i, j = range(rank)
+    k, m = i + rank, j + rank
+    deltas = [Factor(eye(value.shape[axis]), (axis, rank + axis)) for axis in batch]
+    factors = [Factor(value, (*batch, i, k)), Factor(value, (*batch, m, j)), *deltas]
     return algebra.multiply(factors, value.shape * 2, -ONE)
 
 
 def _determinant(algebra: Algebra, value: Expression, part: Expression) -> Expression:
+    """det X X⁻¹, its axes in the order of X, for each matrix."""
+    rank = len(value.shape)
+    batch, (i, j) = tuple(range(rank)), (2 * rank, 2 * rank + 1)
     inverse = call("inv", (part,), part.shape)
-    return algebra.multiply([Factor(value, ()), Factor(inverse, (1, 0))], part.shape)
+    deltas = [Factor(eye(size), (axis, rank + axis)) for axis, size in enumerate(value.shape)]
+    factors = [Factor(value, batch), Factor(inverse, (*batch, j, i)), *deltas]
+    return algebra.multiply(factors, value.shape + part.shape)
 
 
 def _selection(algebra: Algebra, value: Expression, part: Expression) -> Expression:

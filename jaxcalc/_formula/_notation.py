@@ -82,7 +82,13 @@ class Notation:
     def _whole(self, value: Expression) -> Expression:
         """The node with its axes of size 1, which the notation leaves out."""
         node = self.of(value)
-        return node if 1 not in value.shape else nodes.apply("squeeze", [node], value.shape, ())
+        if node.shape == value.shape or 1 not in value.shape:
+            return node
+        if node.op == "apply" and node["function"] == "squeeze":
+            (node,) = node.args
+        return (
+            node if node.shape == value.shape else nodes.apply("squeeze", [node], value.shape, ())
+        )
 
     def _product(self, product: Product) -> Expression:
         rank = len(product.shape)

@@ -78,6 +78,18 @@ def _triangle(writer: Writer, node: Expression) -> Written:
     return writer.style.call(writer.style.word("tril"), ", ".join(args)), ATOM
 
 
+def _along(writer: Writer, node: Expression) -> Written:
+    """A function along axes; which they are is written unless they are the last, or all."""
+    function, rank = node["function"], len(node.args[0].shape)
+    axes = sorted(axis % rank for axis in parameter(node, "axes"))
+    usual = [[rank - 1]] if "softmax" in function else [[rank - 1], [*range(rank)]]
+    args = [writer.listed(node.args)]
+    if axes not in usual:
+        args.append(f"axis={axes[0] if len(axes) == 1 else tuple(axes)}")
+    word = writer.style.word(writer.style.functions.get(function, function))
+    return writer.style.call(word, ", ".join(args)), ATOM
+
+
 def _text(writer: Writer, node: Expression) -> Written:
     return writer.style.word(parameter(node, "text")), ATOM
 
@@ -98,13 +110,17 @@ SIGNS: dict[str, Callable[[Writer, Expression], Written]] = {
     "indicator": _indicator,
     "inv": _inverse,
     "kron": _kronecker,
+    "log_softmax": _along,
     "logistic": _logistic,
+    "logsumexp": _along,
     "opaque": _opaque,
     "pick": _picked,
     "pow": _power,
+    **{f"reduce_{name}": _along for name in ("and", "max", "min", "or", "prod")},
     "select": _rows_of_identity,
     "select_n": _choice,
     "selection": _text,
+    "softmax": _along,
     "squeeze": _inner,
     "take": _taken,
     "tri": _triangle,

@@ -2,6 +2,7 @@
 
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, Shape, call
+from jaxcalc._formula._numbers import ONE
 from jaxcalc._formula._product import Factor, labels_of, relabel, unpack
 from jaxcalc._formula._rules import Args, atom
 from jaxcalc._formula._sums import terms
@@ -90,7 +91,11 @@ def solve(algebra: Algebra, node: Expression, args: Args) -> Expression:
 
 
 def inv(algebra: Algebra, node: Expression, args: Args) -> Expression:
-    """A⁻¹, for one matrix."""
-    if len(node.shape) != 2:
+    """A⁻¹, for one matrix; 1/A where the matrices are numbers."""
+    whole = tuple(range(len(node.shape)))
+    if node.shape[-1] == 1:
+        return algebra.multiply([Factor(args[0], whole, -ONE)], node.shape)
+    small, kept = algebra.squeezed(args[0])
+    if len(kept) != 2:
         return atom(algebra, node, args)
-    return algebra.multiply([Factor(inverted(algebra, args[0]), (0, 1))], node.shape)
+    return algebra.multiply([Factor(inverted(algebra, small), kept)], node.shape)

@@ -23,6 +23,13 @@ def eye(n: int) -> Expression:
     return Expression("eye", (), (), (n, n))
 
 
+def is_one(value: Expression) -> bool:
+    """Whether an atom is made of rows of the 1×1 identity."""
+    if value.op == "at" and value.args[0].op == "eye":
+        return value.shape == (1,)
+    return value.op in ("eye", "select") and value.shape[1] == 1
+
+
 def terms(value: Expression) -> tuple[Expression, ...]:
     """The summands of a canonical expression."""
     return value.args if value.op == "sum" else (value,)

@@ -16,6 +16,7 @@ from jaxcalc._formula._expression import Expression, Shape, call, walk
 from jaxcalc._formula._indexing import link, picked
 from jaxcalc._formula._patterns import normalised_exponentials, sums_of_probabilities
 from jaxcalc._formula._product import Factor, Labels, labels_of, relabel, unpack
+from jaxcalc._formula._scattering import left_over, put_back
 from jaxcalc._formula._solving import inverse
 from jaxcalc._formula._sums import eye, terms, zero
 
@@ -107,6 +108,12 @@ class Tensors:
         if map_.function == "gather":
             how = dict(map_.params)
             found = picked(self.algebra, tensor, operands[0], how, map_.domain)
+            if found is not None:
+                return found
+        if map_.function in ("scatter", "scatter-add"):
+            how = dict(map_.params)
+            linear = left_over if how["position"] == 0 else put_back
+            found = linear(self.algebra, tensor, operands[0], map_.function, how, map_.codomain)
             if found is not None:
                 return found
         params = {"text": map_.text, "function": map_.function, "params": map_.params}

@@ -1,0 +1,45 @@
+"""How fast: jaxcalc at both accuracies against `jax.nn` and PyTorch, on JAX's device.
+
+What is measured
+    `value`; `vjp`, the backward pass alone, from what the forward pass kept; `value+vjp`, both in
+    one program; `jvp`, value and tangent in one program; `hvp`, the Hessian of ⟨g, f(x)⟩ times a
+    vector, forward over reverse in one program; `jacobian`, dense, of every row. All under
+    `jax.jit`, on random data, for five functions (`cell`), on the cells that `grid` chooses.
+
+How
+    1. Everyone computes the cell, and every result is compared with the plain formula in float64
+       (`data`, `benchmarks.plain`). If one on JAX is wrong the cell fails; if a peer is, it is left
+       out with a note.
+    2. Everyone is warmed up, and a sample is made of as many calls as fill a few milliseconds.
+    3. In every round everyone gives one sample, in an order shuffled anew (`benchmarks.timing`).
+       PyTorch runs in its own process and rests while JAX is measured, and the other way round:
+       in one process their threads spoil each other's times (`benchmarks.torch_side`).
+    4. A ratio is the median over the rounds of time over the baseline's time in the same round,
+       so that drift cancels, with a 95 % interval from a bootstrap over blocks of rounds
+       (`benchmarks.statistics`). The baseline, `jax.nn`, takes part twice; the ratio of the two
+       is the noise, and a verdict needs an interval clear of 1 and of the noise.
+    5. A cell where jaxcalc "fast" seems slower than 1.1 is measured once more, without PyTorch,
+       and both are kept.
+    6. GB/s follow from the least traffic that the computation needs (`benchmarks.traffic`), and
+       stand beside a pass over as many bytes timed in the same run: `-x`, which reads and writes
+       every element once.
+    7. The error of each result is the relative error that 999 of 1000 entries stay below, in unit
+       roundoffs, on the very data that was timed. The subject `accuracy` looks for the worst.
+    8. Small inputs: the time of eager calls, and of compilation (`overhead`).
+
+Results are written to whatever pages the allocator gives: for large arrays often fresh ones, whose
+faults cost as much as the computation. Settings in the environment that change this (`MALLOC_…`,
+`GLIBC_TUNABLES`), or the threads, are recorded with the machine, as are all versions and the load.
+
+What it cannot show: other machines, other shapes, programs in which XLA fuses these functions
+with their surroundings.
+
+    cell, grid, data        what is measured, on which arrays
+    jax_side, running       the contestants; one cell from start to rows
+    overhead                small inputs
+    summary, aims           geometric means; what is aimed at, and whether it was met
+    tables, pictures, page  the terminal, the figures, the results page
+"""
+
+from benchmarks.speed.subject import run as run
+from benchmarks.speed.tables import show as show

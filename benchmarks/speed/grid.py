@@ -1,0 +1,133 @@
+"""Which cells a run measures.
+
+The product of everything is thousands of cells. The default spreads the shapes over it, so that
+every function with every quantity occurs in every family of dtypes and every shape occurs; then
+come the cells that an aim names. It looks the same on every machine: nothing is drawn.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import jax
+
+from benchmarks.speed.cell import FUNCTIONS, NARROW, QUANTITIES, WIDE, Cell, Shape
+
+Place = tuple[Shape, int]  # a shape and its class axis
+
+
+class Grid(NamedTuple):
+    """The cells of a run."""
+
+    cells: tuple[Cell, ...]
+    working_set: int = 0  # bytes, so that a cache cannot hold the arguments
+
+
+class Machine(NamedTuple):
+    """What is spread over a kind of machine.
+
+    Each family of dtypes is gone through once for every function and quantity; a dtype that is
+    named twice is taken twice as often.
+    """
+
+    families: tuple[tuple[str, ...], ...]
+    places: tuple[Place, ...]
+    narrow_places: tuple[Place, ...]  # too large but for 16-bit dtypes
+    jacobian_places: tuple[Place, ...]
+    named: tuple[Cell, ...]  # what the aims name
+    working_set: int = 0
+
+
+def _last(*shapes: Shape) -> tuple[Place, ...]:
+    return tuple((shape, -1) for shape in shapes)
+
+
+def _long_rows(*shapes: Shape) -> tuple[Cell, ...]:
+    """bfloat16 backward passes of long rows."""
+    functions, quantities = ("softmax", "log_softmax", "logsumexp"), ("vjp", "value+vjp")
+    named = product(functions, quantities, shapes)
+    return tuple(Cell(f, q, "bfloat16", shape) for f, q, shape in named)
+
+
+CPU = Machine(
+    families=(("float32", "float32", "float32", "float64"), NARROW),
+    places=(
+        *_last((1_000_000, 10), (4096, 1024), (64, 50257), (16, 128256), (16, 151936)),
+        *_last((8, 262144), (1, 131072), (8, 131072), (64, 131072)),
+        ((1024, 4096), 0),
+        ((32, 1000, 128), 1),
+    ),
+    narrow_places=_last((32768, 1000)),
+    jacobian_places=_last((131072, 10), (16, 1024), (1, 4096)),
+    named=_long_rows((64, 50257)),
+)
+GPU = Machine(
+    families=(("float32",), ("bfloat16",), ("float16",)),
+    places=(
+        *_last((8_000_000, 10), (65536, 1000), (65536, 1024), (16384, 4096), (4096, 16384)),
+        *_last((1024, 50257), (512, 128256), (512, 151936), (256, 262144)),
+        *_last((1, 131072), (8, 131072), (64, 131072)),
+        ((4096, 16384), 0),
+        ((64, 1000, 1024), 1),
+    ),
+    narrow_places=_last((131072, 1000)),
+    jacobian_places=_last((1_000_000, 10), (256, 1024), (16, 4096)),
+    named=_long_rows((1024, 50257), (512, 131072)),
+    working_set=2**28,
+)
+QUICK = Grid(
+    (
+        *(Cell("softmax", quantity, "float32", (512, 256)) for quantity in QUANTITIES[:-1]),
+        Cell("log_softmax", "vjp", "bfloat16", (512, 256)),
+        Cell("logsumexp", "value+vjp", "float16", (256, 512), 0),
+        Cell("log_sigmoid", "hvp", "float32", (512, 256)),
+        Cell("sigmoid", "value", "float64", (512, 256)),
+        Cell("softmax", "jacobian", "float32", (256, 16)),
+    )
+)
+
+
+def grid(level: str) -> Grid:
+    """The grid of a "quick", "default" or "full" run on the device that JAX uses."""
+    machine = CPU if jax.default_backend() == "cpu" else GPU
+    return QUICK if level == "quick" else full(machine) if level == "full" else spread(machine)
+
+
+def full(machine: Machine) -> Grid:
+    """The product of everything."""
+    dtypes = dict.fromkeys(dtype for family in machine.families for dtype in family)
+    each = product(dtypes, FUNCTIONS, QUANTITIES)
+    cells = (
+        Cell(f, q, dtype, *place) for dtype, f, q in each for place in _places(machine, q, dtype)
+    )
+    return Grid(_in_order({*cells, *machine.named}), machine.working_set)
+
+
+def spread(machine: Machine) -> Grid:
+    """Every function and quantity in every family of dtypes, the shapes spread over them."""
+    chosen = (
+        cell for f, family in enumerate(machine.families) for cell in _spread(machine, f, family)
+    )
+    return Grid(_in_order({*chosen, *machine.named}), machine.working_set)
+
+
+def _spread(machine: Machine, start: int, family: Sequence[str]) -> Iterator[Cell]:
+    """Dtypes and places in turn, shifted by one after each round of the quantities."""
+    for i, function in enumerate(FUNCTIONS):
+        for j, quantity in enumerate(QUANTITIES):
+            dtype = family[(i + j) % len(family)]
+            places = _places(machine, quantity, dtype)
+            is_square = quantity == "jacobian"
+            turn = i if is_square else (len(QUANTITIES) - 1) * i + j
+            yield Cell(function, quantity, dtype, *places[(turn + start) % len(places)])
+
+
+def _places(machine: Machine, quantity: str, dtype: str) -> tuple[Place, ...]:
+    if quantity == "jacobian":
+        return machine.jacobian_places
+    return machine.places if dtype in WIDE else machine.places + machine.narrow_places
+
+
+def _in_order(cells: set[Cell]) -> tuple[Cell, ...]:
+    """Those that share their arrays together."""
+    return tuple(sorted(cells, key=lambda cell: (cell.dtype, cell.shape, cell.axis, cell)))

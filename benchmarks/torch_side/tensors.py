@@ -1,0 +1,54 @@
+"""PyTorch's functions by the names of the table, and tensors of the same bits as arrays."""
+
+import importlib
+import importlib.util
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+TensorFunction = Callable[[Any], Any]
+
+
+def load_torch() -> Any | None:
+    """The module, or None where it is not installed; ready for forward mode.
+
+    At the first use of forward mode PyTorch compiles some rules with its own `torch.jit.script`,
+    which warns that it is deprecated. Whoever only calls PyTorch can do nothing about that.
+    """
+    if importlib.util.find_spec("torch") is None:
+        return None
+    torch = importlib.import_module("torch")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".torch.jit.script. is", DeprecationWarning)
+        zero = torch.zeros(())
+        torch.func.jvp(torch.sin, (zero,), (zero,))
+    return torch
+
+
+def functions(torch: Any, axis: int = -1) -> dict[str, TensorFunction]:
+    """Functions by name, those of rows along that axis."""
+    F = torch.nn.functional
+    return {
+        "sigmoid": torch.sigmoid,
+        "log_sigmoid": F.logsigmoid,
+        "softplus": F.softplus,
+        "softmax": lambda x: torch.softmax(x, axis),
+        "log_softmax": lambda x: torch.log_softmax(x, axis),
+        "logsumexp": lambda x: torch.logsumexp(x, axis),
+    }
+
+
+def tensor(torch: Any, x: Array) -> Any:
+    """A tensor of the same bits: PyTorch does not know NumPy's bfloat16."""
+    bits = torch.from_numpy(np.array(x).view(f"i{x.itemsize}"))
+    return bits.view(getattr(torch, x.dtype.name))
+
+
+def array(torch: Any, y: Any, dtype: np.dtype[Any]) -> Array:
+    """An array of the same bits."""
+    bits = y.detach().cpu().contiguous().view(getattr(torch, f"int{8 * dtype.itemsize}"))
+    return np.asarray(bits.numpy()).view(dtype)
