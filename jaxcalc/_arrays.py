@@ -15,11 +15,14 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxcalc._compat import is_concrete
+
 Accuracy = Literal["high", "fast"]
 Implementation = Literal["xla", "pallas"]
 Axis = int | Sequence[int] | None
 StaticAxis = int | tuple[int, ...] | None
 
+_ACCURACIES = get_args(Accuracy)
 _ARRAYS_AND_SCALARS = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -35,7 +38,7 @@ def jit_checked(*static: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
         @functools.wraps(f)
         def call(*arrays: _P.args, **options: _P.kwargs) -> _R:
             for name, x in zip(names, arrays, strict=False):
-                if x is not None:
+                if type(x) not in _kinds_seen:
                     _check_kind(name, x)
             _check_accuracy(options["accuracy"])
             return jitted(*arrays, **options)
@@ -45,7 +48,14 @@ def jit_checked(*static: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     return decorate
 
 
+# Types all of whose values are arrays: the look-up is a tenth of the check.
+_kinds_seen: set[type] = {type(None)}
+
+
 def _check_kind(name: str, x: object) -> None:
+    if isinstance(x, jax.Array) and is_concrete(x):
+        _kinds_seen.add(type(x))
+        return
     if not isinstance(x, _ARRAYS_AND_SCALARS) and not hasattr(x, "__jax_array__"):
         raise TypeError(
             f"`{name}` must be an array or a scalar, but got {type(x).__name__}; "
@@ -56,7 +66,7 @@ def _check_kind(name: str, x: object) -> None:
 
 
 def _check_accuracy(accuracy: object) -> None:
-    if accuracy not in get_args(Accuracy):
+    if accuracy not in _ACCURACIES:
         raise ValueError(f"`accuracy` must be 'high' or 'fast', but got {accuracy!r}.")
 
 
