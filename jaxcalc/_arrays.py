@@ -15,47 +15,53 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcalc._compat import is_concrete
-
 Accuracy = Literal["high", "fast"]
 Implementation = Literal["xla", "pallas"]
 Axis = int | Sequence[int] | None
 StaticAxis = int | tuple[int, ...] | None
 
-_ACCURACIES = get_args(Accuracy)
 _ARRAYS_AND_SCALARS = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
 def jit_checked(*static: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """`jax.jit` with static options, after a check of what JAX would refuse in its own words."""
+    """`jax.jit` with static options, and a check of what JAX would refuse in its own words.
+
+    The checks run while tracing, and again where JAX refuses: a call that is fine costs nothing.
+    """
 
     def decorate(f: Callable[_P, _R]) -> Callable[_P, _R]:
-        jitted = jax.jit(f, static_argnames=static)
         names = tuple(inspect.signature(f).parameters)
+
+        def check(arrays: tuple[object, ...], options: dict[str, object]) -> None:
+            for name, x in zip(names, arrays, strict=False):
+                if x is not None:
+                    _check_kind(name, x)
+            _check_accuracy(options["accuracy"])
+
+        @functools.wraps(f)
+        def checked(*arrays: _P.args, **options: _P.kwargs) -> _R:
+            check(arrays, options)
+            return f(*arrays, **options)
+
+        jitted = jax.jit(checked, static_argnames=static)
 
         @functools.wraps(f)
         def call(*arrays: _P.args, **options: _P.kwargs) -> _R:
-            for name, x in zip(names, arrays, strict=False):
-                if type(x) not in _kinds_seen:
-                    _check_kind(name, x)
-            _check_accuracy(options["accuracy"])
-            return jitted(*arrays, **options)
+            try:
+                return jitted(*arrays, **options)
+            except (TypeError, ValueError) as error:
+                refused = error
+            check(arrays, options)
+            raise refused
 
         return call
 
     return decorate
 
 
-# Types all of whose values are arrays: the look-up is a tenth of the check.
-_kinds_seen: set[type] = {type(None)}
-
-
 def _check_kind(name: str, x: object) -> None:
-    if isinstance(x, jax.Array) and is_concrete(x):
-        _kinds_seen.add(type(x))
-        return
     if not isinstance(x, _ARRAYS_AND_SCALARS) and not hasattr(x, "__jax_array__"):
         raise TypeError(
             f"`{name}` must be an array or a scalar, but got {type(x).__name__}; "
@@ -66,7 +72,7 @@ def _check_kind(name: str, x: object) -> None:
 
 
 def _check_accuracy(accuracy: object) -> None:
-    if accuracy not in _ACCURACIES:
+    if accuracy not in get_args(Accuracy):
         raise ValueError(f"`accuracy` must be 'high' or 'fast', but got {accuracy!r}.")
 
 
@@ -129,7 +135,7 @@ def broadcast_shape(name: str, other: Array, x: Array, x_name: str = "x") -> tup
 
 def hashable_axis(axis: Axis) -> StaticAxis:
     """`axis` in a form that can be static under `jit`."""
-    if axis is None or _is_index(axis):
+    if type(axis) is int or axis is None or _is_index(axis):
         return axis
     if not isinstance(axis, tuple | list) or not all(map(_is_index, axis)):
         raise TypeError(f"`axis` must be an int, a tuple of ints or None, but got {axis!r}.")
