@@ -57,17 +57,33 @@ def total(x: Array, rows: Rows) -> Array:
 def shifted(x: Array, rows: Rows) -> tuple[Array, Array]:
     """x − m and m = max x, at least in float32."""
     m = _row_max(x, rows)
-    return (wide(x) - m if _plain(x, rows) else _exact_difference(x, m)[0]), m
+    return (wide(x) - m if _plain(x, rows) else 4 * (_quarter(x) - m / 4)), m
 
 
 def exponentials(x: Array, rows: Rows) -> Array:
-    """exp(x − m), m = max x, at least in float32."""
+    """exp(x − c), c ≤ max x, at least in float32: each is at most e⁴.
+
+    Where x − c may not be rounded, c is a multiple of 4, a grid so coarse that d + c, d = x − c
+    rounded, is a number of the dtype: what was lost is x − (d + c) (Dekker's FastTwoSum, without
+    its condition). A quarter of each cannot overflow.
+    """
     m = _row_max(x, rows)
     if _plain(x, rows):
         return jnp.exp(wide(x) - m)
-    d, err = _exact_difference(x, m)
-    # not e + e·err: where e·err is subnormal it is flushed to zero
-    return jnp.exp(d) * (1 + err)
+    x, c = _quarter(x), jnp.floor(m / 4)
+    d = x - c
+    lost = x - (d + c)
+    # not e + e·lost: where e·lost is subnormal it is flushed to zero
+    return jnp.exp(4 * d) * (1 + 4 * lost)
+
+
+def _quarter(x: Array) -> Array:
+    """x/4, clamped: that moves only −inf, whose difference from itself is then finite.
+
+    The clamp also stands between a caller's product and a subtraction, which XLA would otherwise
+    contract to one rounding.
+    """
+    return jnp.maximum(x / 4, -0.75 * float(jnp.finfo(x.dtype).max))
 
 
 def log_total(d: Array, rows: Rows) -> Array:
@@ -88,21 +104,6 @@ def _finite(m: Array) -> Array:
 def _plain(x: Array, rows: Rows) -> bool:
     """Whether x − m may be rounded: float32 leaves a 16-bit result 13 bits to spare."""
     return rows.accuracy == "fast" or is_narrow(x)
-
-
-def _exact_difference(x: Array, m: Array) -> tuple[Array, Array]:
-    """d + err = x − m without error for finite x ≤ m (Knuth's TwoSum); d = −inf for x = −inf.
-
-    A quarter of each operand cannot overflow in any step, and the clamp, which moves only −inf,
-    keeps err finite. The clamp also stands between a caller's product and the subtraction, which
-    XLA would otherwise contract to one rounding.
-    """
-    quarter = jnp.maximum(x / 4, -0.75 * float(jnp.finfo(x.dtype).max))
-    shift = m / 4
-    d = quarter - shift
-    back = d - quarter
-    err = (quarter - (d - back)) - (shift + back)
-    return 4 * d, 4 * err
 
 
 def probabilities(r: Array, rows: Rows) -> Array:

@@ -68,7 +68,8 @@ def _mean(s: Array, t: Array) -> Array:
 def _centered_transposed(s: Array, g: Array) -> Array:
     """g − s 1ᵀ g; for a class with most of the probability, minus the sum of the others."""
     h = g - s * jnp.sum(g, axis=0, keepdims=True)
-    return jnp.where(s > 0.5, h - jnp.sum(h, axis=0, keepdims=True), h)
+    others = jnp.where(s > 0.5, 0, h)
+    return jnp.where(s > 0.5, -jnp.sum(others, axis=0, keepdims=True), h)
 
 
 def _softmax_columns(s: Array, t: Array) -> Array:

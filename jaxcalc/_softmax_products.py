@@ -57,8 +57,11 @@ def center_transposed(s: Array, g: Array, rows: Rows) -> Array:
     """Cᵀ g = g − s Σg."""
     g = working(g, rows.accuracy)
     h = g - s * total(g, rows)
-    # round(s) is 1 where a class has more than half of the probability, else 0
-    return h - jnp.round(s) * total(h, rows) if rows.accuracy == "high" else h
+    if rows.accuracy == "fast":
+        return h
+    major = jnp.round(s)  # 1 where a class has more than half of the probability, else 0
+    h *= 1 - major
+    return h - major * total(h, rows)
 
 
 def _huge(x: Array) -> float:

@@ -59,6 +59,12 @@ def _scaled(x: Array, m: Array) -> tuple[Array, Array]:
     return 4 * d, 4 * err
 
 
+def _from_a_grid(x: Array) -> Array:
+    quarter, c = jnp.maximum(x / 4, -0.75 * float(jnp.finfo(x.dtype).max)), jnp.floor(_max(x) / 4)
+    d = quarter - c
+    return _over_sum(jnp.exp(4 * d) * (1 + 4 * (quarter - (d + c))))
+
+
 def _selected(x: Array, m: Array) -> tuple[Array, Array]:
     d, err = _two_sum(x, m)
     return d, jnp.where(jnp.isfinite(x), err, 0)
@@ -79,7 +85,8 @@ FORMS = (
     Form("plain, the sum at full size", _unfused_quotient, "one pass also for few rows; no gain"),
     Form("TwoSum", _carried(_two_sum), "NaN for −inf"),
     Form("TwoSum, x clamped", _carried(_clamped), "overflows for the largest x"),
-    Form("TwoSum, x clamped, in quarters", _carried(_scaled), 'every finite x ("high")'),
+    Form("TwoSum, x clamped, in quarters", _carried(_scaled), "every finite x"),
+    Form("FastTwoSum from a grid", _from_a_grid, 'the same, three operations fewer ("high")'),
     Form("TwoSum, selected", _carried(_selected), "selects break XLA:CPU's fusion"),
     Form("split at a grid", _split, "XLA folds x + c − c to x, and does not fuse a clamp on CPUs"),
 )
