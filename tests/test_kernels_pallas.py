@@ -194,6 +194,24 @@ def test_a_first_chunk_may_stay_in_registers():
     np.testing.assert_allclose(kernel(x, t), s * (exact - total(s * exact)), 1e-4, 1e-9)
 
 
+@pytest.mark.parametrize("shape", [(2, 16, 256), (1, 1_000, 200), (3, 1_792, 1_024)])
+@pytest.mark.parametrize("dtype", ROUNDOFF)
+def test_columns(shape, dtype):
+    if shape != (2, 16, 256) and not on_gpu():
+        pytest.skip(NO_GPU)
+    rng = np.random.default_rng(7)
+    (x, exact), (t, exact_t) = (rounded(3 * rng.normal(size=shape), dtype) for _ in range(2))
+    e = np.exp(exact)
+    s = e / e.sum(1, keepdims=True)
+    form = Rows((-2,), "high")
+    np.testing.assert_allclose(computed(maps.softmax, [x], form), s, 20 * ROUNDOFF[dtype], 6e-8)
+    mean = (s * exact_t).sum(1, keepdims=True)
+    got = computed(maps.softmax_product, [x, t], form)
+    np.testing.assert_allclose(got, s * (exact_t - mean), 1e-4 + 2 * ROUNDOFF[dtype], 1e-6)
+    log_s = computed(maps.log_softmax, [x], form)
+    np.testing.assert_allclose(log_s, np.log(s), 2 * ROUNDOFF[dtype], 3e-6)
+
+
 def test_no_rows_give_no_rows():
     x = jnp.zeros((0, 128))
     assert computed(maps.softmax, [x], Rows((-1,), "high")).shape == (0, 128)
@@ -264,6 +282,16 @@ def test_transformed_kernels_compute_what_xla_does(getkey, name, transformation,
     )
     for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(true), strict=True):
         np.testing.assert_allclose(one, other, 1e-4, 1e-5 * float(jnp.max(jnp.abs(other))))
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_kernels_are_lowered_for_other_axes(name, axis):
+    f = partial(getattr(jc, name), axis=axis, implementation="pallas")
+    x = jax.ShapeDtypeStruct((1_000, 24, 64), jnp.bfloat16)
+    assert kernels(lambda x: jax.jvp(f, (x,), (x,)), x) == 2
+    batch = jax.ShapeDtypeStruct((*x.shape, 3), jnp.float32)
+    assert kernels(jax.vmap(hvp(f), in_axes=3), batch) >= 3
 
 
 @pytest.mark.usefixtures("x64")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 
 import jaxcalc as jc
-from jaxcalc._kernels import layout
+from jaxcalc._kernels import column_layout, layout
 
 Shape = tuple[int, ...]
 KERNELS = "pallas"
@@ -25,7 +25,7 @@ PLACES: tuple[tuple[Shape, int], ...] = (
     ((1_024, 151_936), -1),
     ((512, 262_144), -1),
     ((64, 1_024, 256), 1),
-    ((4_096, 4_096), 0),
+    ((1_792, 16_384), 0),
 )
 BRIEF: tuple[tuple[Shape, int], ...] = (((16_384, 5_000), -1), ((1_024, 131_072), -1))
 DTYPES = ("float32", "bfloat16", "float16")
@@ -134,7 +134,9 @@ def _beside(function: str, quantity: str, dtype: str, shape: Shape, axis: int) -
 
 
 def _taken(cell: Cell) -> bool:
-    """Whether the kernels take rows of that cell, and hold as many side by side."""
-    arrays = 1 if cell.quantity == "value" else 2
+    """Whether the kernels take rows of that cell."""
     itemsize = jax.numpy.dtype(cell.dtype).itemsize
-    return cell.axis == -1 and layout(cell.length, itemsize, arrays) is not None
+    if cell.axis == -1:
+        return layout(cell.length, itemsize, arrays=2) is not None
+    trailing = math.prod(cell.shape[cell.axis + 1 :])
+    return column_layout(cell.length, trailing, itemsize, arrays=2) is not None

@@ -25,7 +25,7 @@ EACH_ONCE: dict[str, Limit] = {
 }
 BY_XLA = EACH_ONCE | {"hvp": Limit(2, 6)}  # rows that fit in a block
 # where a row fills its power of two badly, XLA stores what the accurate float32 value carries along
-STORED = {"value": Limit(3, 6), "value+vjp": Limit(4, 9), "hvp": Limit(4, 10)}
+STORED = {"value": Limit(4, 6), "value+vjp": Limit(5, 9), "hvp": Limit(5, 10)}
 
 
 def limit(cell: Cell) -> Limit | None:

@@ -8,6 +8,7 @@ each other.
 |------------|-------------------------------------------------------|
 | `_layout`  | how a row is split, and which rows can be             |
 | `_cluster` | the kernel around a map of rows; needs Pallas         |
+| `_columns` | the same for axes before the last                     |
 | `_maps`    | the maps, from sums and maxima over a row             |
 | `_forms`   | the kernels as forms of primitives, and what is refused |
 
@@ -18,6 +19,7 @@ from jaxcalc._kernels import _maps as maps
 from jaxcalc._kernels._forms import kernel_form as kernel_form
 from jaxcalc._kernels._forms import refused_form as refused_form
 from jaxcalc._kernels._layout import check_rows as check_rows
+from jaxcalc._kernels._layout import column_layout as column_layout
 from jaxcalc._kernels._layout import layout as layout
 
-__all__ = ["check_rows", "kernel_form", "layout", "maps", "refused_form"]
+__all__ = ["check_rows", "column_layout", "kernel_form", "layout", "maps", "refused_form"]

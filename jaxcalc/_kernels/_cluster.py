@@ -10,17 +10,16 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
 from jaxcalc._compat import emit_assembly, shaped_like
-from jaxcalc._kernels._layout import Layout
+from jaxcalc._kernels._layout import WARPGROUP, Layout
 from jaxcalc._kernels._maps import Entries
 
-_PARAMS = plgpu.CompilerParams(
+PARAMS = plgpu.CompilerParams(
     # layouts are known: inferring them takes many times as long as compiling
     lowering_semantics=plgpu.LoweringSemantics.Lane,
     reduction_scratch_bytes=1024,  # the least: rows may need all of the shared memory
 )
 ROW, BLOCK = "row", "block"  # the axes of the grid and of a cluster
 MEETING = "barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;"
-WARPGROUP = 128  # threads
 Body = Callable[["Share"], Entries]
 
 
@@ -105,7 +104,7 @@ def map_rows(
         grid_names=(ROW,),
         cluster=(at.cluster,) if at.cluster > 1 else (),
         cluster_names=(BLOCK,) if at.cluster > 1 else (),
-        compiler_params=_PARAMS,
+        compiler_params=PARAMS,
         interpret=interpret,
     )
     tiled = [x.reshape(-1, at.tiles, at.lanes) for x in operands]
