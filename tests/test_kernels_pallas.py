@@ -22,7 +22,7 @@ from jaxcalc._rows import Rows
 
 # on jax 0.10 this needs absl-py
 pytest.importorskip("jax.experimental.pallas.mosaic_gpu", exc_type=ImportError)
-map_rows = importlib.import_module("jaxcalc._kernels._cluster").map_rows
+map_rows = importlib.import_module("jaxcalc._kernels._rows").map_rows
 params = importlib.import_module("jax._src.pallas.mosaic_gpu.interpret.params")
 
 INTERPRETED = 1024  # classes: a row that is one block's

@@ -35,8 +35,8 @@ what was kept, 5 N for both in turn, 4 N for a Hessian-vector product, 1 N for J
   is lowered to these kernels.
 
 On a machine with the card, `python -m pytest tests/test_kernels_pallas.py` runs all of it against
-float64 and against XLA. Elsewhere it interprets, in one block and in the three dtypes, all five maps
-along the last axis and three of them along another, and lowers the rest.
+float64 and against XLA. Elsewhere it interprets, in one block and in the three dtypes, all five
+maps along the last axis and three of them along another, and lowers the rest.
 
 {tables}"""
 

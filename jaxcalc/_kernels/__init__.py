@@ -7,8 +7,9 @@ each other.
 | file       | what                                                  |
 |------------|-------------------------------------------------------|
 | `_layout`  | how a row is split, and which rows can be             |
-| `_cluster` | the kernel around a map of rows; needs Pallas         |
+| `_rows`    | the kernel around a map of rows; needs Pallas         |
 | `_columns` | the same for axes before the last                     |
+| `_blocks`  | what both share                                       |
 | `_maps`    | the maps, from sums and maxima over a row             |
 | `_forms`   | the kernels as forms of primitives, and what is refused |
 

@@ -14,7 +14,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
 from jaxcalc._compat import shaped_like
-from jaxcalc._kernels._cluster import BLOCK, PARAMS, meet
+from jaxcalc._kernels._blocks import Exchange, Memory, block_index, grid, meet, memory, scratch
 from jaxcalc._kernels._layout import TOGETHER, ColumnLayout
 from jaxcalc._kernels._maps import Entries
 
@@ -28,12 +28,11 @@ class ColumnShare:
     Args:
         held: the share of each operand, in shared memory.
         at: how the columns are split.
-        exchange: memory with which blocks combine their values, if there are several.
+        exchange: combines the values of blocks, if there are several.
     """
 
-    def __init__(self, held: Sequence[Any], at: ColumnLayout, exchange: Any) -> None:
+    def __init__(self, held: Sequence[Any], at: ColumnLayout, exchange: Exchange) -> None:
         self._held, self._at, self._exchange = held, at, exchange
-        self._combined = 0
 
     def sum(self, f: Entries) -> Array:
         """Σ f over the entries of each column."""
@@ -50,33 +49,17 @@ class ColumnShare:
     def _reduce(self, f: Entries, combine: Any) -> Array:
         def some(group: Any) -> Array:
             lines = [f(*self.entries(group * TOGETHER + line)) for line in range(TOGETHER)]
-            return _tree(lines, combine)
+            return _in_pairs(lines, combine)
 
         def step(group: Array, so_far: Array) -> Array:
             return combine(so_far, some(group))
 
-        groups = self._at.share // TOGETHER
-        return self._over_cluster(lax.fori_loop(1, groups, step, some(0)), combine)
-
-    def _over_cluster(self, values: Array, combine: Any) -> Array:
-        """The combination of the blocks' values, in the same order in every block."""
-        if self._at.cluster == 1:
-            return values
-        # in turns: a place is written again when all have read it, as the next meeting shows
-        place = self._exchange.at[self._combined % 2]
-        self._combined += 1
-        place[...] = values
-        meet()
-        blocks = range(self._at.cluster)
-        return _tree([_of_block(place, block) for block in blocks], combine)
+        values = lax.fori_loop(1, self._at.share // TOGETHER, step, some(0))
+        return values if self._at.cluster == 1 else self._exchange(values, combine)
 
 
-def _of_block(place: Any, block: int) -> Array:
-    return plgpu.cluster_ref(place, {BLOCK: jnp.int32(block)})[...]
-
-
-def _tree(values: list[Array], combine: Any) -> Array:
-    """The combination in pairs, of a power of two of them."""
+def _in_pairs(values: list[Array], combine: Any) -> Array:
+    """The combination of a power of two of values."""
     while len(values) > 1:
         values = [combine(*pair) for pair in zip(values[::2], values[1::2], strict=True)]
     return values[0]
@@ -96,65 +79,50 @@ def map_columns(
         interpret: parameters to run it with on a CPU; only where the cluster is one block.
     """
     last = operands[-1]
+    share = (at.share, at.lanes)
     run = plgpu.kernel(
         partial(_block, body, at, fill, [x.shape[0] for x in operands]),
         out_type=shaped_like(last, last.shape),
-        scratch_types=_scratch(at, last.dtype, len(operands)),
-        grid=(last.shape[0] * at.tiles,),
-        grid_names=(TILE,),
-        cluster=(at.cluster,) if at.cluster > 1 else (),
-        cluster_names=(BLOCK,) if at.cluster > 1 else (),
-        compiler_params=PARAMS,
+        scratch_types=scratch(share, last.dtype, len(operands), at.boxes, at.cluster, at.lanes),
         interpret=interpret,
+        **grid(TILE, last.shape[0] * at.tiles, at.cluster),
     )
     out: Array = run(*operands)
     return out
-
-
-def _scratch(at: ColumnLayout, dtype: Any, operands: int) -> list[Any]:
-    held = [plgpu.SMEM((at.share, at.lanes), dtype)] * operands
-    arrived = plgpu.Barrier(num_barriers=at.boxes, num_arrivals=operands)
-    if at.cluster == 1:
-        return [*held, arrived]
-    return [*held, arrived, plgpu.SMEM((2, at.lanes), jnp.float32)]
 
 
 def _block(
     body: Body, at: ColumnLayout, fill: float | None, counts: Sequence[int], *refs: Any
 ) -> None:
     """What one block does: load its share, pass over it, write it."""
-    n = len(counts)
-    operands, out, held, (arrived, *exchange) = (
-        refs[:n],
-        refs[n],
-        refs[n + 1 : 2 * n + 1],
-        refs[2 * n + 1 :],
-    )
-    tile = lax.axis_index(TILE)
-    leading = lax.div(tile, jnp.int32(at.tiles))
-    block = lax.axis_index(BLOCK) if at.cluster > 1 else jnp.int32(0)
-    start = block * at.share
-    columns = pl.ds(lax.rem(tile, jnp.int32(at.tiles)) * at.lanes, at.lanes)
-    for x, count, buffer in zip(operands, counts, held, strict=True):
-        for box in range(at.boxes):
-            here, there = _box(at, box), pl.ds(start + box * at.height, at.height)
-            source = x.at[lax.rem(leading, jnp.int32(count)), there, columns]
-            plgpu.copy_gmem_to_smem(source, buffer.at[here], arrived.at[box])
-    lax.fori_loop(0, at.boxes, lambda box, _: plgpu.barrier_wait(arrived.at[box]), None)
+    of = memory(refs, len(counts))
+    tile, tiles = lax.axis_index(TILE), jnp.int32(at.tiles)
+    leading, start = lax.div(tile, tiles), block_index(at.cluster) * at.share
+    columns = pl.ds(lax.rem(tile, tiles) * at.lanes, at.lanes)
+    rows = [lax.rem(leading, jnp.int32(count)) for count in counts]
+    _load([x.at[row] for x, row in zip(of.operands, rows, strict=True)], of, at, start, columns)
     if at.is_ragged and fill is not None:
-        _blank(held[0], at, start, fill)
-    share = ColumnShare(held, at, exchange[0] if exchange else None)
-    _write(body(share), share, held[-1], at)
+        _blank(of.held[0], at, start, fill)
+    share = ColumnShare(of.held, at, Exchange(of.exchange, at.cluster))
+    _write(body(share), share, of.held[-1], at)
     for box in range(at.boxes):
-        there = pl.ds(start + box * at.height, at.height)
-        plgpu.copy_smem_to_gmem(held[-1].at[_box(at, box)], out.at[leading, there, columns])
+        here, there = _box(at, box, 0), _box(at, box, start)
+        plgpu.copy_smem_to_gmem(of.held[-1].at[here], of.out.at[leading, there, columns])
     plgpu.wait_smem_to_gmem(0)
     if at.cluster > 1:
         meet()  # no block may end while another reads its memory
 
 
-def _box(at: ColumnLayout, box: int) -> Any:
-    return pl.ds(box * at.height, at.height)
+def _box(at: ColumnLayout, box: int, start: Any) -> Any:
+    return pl.ds(start + box * at.height, at.height)
+
+
+def _load(sources: Sequence[Any], of: Memory, at: ColumnLayout, start: Array, columns: Any) -> None:
+    for box in range(at.boxes):
+        here, there = _box(at, box, 0), _box(at, box, start)
+        for source, held in zip(sources, of.held, strict=True):
+            plgpu.copy_gmem_to_smem(source.at[there, columns], held.at[here], of.arrived.at[box])
+    lax.fori_loop(0, at.boxes, lambda box, _: plgpu.barrier_wait(of.arrived.at[box]), None)
 
 
 def _blank(held: Any, at: ColumnLayout, start: Array, fill: float) -> None:

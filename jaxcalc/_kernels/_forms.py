@@ -83,7 +83,7 @@ def run(of: Map, operands: Sequence[Array], rows: Rows, interpret: Any = None) -
 
 
 def _of_rows(body: Any, operands: Sequence[Array], fill: float | None, interpret: Any) -> Array:
-    from jaxcalc._kernels._cluster import map_rows  # imports Pallas
+    from jaxcalc._kernels._rows import map_rows  # imports Pallas
 
     flat = [jnp.squeeze(x, -1) for x in operands]
     at = layout(flat[-1].shape[1], flat[-1].dtype.itemsize, len(operands))
