@@ -5,7 +5,7 @@ import importlib.util
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -47,7 +47,7 @@ def build_parser() -> Parser:
         nargs="?",
         const=str(RESULTS),
         metavar="FOLDER",
-        help="write the device's page, rows and pictures (speed; default benchmarks/results)",
+        help="write the page, rows and pictures of speed or forms (default benchmarks/results)",
     )
     return parser
 
@@ -109,8 +109,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     names = list(SUBJECTS) if options.subject == "all" else [options.subject]
-    if options.results is not None and not any(SUBJECTS[name].has_page for name in names):
-        parser.error(f"`--results` has no page for {options.subject}; speed has one")
+    if options.results is not None and not any(SUBJECTS[name].write_results for name in names):
+        having = [name for name, subject in SUBJECTS.items() if subject.write_results]
+        parser.error(
+            f"`--results` has no page for {options.subject}; {' and '.join(having)} have one"
+        )
     on = machine.describe()
     print(", ".join(f"{key} {value}" for key, value in on.items()), flush=True)
     start = time.monotonic()
@@ -119,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json is not None:
         write_json(options.json, on, results)
     if options.results is not None:
-        _write_page(options.results, results["speed"], on, arguments)
+        _write_pages(options.results, results, on, arguments)
     return 1 if any(result.failures for result in results.values()) else 0
 
 
@@ -141,11 +144,14 @@ def _measure(subject: Subject, options: argparse.Namespace) -> Result:
     return subject.run(options.quick, Progress())
 
 
-def _write_page(folder: Path, result: Result, on: dict[str, Any], arguments: Sequence[str]) -> None:
-    from benchmarks.speed.results import write_results  # matplotlib is optional
-
+def _write_pages(
+    folder: Path, results: Mapping[str, Result], on: Mapping[str, Any], arguments: Sequence[str]
+) -> None:
     command = shlex.join(["python", "-m", "benchmarks", *arguments])
-    print(f"\nwritten: {write_results(folder, result, on, command)}")
+    for name, result in results.items():
+        write = SUBJECTS[name].write_results
+        if write is not None:
+            print(f"\nwritten: {write(folder, result, on, command)}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ import importlib.metadata
 import os
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -62,3 +64,11 @@ def _cpu_name() -> str:
     """The same without marks and clock rates: Intel Xeon."""
     plain = re.sub(r"\((R|TM)\)|@.*|\b(CPU|Processor)\b", " ", _cpu())
     return " ".join(plain.split()) or platform.machine()
+
+
+def slug(machine: Mapping[str, Any]) -> str:
+    """A file name for the device and the version of jax: cpu-intel-xeon-2-cores-jax-0.10.2."""
+    on_cpu = machine["platform"] == "cpu"
+    cores = f" {machine['cores']} cores" if on_cpu else ""
+    text = f"{machine['platform']} {machine['device_name']}{cores} jax {machine['jax']}"
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")

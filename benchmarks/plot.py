@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.forms.picture import draw_forms
 from benchmarks.report import Row
 from benchmarks.speed import pictures as speed_pictures
 from benchmarks.structure.picture import draw_derive
@@ -66,14 +67,17 @@ def _question(row: Row) -> str:
     return f"{row['function']} {row['quantity']} ({row['unit']})"
 
 
-DRAWINGS: dict[str, dict[str, Callable[[list[Row]], Figure]]] = {
-    "accuracy": {"": draw_accuracy},
-    "speed": {f"-{kind}": drawing for kind, drawing in speed_pictures.DRAWINGS.items()},
-    "derive": {"": draw_derive},
+DRAWINGS: dict[str, Callable[[list[Row]], Figure]] = {
+    "accuracy": draw_accuracy,
+    **{f"speed-{kind}": drawing for kind, drawing in speed_pictures.DRAWINGS.items()},
+    "derive": draw_derive,
+    "forms": draw_forms,
 }
 
 
 def draw(subject: str, rows: list[Row], path: Path) -> None:
     """Write the pictures of that subject, in the format that the path ends in."""
-    for kind, drawing in DRAWINGS[subject].items():
-        drawing(rows).savefig(path.with_stem(f"{path.stem}{kind}"), dpi=120)
+    for name, drawing in DRAWINGS.items():
+        if name.partition("-")[0] == subject:
+            kind = name.removeprefix(subject)
+            drawing(rows).savefig(path.with_stem(f"{path.stem}{kind}"), dpi=120)

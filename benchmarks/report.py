@@ -48,6 +48,15 @@ def table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     return "\n".join(_line(cells, widths) for cells in ruled)
 
 
+def markdown_table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
+    """The table, with bars in the text escaped."""
+    heading = [column.heading for column in columns]
+    lines = [heading, ["---"] * len(columns), *([c.text(row) for c in columns] for row in rows)]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
+
+
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
 

@@ -119,12 +119,7 @@ def _schedule(names: list[str], rounds: int, seed: int = 0) -> Iterator[str]:
 
 
 def _calibrate(contestant: Timed, seconds: float) -> tuple[int, float]:
-    """How many calls fill a sample, and seconds of one, judged by the second of two trials.
-
-    Where a sample is one call, however long, one trial warms it up.
-    """
-    if seconds == 0:
-        return 1, contestant.sample(1)
+    """How many calls fill a sample, and seconds of one, judged by the second of two trials."""
     contestant.sample(2)
     each = contestant.sample(2)
     return max(1, round(seconds / each)), each

@@ -26,19 +26,35 @@ _R = TypeVar("_R")
 
 
 def jit_checked(*static: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """`jax.jit` with static options, after a check of what JAX would refuse in its own words."""
+    """`jax.jit` with static options, and a check of what JAX would refuse in its own words.
+
+    The checks run while tracing, and again where JAX refuses: a call that is fine costs nothing.
+    """
 
     def decorate(f: Callable[_P, _R]) -> Callable[_P, _R]:
-        jitted = jax.jit(f, static_argnames=static)
         names = tuple(inspect.signature(f).parameters)
 
-        @functools.wraps(f)
-        def call(*arrays: _P.args, **options: _P.kwargs) -> _R:
+        def check(arrays: tuple[object, ...], options: dict[str, object]) -> None:
             for name, x in zip(names, arrays, strict=False):
                 if x is not None:
                     _check_kind(name, x)
             _check_accuracy(options["accuracy"])
-            return jitted(*arrays, **options)
+
+        @functools.wraps(f)
+        def checked(*arrays: _P.args, **options: _P.kwargs) -> _R:
+            check(arrays, options)
+            return f(*arrays, **options)
+
+        jitted = jax.jit(checked, static_argnames=static)
+
+        @functools.wraps(f)
+        def call(*arrays: _P.args, **options: _P.kwargs) -> _R:
+            try:
+                return jitted(*arrays, **options)
+            except (TypeError, ValueError) as error:
+                refused = error
+            check(arrays, options)
+            raise refused
 
         return call
 
@@ -119,7 +135,7 @@ def broadcast_shape(name: str, other: Array, x: Array, x_name: str = "x") -> tup
 
 def hashable_axis(axis: Axis) -> StaticAxis:
     """`axis` in a form that can be static under `jit`."""
-    if axis is None or _is_index(axis):
+    if type(axis) is int or axis is None or _is_index(axis):
         return axis
     if not isinstance(axis, tuple | list) or not all(map(_is_index, axis)):
         raise TypeError(f"`axis` must be an int, a tuple of ints or None, but got {axis!r}.")

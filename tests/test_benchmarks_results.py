@@ -257,7 +257,7 @@ def speed(monkeypatch):
         lambda quick, progress: run("quick" if quick else "default"),
         lambda rows: "",
         lambda progress: run("full"),
-        has_page=True,
+        results.write_results,
     )
     other = Subject("", lambda quick, progress: Result([], []), lambda rows: "")
     monkeypatch.setattr(command, "SUBJECTS", {"speed": subject, "derive": other})
@@ -287,6 +287,17 @@ def test_results_are_a_page_with_its_rows_and_pictures(tmp_path, capsys):
     written = json.loads(files[".json"].read_text(encoding="utf-8"))
     assert len(written["subjects"]["speed"]["rows"]) == len(everything())
     assert written["machine"]["minutes"] >= 0
+
+
+def test_the_forms_have_a_page(tmp_path):
+    arguments = ["--subject", "forms", "--quick", "--results", str(tmp_path)]
+    assert command.main(arguments) == 0
+    (page,) = tmp_path.glob("forms-*.md")
+    text = page.read_text(encoding="utf-8")
+    (rows,) = json.loads(page.with_suffix(".json").read_text("utf-8"))["subjects"].values()
+    worst = {row["form"]: row["worst"] for row in rows["rows"] if row["kind"] == "softmax product"}
+    assert worst["nearest to the mean, after it"] < 50 < worst["plain"]
+    assert all(f"| {form} |" in text for form in worst)
 
 
 @pytest.mark.usefixtures("speed")

@@ -5,6 +5,7 @@ over that of the plain form on the same arrays; errors are the worst over the ac
 rows and tangents: of values in ULP, of products in units of u Σᵢ s_k sᵢ |t_k − tᵢ|.
 """
 
+from benchmarks.forms.results import write_results
 from benchmarks.forms.subject import run, show
 
-__all__ = ["run", "show"]
+__all__ = ["run", "show", "write_results"]

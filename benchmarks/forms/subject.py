@@ -95,13 +95,18 @@ def _worst(kind: Kind, form: Callable[..., Array], quick: bool) -> float:
     return worst
 
 
-def show(rows: list[Row]) -> str:
+def show(rows: Sequence[Row]) -> str:
     """One line a form: its worst error, its times over the plain form's, what was found."""
-    kinds = dict.fromkeys(row["kind"] for row in rows)
-    return "\n\n".join(_table([row for row in rows if row["kind"] == kind]) for kind in kinds)
+    return "\n\n".join(table(columns, lines) for columns, lines in tables(rows))
 
 
-def _table(rows: Sequence[Row]) -> str:
+def tables(rows: Sequence[Row]) -> Iterator[tuple[list[Column], list[Row]]]:
+    """The columns and lines of the table of each kind."""
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        yield _table([row for row in rows if row["kind"] == kind])
+
+
+def _table(rows: Sequence[Row]) -> tuple[list[Column], list[Row]]:
     shapes = list(dict.fromkeys(row["shape"] for row in rows))
     lines: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -114,4 +119,4 @@ def _table(rows: Sequence[Row]) -> str:
         *map(field, shapes),
         field("finding", "finding"),
     ]
-    return table(columns, list(lines.values()))
+    return columns, list(lines.values())

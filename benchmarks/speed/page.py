@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.report import Column, Row, field
+from benchmarks.report import Row, field, markdown_table
 from benchmarks.speed.aims import verdicts
 from benchmarks.speed.jax_side import BASELINE
 from benchmarks.speed.overhead import CALL, COMPILATION
@@ -103,12 +103,3 @@ def _present(rows: Sequence[Row]) -> str:
 
 def _folded(text: str, count: int) -> str:
     return f"<details><summary>{count} lines</summary>\n\n{text}\n\n</details>\n"
-
-
-def markdown_table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    """The table, with bars in the text escaped."""
-    heading = [column.heading for column in columns]
-    lines = [heading, ["---"] * len(columns), *([c.text(row) for c in columns] for row in rows)]
-    return "\n".join(
-        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
-    )

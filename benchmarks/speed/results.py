@@ -1,10 +1,10 @@
 """The results of a device in a folder: the page, its rows and its pictures."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import slug
 from benchmarks.report import Result, write_json
 from benchmarks.speed.page import write_page
 
@@ -30,11 +30,3 @@ def write_results(folder: Path, result: Result, machine: Mapping[str, Any], comm
     text = write_page(result.rows, machine, command, pictures, result.failures)
     page.write_text(text, encoding="utf-8")
     return page
-
-
-def slug(machine: Mapping[str, Any]) -> str:
-    """A file name for the device and the version of jax: cpu-intel-xeon-2-cores-jax-0.10.2."""
-    on_cpu = machine["platform"] == "cpu"
-    cores = f" {machine['cores']} cores" if on_cpu else ""
-    text = f"{machine['platform']} {machine['device_name']}{cores} jax {machine['jax']}"
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
