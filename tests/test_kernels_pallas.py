@@ -135,6 +135,28 @@ def test_products_are_near_the_formulas(rows, dtype, name, source, plain):
     assert np.all(np.abs(got - true) <= steps * ROUNDOFF[dtype] * terms + 1e-7)
 
 
+@pytest.mark.parametrize("source", ["softmax", "logits"])
+@pytest.mark.parametrize("accuracy", ["high", "fast"])
+def test_curvature(short_rows, source, accuracy):
+    x, exact = rounded(short_rows[0], "float32")
+    s = softmax(exact)
+    r = jnp.asarray(s, jnp.float32) if source == "softmax" else x
+    (t, exact_t), (u, exact_u) = (
+        rounded(np.roll(short_rows[1], k, 1) % 3, "float32") for k in (0, 5)
+    )
+    form = Rows((-1,), accuracy, source)
+    centered, other = (v - total(s * v) for v in (exact_t, exact_u))
+    change = exact_u if source == "softmax" else s * other
+    true = change * centered
+    sum_ = total(true)  # it cancels, and leaves the rounding of its terms
+    got = computed(maps.softmax_curvature, [r, t, u], form)
+    np.testing.assert_allclose(got, true - s * sum_, 1e-4, 1e-6 * (3 + np.max(np.abs(sum_))))
+    both = centered * other
+    true = both if source == "softmax" else s * (both - total(s * both))
+    got = computed(maps.softmax_curvature_transposed, [r, t, u], form)
+    np.testing.assert_allclose(got, true, 1e-4, 3e-6)
+
+
 def natural_error(got, s, t):
     """The error of a softmax product in units of u Σ_i s_k s_i |t_k − t_i|."""
     true = s * (t - total(s * t))

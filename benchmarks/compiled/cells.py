@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import jax
 
 import jaxcalc as jc
-from jaxcalc._kernels import column_layout, layout
+from jaxcalc._kernels import fits
+from jaxcalc._rows import Rows
 
 Shape = tuple[int, ...]
 KERNELS = "pallas"
@@ -64,6 +65,11 @@ class Cell(NamedTuple):
         """N: the bytes of the input, or of the matrices for Jacobians."""
         entries = math.prod(self.shape) * (self.length if self.quantity == "jacobian" else 1)
         return entries * jax.numpy.dtype(self.dtype).itemsize
+
+    def fits(self, arrays: int) -> bool:
+        """Whether a kernel can hold as many of its rows side by side."""
+        x = jax.ShapeDtypeStruct(self.shape, self.dtype)
+        return fits(x, Rows((self.axis - (self.axis >= 0) * len(self.shape),), "high"), arrays)
 
     def program(self) -> Program:
         """What is compiled for it."""
@@ -135,8 +141,4 @@ def _beside(function: str, quantity: str, dtype: str, shape: Shape, axis: int) -
 
 def _taken(cell: Cell) -> bool:
     """Whether the kernels take rows of that cell."""
-    itemsize = jax.numpy.dtype(cell.dtype).itemsize
-    if cell.axis == -1:
-        return layout(cell.length, itemsize, arrays=2) is not None
-    trailing = math.prod(cell.shape[cell.axis + 1 :])
-    return column_layout(cell.length, trailing, itemsize, arrays=2) is not None
+    return cell.fits(arrays=2)

@@ -20,7 +20,6 @@ from jaxcalc._kernels import _maps as maps
 from jaxcalc._kernels._forms import kernel_form as kernel_form
 from jaxcalc._kernels._forms import refused_form as refused_form
 from jaxcalc._kernels._layout import check_rows as check_rows
-from jaxcalc._kernels._layout import column_layout as column_layout
-from jaxcalc._kernels._layout import layout as layout
+from jaxcalc._kernels._layout import fits as fits
 
-__all__ = ["check_rows", "column_layout", "kernel_form", "layout", "maps", "refused_form"]
+__all__ = ["check_rows", "fits", "kernel_form", "maps", "refused_form"]

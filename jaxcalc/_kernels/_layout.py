@@ -10,7 +10,7 @@ The last block's share may end beyond the row.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jax import Array
 
@@ -140,6 +140,16 @@ def _column_split(classes: int, trailing: int, lanes: int, cluster: int) -> Colu
     return ColumnLayout(classes, lanes, tiles, height, boxes, cluster)
 
 
+def fits(x: Any, rows: Rows, arrays: int) -> bool:
+    """Whether as many rows of an array of the type of x fit in a cluster beside each other."""
+    (axis,) = rows.axes
+    classes, itemsize = x.shape[axis], x.dtype.itemsize
+    if axis == -1:
+        return layout(classes, itemsize, arrays) is not None
+    trailing = math.prod(x.shape[axis:][1:])
+    return column_layout(classes, trailing, itemsize, arrays) is not None
+
+
 def check_rows(name: str, x: Array, rows: Rows) -> None:
     """Raise where rows of x cannot be given to the kernels; derivatives included.
 
@@ -153,17 +163,18 @@ def check_rows(name: str, x: Array, rows: Rows) -> None:
         _refuse(f"rows along one axis of `{name}`, but got axes {rows.axes}")
     if x.dtype not in DTYPES:
         _refuse(f"`{name}` in {', '.join(DTYPES)}, but got {x.dtype}")
+    if fits(x, rows, arrays=2):
+        return
     (axis,) = rows.axes
     classes, itemsize = x.shape[axis], x.dtype.itemsize
-    trailing = math.prod(x.shape[axis:][1:])
-    if axis == -1 and layout(classes, itemsize, arrays=2) is None:
+    if axis == -1:
         most = largest(itemsize)
         _refuse(f"a multiple of 64 classes (pad with -inf), at most {most}, but got {classes}")
-    if axis != -1 and column_layout(classes, trailing, itemsize, arrays=2) is None:
-        _refuse(
-            f"at most {largest_column(itemsize)} classes along an axis before the last, each of "
-            f"a multiple of {16 // itemsize} entries, but got {classes} of {trailing}"
-        )
+    trailing = math.prod(x.shape[axis:][1:])
+    _refuse(
+        f"at most {largest_column(itemsize)} classes along an axis before the last, each of a "
+        f"multiple of {16 // itemsize} entries, but got {classes} of {trailing}"
+    )
 
 
 def _refuse(what: str) -> None:
