@@ -27,7 +27,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jaxcalc._arrays import is_narrow, wide, working
 from jaxcalc._compat import with_axes
@@ -148,7 +148,8 @@ def softmax_change(r: Array, dr: Array, rows: Rows) -> Array:
 def mean_change(dr: Array, r: Array, t: Array, rows: Rows) -> Array:
     """⟨ds, t⟩ = ⟨ds, C t⟩ = ⟨dx, J t⟩."""
     product = log_softmax_product if rows.source == "softmax" else softmax_product
-    return total(dr * product(r, t, rows=rows), rows)
+    # XLA:CPU of jax 0.12 sums a product of two broadcasts wrongly, where it may fuse them
+    return total(lax.optimization_barrier(dr * product(r, t, rows=rows)), rows)
 
 
 def curvature(r: Array, t: Array, dr: Array, rows: Rows) -> Array:
