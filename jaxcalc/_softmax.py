@@ -48,10 +48,11 @@ def softmax(
             any logits); "fast" does not, with errors no larger than those of `jax.nn`.
         implementation: "xla" leaves all kernels to XLA. "pallas" computes values and products, of
             any order, by a kernel that moves each array once however long its rows are; it needs an
-            NVIDIA GPU of compute capability 9.0 or newer, rows along the last axis of a multiple of
-            64 classes, and 16 or 32 bits. Arrays split over devices under `jit` remain XLA's,
-            those inside `jax.shard_map` do not. None is "xla": the kernels have been compiled and
-            interpreted, but never yet run on a GPU.
+            NVIDIA GPU of compute capability 9.0 or newer, 16 or 32 bits, and either a multiple of
+            64 classes along the last axis, up to 262,144 in float32 and 491,520 in 16 bits, or up
+            to 1,792 and 3,584 classes along another. Arrays split over devices under `jit` remain
+            XLA's, those inside `jax.shard_map` do not. None is "xla": the kernels have been
+            compiled and interpreted, but never yet run on a GPU.
 
     Returns:
         An array of the shape of `x` and `where` and the floating dtype of `x`. An entry −inf has

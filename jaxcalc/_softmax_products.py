@@ -25,13 +25,14 @@ How they change with x, where ds = J dx:
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxcalc._arrays import is_narrow, wide, working
 from jaxcalc._compat import with_axes
 from jaxcalc._fusion import seeded_form
-from jaxcalc._kernels import kernel_form, maps, refused_form
+from jaxcalc._kernels import fits, kernel_form, maps, refused_form
 from jaxcalc._products import JacobianProduct
 from jaxcalc._rows import Rows, probabilities, total
 
@@ -89,6 +90,18 @@ def _logsumexp_transposed(r: Array, g: Array, *, rows: Rows) -> Array:
     return probabilities(r, rows) * working(g, rows.accuracy)
 
 
+def _curvature(r: Array, t: Array, dr: Array, *, rows: Rows) -> Array:
+    s = probabilities(r, rows)
+    ds = wide(dr) if rows.source == "softmax" else s * center(s, dr, rows)
+    return center_transposed(s, ds * center(s, t, rows), rows)
+
+
+def _curvature_transposed(r: Array, t: Array, w: Array, *, rows: Rows) -> Array:
+    s = probabilities(r, rows)
+    both = center(s, t, rows) * center(s, w, rows)
+    return both if rows.source == "softmax" else s * center(s, both, rows)
+
+
 def row_sum_aval(*avals: Any, rows: Rows) -> Any:
     """The last operand's type with size 1 along the row."""
     return with_axes(avals[-1], rows.axes, None)
@@ -105,15 +118,24 @@ log_softmax_transposed = JacobianProduct("log_softmax_transposed", _log_softmax_
 logsumexp_product = JacobianProduct("logsumexp_product", _logsumexp, row_sum_aval)
 logsumexp_transposed = JacobianProduct("logsumexp_transposed", _logsumexp_transposed, row_aval)
 
+softmax_curvature = JacobianProduct("softmax_curvature", _curvature)
+softmax_curvature_transposed = JacobianProduct(
+    "softmax_curvature_transposed", _curvature_transposed
+)
+
 log_softmax_product.deftranspose(log_softmax_transposed)
 log_softmax_transposed.deftranspose(log_softmax_product)
 logsumexp_product.deftranspose(logsumexp_transposed)
 logsumexp_transposed.deftranspose(logsumexp_product)
+softmax_curvature.deftranspose(softmax_curvature_transposed)
+softmax_curvature_transposed.deftranspose(softmax_curvature)
 
 for _product, _map in (
     (softmax_product, maps.softmax_product),
     (log_softmax_product, maps.log_softmax_product),
     (log_softmax_transposed, maps.log_softmax_transposed),
+    (softmax_curvature, maps.softmax_curvature),
+    (softmax_curvature_transposed, maps.softmax_curvature_transposed),
 ):
     _product.defform("cuda", kernel_form(_map))
     _product.defform(None, refused_form)
@@ -133,12 +155,35 @@ def mean_change(dr: Array, r: Array, t: Array, rows: Rows) -> Array:
     return total(lax.optimization_barrier(dr * product(r, t, rows=rows)), rows)
 
 
-softmax_product.defderivative(
-    0,
-    lambda dr, r, t, *, rows: log_softmax_transposed(
-        r, softmax_change(r, dr, rows) * log_softmax_product(r, t, rows=rows), rows=rows
-    ),
-)
+def curvature(r: Array, t: Array, dr: Array, rows: Rows) -> Array:
+    """dJ t = Cᵀ(ds ⊙ C t); by a kernel of its own where that is asked for and fits."""
+    if rows.implementation == "pallas" and fits(t, rows, arrays=3):
+        return softmax_curvature(r, t, jnp.broadcast_to(dr, t.shape), rows=rows)
+    return _composed(r, t, dr, rows)
+
+
+def _composed(r: Array, t: Array, dr: Array, rows: Rows) -> Array:
+    change = softmax_change(r, dr, rows) * log_softmax_product(r, t, rows=rows)
+    return log_softmax_transposed(r, change, rows=rows)
+
+
+def _composed_transposed(r: Array, t: Array, w: Array, rows: Rows) -> Array:
+    both = log_softmax_product(r, t, rows=rows) * log_softmax_product(r, w, rows=rows)
+    return softmax_change(r, both, rows)
+
+
+softmax_product.defderivative(0, lambda dr, r, t, *, rows: curvature(r, t, dr, rows))
+for _product, _composition in (
+    (softmax_curvature, _composed),
+    (softmax_curvature_transposed, _composed_transposed),
+):
+    _product.defderivative(
+        0,
+        lambda dr, r, t, u, *, rows, f=_composition: jax.jvp(
+            lambda r: f(r, t, u, rows), (r,), (dr,)
+        )[1],
+    )
+    _product.defderivative(1, lambda dt, r, t, u, *, rows, f=_composition: f(r, dt, u, rows))
 log_softmax_product.defderivative(
     0, lambda dr, r, t, *, rows: jnp.broadcast_to(-mean_change(dr, r, t, rows), t.shape)
 )

@@ -9,8 +9,19 @@ import pytest
 
 import jaxcalc as jc
 from jaxcalc._formula import name, read
-from jaxcalc._kernels._forms import _flat
-from jaxcalc._kernels._layout import CHUNK, MOST, STEP, WANTED, largest, layout
+from jaxcalc._kernels._forms import _folded
+from jaxcalc._kernels._layout import (
+    CHUNK,
+    HIGHEST,
+    MOST,
+    STEP,
+    TOGETHER,
+    WANTED,
+    column_layout,
+    largest,
+    largest_column,
+    layout,
+)
 
 FUNCTIONS = {"softmax": jc.softmax, "log_softmax": jc.log_softmax}
 over_functions = pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
@@ -57,8 +68,9 @@ def test_rows_of_no_whole_tiles_have_no_layout(classes):
 
 
 REFUSED = {
-    "axis": ((256, 128), {"axis": 0}, "rows along the last axis of `x`, but got axis -2"),
-    "axes": ((2, 128), {"axis": None}, r"rows along the last axis of `x`, but got axes \(-2, -1\)"),
+    "axes": ((2, 128), {"axis": None}, r"rows along one axis of `x`, but got axes \(-2, -1\)"),
+    "columns": ((256, 6), {"axis": 0}, "each of a multiple of 4 entries, but got 256 of 6"),
+    "long columns": ((1_800, 8), {"axis": 0}, "at most 1792 classes along an axis before the last"),
     "classes": ((2, 50_257), {}, r"a multiple of 64 classes \(pad with -inf\), at most 262144"),
     "too many": ((1, 262_208), {}, "at most 262144, but got 262208; use `implementation='xla'`"),
 }
@@ -138,18 +150,41 @@ def test_formulas_are_those_of_the_plain_functions(f, transform):
 
 
 @pytest.mark.parametrize(
-    ("own", "shape", "flat"),
+    ("own", "shape", "axis", "folded"),
     [
-        ((3, 5, 8), (3, 5, 8), (15, 8)),
-        ((1, 5, 8), (3, 5, 8), (5, 8)),
-        ((1, 1, 8), (3, 5, 8), (1, 8)),
-        ((3, 1, 8), (3, 5, 8), (15, 8)),
-        ((8,), (8,), (1, 8)),
+        ((3, 5, 8), (3, 5, 8), -1, (15, 8, 1)),
+        ((1, 5, 8), (3, 5, 8), -1, (5, 8, 1)),
+        ((1, 1, 8), (3, 5, 8), -1, (1, 8, 1)),
+        ((3, 1, 8), (3, 5, 8), -1, (15, 8, 1)),
+        ((8,), (8,), -1, (1, 8, 1)),
+        ((1, 5, 8), (3, 5, 8), -2, (1, 5, 8)),
+        ((3, 5, 8), (3, 5, 8), -3, (1, 3, 40)),
+        ((3, 1, 1), (3, 5, 8), -3, (1, 3, 40)),
     ],
 )
-def test_rows_that_repeat_from_the_front_are_left_out(own, shape, flat):
+def test_what_repeats_from_the_front_is_left_out(own, shape, axis, folded):
     x = jnp.arange(float(np.prod(own))).reshape(own)
-    rows = _flat(x, shape)
-    assert rows.shape == flat
-    again = jnp.resize(rows, (int(np.prod(shape[:-1])), shape[-1]))
+    got = _folded(x, shape, axis)
+    assert got.shape == folded
+    again = jnp.resize(got, (int(np.prod(shape)) // int(np.prod(folded[1:])), *folded[1:]))
     np.testing.assert_array_equal(again.reshape(shape), jnp.broadcast_to(x, shape))
+
+
+@pytest.mark.parametrize("itemsize", [2, 4])
+@pytest.mark.parametrize("arrays", [1, 2])
+@pytest.mark.parametrize("classes", [1, 2, 10, 64, 100, 1_000, 1_024, 1_792])
+@pytest.mark.parametrize("trailing", [8, 200, 256, 4_096])
+def test_a_layout_of_columns_covers_them_and_fits(classes, trailing, itemsize, arrays):
+    at = column_layout(classes, trailing, itemsize, arrays)
+    assert at.tiles * at.lanes >= trailing > (at.tiles - 1) * at.lanes
+    assert at.cluster * at.share >= classes
+    assert at.share * at.lanes * itemsize * arrays <= MOST
+    assert at.height <= HIGHEST
+    assert at.height % TOGETHER == 0
+
+
+@pytest.mark.parametrize("itemsize", [2, 4])
+def test_the_longest_column(itemsize):
+    most = largest_column(itemsize)
+    assert column_layout(most, 128, itemsize, arrays=2) is not None
+    assert column_layout(most + 1, 128, itemsize, arrays=2) is None

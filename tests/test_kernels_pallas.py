@@ -22,7 +22,7 @@ from jaxcalc._rows import Rows
 
 # on jax 0.10 this needs absl-py
 pytest.importorskip("jax.experimental.pallas.mosaic_gpu", exc_type=ImportError)
-map_rows = importlib.import_module("jaxcalc._kernels._cluster").map_rows
+map_rows = importlib.import_module("jaxcalc._kernels._rows").map_rows
 params = importlib.import_module("jax._src.pallas.mosaic_gpu.interpret.params")
 
 INTERPRETED = 1024  # classes: a row that is one block's
@@ -135,6 +135,28 @@ def test_products_are_near_the_formulas(rows, dtype, name, source, plain):
     assert np.all(np.abs(got - true) <= steps * ROUNDOFF[dtype] * terms + 1e-7)
 
 
+@pytest.mark.parametrize("source", ["softmax", "logits"])
+@pytest.mark.parametrize("accuracy", ["high", "fast"])
+def test_curvature(short_rows, source, accuracy):
+    x, exact = rounded(short_rows[0], "float32")
+    s = softmax(exact)
+    r = jnp.asarray(s, jnp.float32) if source == "softmax" else x
+    (t, exact_t), (u, exact_u) = (
+        rounded(np.roll(short_rows[1], k, 1) % 3, "float32") for k in (0, 5)
+    )
+    form = Rows((-1,), accuracy, source)
+    centered, other = (v - total(s * v) for v in (exact_t, exact_u))
+    change = exact_u if source == "softmax" else s * other
+    true = change * centered
+    sum_ = total(true)  # it cancels, and leaves the rounding of its terms
+    got = computed(maps.softmax_curvature, [r, t, u], form)
+    np.testing.assert_allclose(got, true - s * sum_, 1e-4, 1e-6 * (3 + np.max(np.abs(sum_))))
+    both = centered * other
+    true = both if source == "softmax" else s * (both - total(s * both))
+    got = computed(maps.softmax_curvature_transposed, [r, t, u], form)
+    np.testing.assert_allclose(got, true, 1e-4, 3e-6)
+
+
 def natural_error(got, s, t):
     """The error of a softmax product in units of u Σ_i s_k s_i |t_k − t_i|."""
     true = s * (t - total(s * t))
@@ -192,6 +214,24 @@ def test_a_first_chunk_may_stay_in_registers():
     )
     s, exact = softmax(np.asarray(x, np.float64)), np.asarray(t, np.float64)
     np.testing.assert_allclose(kernel(x, t), s * (exact - total(s * exact)), 1e-4, 1e-9)
+
+
+@pytest.mark.parametrize("shape", [(2, 16, 256), (1, 1_000, 200), (3, 1_792, 1_024)])
+@pytest.mark.parametrize("dtype", ROUNDOFF)
+def test_columns(shape, dtype):
+    if shape != (2, 16, 256) and not on_gpu():
+        pytest.skip(NO_GPU)
+    rng = np.random.default_rng(7)
+    (x, exact), (t, exact_t) = (rounded(3 * rng.normal(size=shape), dtype) for _ in range(2))
+    e = np.exp(exact)
+    s = e / e.sum(1, keepdims=True)
+    form = Rows((-2,), "high")
+    np.testing.assert_allclose(computed(maps.softmax, [x], form), s, 20 * ROUNDOFF[dtype], 6e-8)
+    mean = (s * exact_t).sum(1, keepdims=True)
+    got = computed(maps.softmax_product, [x, t], form)
+    np.testing.assert_allclose(got, s * (exact_t - mean), 1e-4 + 2 * ROUNDOFF[dtype], 1e-6)
+    log_s = computed(maps.log_softmax, [x], form)
+    np.testing.assert_allclose(log_s, np.log(s), 2 * ROUNDOFF[dtype], 3e-6)
 
 
 def test_no_rows_give_no_rows():
@@ -264,6 +304,16 @@ def test_transformed_kernels_compute_what_xla_does(getkey, name, transformation,
     )
     for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(true), strict=True):
         np.testing.assert_allclose(one, other, 1e-4, 1e-5 * float(jnp.max(jnp.abs(other))))
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_kernels_are_lowered_for_other_axes(name, axis):
+    f = partial(getattr(jc, name), axis=axis, implementation="pallas")
+    x = jax.ShapeDtypeStruct((1_000, 24, 64), jnp.bfloat16)
+    assert kernels(lambda x: jax.jvp(f, (x,), (x,)), x) == 2
+    batch = jax.ShapeDtypeStruct((*x.shape, 3), jnp.float32)
+    assert kernels(jax.vmap(hvp(f), in_axes=3), batch) >= 3
 
 
 @pytest.mark.usefixtures("x64")

@@ -86,11 +86,17 @@ def test_import_brings_no_more_than_jax_and_starts_no_backend():
     assert result.stdout.splitlines() == ["{'jaxcalc'}", "False"]
 
 
+PALLAS = {f"jaxcalc._kernels.{name}" for name in ("_blocks", "_columns", "_rows")}
+
+
 @pytest.mark.parametrize("module", ["jaxcalc", *MODULES])
 def test_doctests(module):
     if module == "jaxcalc.__main__":
         return
-    if module == "jaxcalc._kernels._cluster":  # on jax 0.10 Pallas needs absl-py
+    if module in {
+        "jaxcalc._kernels._rows",
+        "jaxcalc._kernels._columns",
+    }:  # on jax 0.10 Pallas needs absl-py
         pytest.importorskip("jax.experimental.pallas.mosaic_gpu", exc_type=ImportError)
     result = doctest.testmod(importlib.import_module(module))
     assert result.failed == 0

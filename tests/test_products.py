@@ -24,6 +24,8 @@ from jaxcalc._softmax_products import (
     log_softmax_transposed,
     logsumexp_product,
     logsumexp_transposed,
+    softmax_curvature,
+    softmax_curvature_transposed,
     softmax_product,
     weighted_sum,
     weighted_sum_transposed,
@@ -134,7 +136,41 @@ def elementwise_derivative(f):
     return lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
 
 
-SOFTMAX = list(softmax_cases())
+def curvature_cases():
+    """dJ t, of the change of what was kept, and the transpose."""
+
+    def center(s, t):
+        return t - total(s * t)
+
+    def direct(s, t, dr):
+        u = dr * center(s, t)
+        return u - s * total(u)
+
+    def transposed(s, t, w):
+        return center(s, t) * center(s, w)
+
+    kept = [("softmax", "high"), ("logits", "fast"), ("logits", "high")]
+    for source, accuracy in kept:
+        params = {"rows": Rows((-1,), accuracy, source)}
+
+        def from_logits(x, t, dr):
+            s = softmax(x)
+            return direct(s, t, s * center(s, dr))
+
+        def to_logits(x, t, w):
+            s = softmax(x)
+            return s * center(s, transposed(s, t, w))
+
+        plain = (direct, transposed) if source == "softmax" else (from_logits, to_logits)
+        r = PROBABILITIES if source == "softmax" else LOGITS
+        for product, f in zip(
+            (softmax_curvature, softmax_curvature_transposed), plain, strict=True
+        ):
+            name = f"{product.name} from {source}, {accuracy}"
+            yield Case(name, product, (r, TANGENTS[0]), f, SHAPE, params)
+
+
+SOFTMAX = [*softmax_cases(), *curvature_cases()]
 CASES = [
     *SOFTMAX,
     *cross_entropy_cases(),

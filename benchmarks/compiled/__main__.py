@@ -29,6 +29,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Compile the grid; 0 if every program keeps its limit."""
     options = build_parser().parse_args(argv)
+    if options.out is not None:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
     target = Target(options.target)
     planned, rows, failures = list(cells(options.quick)), list[Row](), list[str]()
     progress = Progress()

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import jax
 
 import jaxcalc as jc
-from jaxcalc._kernels import layout
+from jaxcalc._kernels import fits
+from jaxcalc._rows import Rows
 
 Shape = tuple[int, ...]
 KERNELS = "pallas"
@@ -25,7 +26,7 @@ PLACES: tuple[tuple[Shape, int], ...] = (
     ((1_024, 151_936), -1),
     ((512, 262_144), -1),
     ((64, 1_024, 256), 1),
-    ((4_096, 4_096), 0),
+    ((1_792, 16_384), 0),
 )
 BRIEF: tuple[tuple[Shape, int], ...] = (((16_384, 5_000), -1), ((1_024, 131_072), -1))
 DTYPES = ("float32", "bfloat16", "float16")
@@ -64,6 +65,11 @@ class Cell(NamedTuple):
         """N: the bytes of the input, or of the matrices for Jacobians."""
         entries = math.prod(self.shape) * (self.length if self.quantity == "jacobian" else 1)
         return entries * jax.numpy.dtype(self.dtype).itemsize
+
+    def fits(self, arrays: int) -> bool:
+        """Whether a kernel can hold as many of its rows side by side."""
+        x = jax.ShapeDtypeStruct(self.shape, self.dtype)
+        return fits(x, Rows((self.axis - (self.axis >= 0) * len(self.shape),), "high"), arrays)
 
     def program(self) -> Program:
         """What is compiled for it."""
@@ -134,7 +140,5 @@ def _beside(function: str, quantity: str, dtype: str, shape: Shape, axis: int) -
 
 
 def _taken(cell: Cell) -> bool:
-    """Whether the kernels take rows of that cell, and hold as many side by side."""
-    arrays = 1 if cell.quantity == "value" else 2
-    itemsize = jax.numpy.dtype(cell.dtype).itemsize
-    return cell.axis == -1 and layout(cell.length, itemsize, arrays) is not None
+    """Whether the kernels take rows of that cell."""
+    return cell.fits(arrays=2)

@@ -23,15 +23,17 @@ EACH_ONCE: dict[str, Limit] = {
     "backward": Limit(1, 3),
     "value+vjp": Limit(2, 5),
 }
+TWO_DIRECTIONS = EACH_ONCE | {"hvp": Limit(3, 9)}  # kernels, which hold them beside what is kept
 BY_XLA = EACH_ONCE | {"hvp": Limit(2, 6)}  # rows that fit in a block
 # where a row fills its power of two badly, XLA stores what the accurate float32 value carries along
-STORED = {"value": Limit(3, 6), "value+vjp": Limit(4, 9), "hvp": Limit(4, 10)}
+STORED = {"value": Limit(4, 6), "value+vjp": Limit(5, 9), "hvp": Limit(5, 10)}
 
 
 def limit(cell: Cell) -> Limit | None:
     """What that cell is held to, or None where nothing is promised."""
     if cell.library == KERNELS:
-        return EACH_ONCE.get(cell.quantity)
+        limits = TWO_DIRECTIONS if cell.fits(arrays=3) else EACH_ONCE
+        return limits.get(cell.quantity)
     if cell.library == "jax.nn" or cell.axis != -1 or cell.length > LONGEST:
         return None
     if _is_stored(cell):

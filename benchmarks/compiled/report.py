@@ -26,12 +26,19 @@ what was kept, 5 N for both in turn, 4 N for a Hessian-vector product, 1 N for J
 **Not yet shown, as it takes the card:**
 
 - any time, rate or share of the memory's bandwidth, of all columns;
-- that clusters of several blocks compute what they should: `softmax`, `log_softmax` and their three
-  products at rows beyond 14,336 float32 or 28,672 16-bit numbers (7,168 and 14,336 for products);
-- rows that are no whole number of chunks, whose last tiles are copied from beyond the row.
+- that clusters of several blocks compute what they should: along the last axis `softmax` and
+  `log_softmax` of more than 14,336 float32 or 28,672 16-bit classes, their three products of half
+  as many, the curvature of softmax and its transpose of a third; along other axes the same of more
+  than 112 classes, 56 and 37;
+- rows whose last block's share ends beyond them, which the interpreter refuses;
+- the longest rows, of which a block keeps a chunk in registers, in clusters;
+- that what was transformed, split by `shard_map` or repeated from the front is computed rightly; it
+  is lowered to these kernels.
 
-What the interpreter shows on a CPU: all five maps in one block, in the three dtypes, against
-float64. `python -m pytest tests/test_kernels_pallas.py`
+On a machine with the card, `python -m pytest tests/test_kernels_pallas.py` runs all of it against
+float64 and against XLA. Elsewhere it interprets, in one block and in the three dtypes, all
+maps along the last axis (the curvatures in float32) and three of them along another, and lowers
+the rest.
 
 {tables}"""
 

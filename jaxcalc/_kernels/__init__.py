@@ -7,7 +7,9 @@ each other.
 | file       | what                                                  |
 |------------|-------------------------------------------------------|
 | `_layout`  | how a row is split, and which rows can be             |
-| `_cluster` | the kernel around a map of rows; needs Pallas         |
+| `_rows`    | the kernel around a map of rows; needs Pallas         |
+| `_columns` | the same for axes before the last                     |
+| `_blocks`  | what both share                                       |
 | `_maps`    | the maps, from sums and maxima over a row             |
 | `_forms`   | the kernels as forms of primitives, and what is refused |
 
@@ -18,6 +20,6 @@ from jaxcalc._kernels import _maps as maps
 from jaxcalc._kernels._forms import kernel_form as kernel_form
 from jaxcalc._kernels._forms import refused_form as refused_form
 from jaxcalc._kernels._layout import check_rows as check_rows
-from jaxcalc._kernels._layout import layout as layout
+from jaxcalc._kernels._layout import fits as fits
 
-__all__ = ["check_rows", "kernel_form", "layout", "maps", "refused_form"]
+__all__ = ["check_rows", "fits", "kernel_form", "maps", "refused_form"]

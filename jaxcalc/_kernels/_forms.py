@@ -1,5 +1,6 @@
 """The kernels as forms of primitives: where they are used, and what is refused."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from jax import Array
 
 from jaxcalc._compat import compute_capabilities
 from jaxcalc._fusion import seeded_form
-from jaxcalc._kernels._layout import layout
+from jaxcalc._kernels._layout import column_layout, layout
 from jaxcalc._kernels._maps import Map
 from jaxcalc._products import Form
 from jaxcalc._rows import Rows
@@ -66,27 +67,42 @@ def run(of: Map, operands: Sequence[Array], rows: Rows, interpret: Any = None) -
 
     Args:
         of: the map.
-        operands: arrays [..., classes] of one dtype that `check_rows` admits; all but the last
-            broadcast against it.
-        rows: how they are to be read.
+        operands: arrays of one dtype that `check_rows` admits; all but the last broadcast against
+            it.
+        rows: how they are to be read, along one axis.
         interpret: parameters to run it with on a CPU.
     """
-    from jaxcalc._kernels._cluster import map_rows  # imports Pallas
-
     last = operands[-1]
     if not last.size:
         return last  # no rows, hence no grid
-    at = layout(last.shape[-1], last.dtype.itemsize, len(operands))
-    assert at is not None, "`check_rows` comes first"
     fill = None if rows.source == "softmax" else -np.inf
-    flat = [_flat(x.astype(last.dtype), last.shape) for x in operands]
     narrow = last.dtype.itemsize < 4
-    out = map_rows(lambda row: of(row, rows, narrow), flat, at, fill, interpret)
-    return out.reshape(last.shape)
+    folded = [_folded(x.astype(last.dtype), last.shape, rows.axes[0]) for x in operands]
+    kernel = _of_rows if rows.axes == (-1,) else _of_columns
+    return kernel(lambda row: of(row, rows, narrow), folded, fill, interpret).reshape(last.shape)
 
 
-def _flat(x: Array, shape: tuple[int, ...]) -> Array:
-    """x as rows [n, classes]; leading axes over which it is repeated are left out."""
-    *leading, classes = shape
-    own = next((a for a, n in enumerate(x.shape[:-1]) if n != 1), len(leading))
-    return jnp.broadcast_to(x, (*x.shape[:own], *shape[own:])).reshape(-1, classes)
+def _of_rows(body: Any, operands: Sequence[Array], fill: float | None, interpret: Any) -> Array:
+    from jaxcalc._kernels._rows import map_rows  # imports Pallas
+
+    flat = [jnp.squeeze(x, -1) for x in operands]
+    at = layout(flat[-1].shape[1], flat[-1].dtype.itemsize, len(operands))
+    assert at is not None, "`check_rows` comes first"
+    return map_rows(body, flat, at, fill, interpret)
+
+
+def _of_columns(body: Any, operands: Sequence[Array], fill: float | None, interpret: Any) -> Array:
+    from jaxcalc._kernels._columns import map_columns  # imports Pallas
+
+    (_, classes, trailing), itemsize = operands[-1].shape, operands[-1].dtype.itemsize
+    at = column_layout(classes, trailing, itemsize, len(operands))
+    assert at is not None, "`check_rows` comes first"
+    return map_columns(body, operands, at, fill, interpret)
+
+
+def _folded(x: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """x as [leading, classes, trailing]; first axes over which it is repeated are left out."""
+    leading, classes, trailing = shape[:axis], shape[axis], shape[axis:][1:]
+    own = next((a for a, _ in enumerate(leading) if x.shape[a] != 1), len(leading))
+    whole = jnp.broadcast_to(x, (*x.shape[:own], *shape[own:]))
+    return whole.reshape(-1, classes, math.prod(trailing))

@@ -55,16 +55,72 @@ def log_softmax_product(row: Row, rows: Rows, narrow: bool) -> Entries:
 
 def log_softmax_transposed(row: Row, rows: Rows, narrow: bool) -> Entries:
     """g − s Σg; with one class of most of the probability, minus the sum of the others there."""
-    s = _kept(row, rows, narrow)
-    g_sum = row.sum(lambda _, g: g)
+    return _center_transposed(row, _kept(row, rows, narrow), lambda _, g: g, rows)
 
-    def h(r: Array, g: Array) -> Array:
-        return g - s(r) * g_sum
+
+def softmax_curvature(row: Row, rows: Rows, narrow: bool) -> Entries:
+    """Cᵀ(ds ⊙ C t), where C t = t − ⟨s, t⟩ and s changes by ds."""
+    s = _kept(row, rows, narrow)
+    centered = _center(_View(row, _with_second), s, rows, narrow)
+    change = _change(row, s, rows, narrow)
+    return _center_transposed(row, s, lambda r, t, dr: change(r, dr) * centered(r, t), rows)
+
+
+def softmax_curvature_transposed(row: Row, rows: Rows, narrow: bool) -> Entries:
+    """C t ⊙ C w, and of that the change of what was kept."""
+    s = _kept(row, rows, narrow)
+    first = _center(_View(row, _with_second), s, rows, narrow)
+    second = _center(_View(row, _with_third), s, rows, narrow)
+
+    def both(r: Array, t: Array, w: Array) -> Array:
+        return first(r, t) * second(r, w)
+
+    if rows.source == "softmax":
+        return both
+    seen = _View(row, lambda r, t, w: (r, both(r, t, w)))
+    centered = _center(seen, s, rows, narrow)
+    return lambda r, t, w: s(r) * centered(r, both(r, t, w))
+
+
+class _View:
+    """A row of which functions see what is made of the entries."""
+
+    def __init__(self, row: Row, made: Callable[..., tuple[Array, ...]]) -> None:
+        self._row, self._made = row, made
+
+    def sum(self, f: Entries) -> Array:
+        return self._row.sum(lambda *entries: f(*self._made(*entries)))
+
+    def max(self, f: Entries) -> Array:
+        return self._row.max(lambda *entries: f(*self._made(*entries)))
+
+
+def _with_second(r: Array, t: Array, _: Array) -> tuple[Array, ...]:
+    return r, t
+
+
+def _with_third(r: Array, _: Array, t: Array) -> tuple[Array, ...]:
+    return r, t
+
+
+def _change(row: Row, s: Entries, rows: Rows, narrow: bool) -> Entries:
+    """ds, from the change of what was kept."""
+    if rows.source == "softmax":
+        return lambda _, dr: dr
+    centered = _center(_View(row, _with_third), s, rows, narrow)
+    return lambda r, dr: s(r) * centered(r, dr)
+
+
+def _center_transposed(row: Row, s: Entries, g: Entries, rows: Rows) -> Entries:
+    g_sum = row.sum(g)
+
+    def h(r: Array, *rest: Array) -> Array:
+        return g(r, *rest) - s(r) * g_sum
 
     if rows.accuracy == "fast":
         return h
     h_sum = row.sum(h)
-    return lambda r, g: h(r, g) - jnp.where(s(r) > 0.5, h_sum, 0.0)
+    return lambda r, *rest: h(r, *rest) - jnp.where(s(r) > 0.5, h_sum, 0.0)
 
 
 def _first(x: Array, *_: Array) -> Array:

@@ -9,18 +9,12 @@ from jax import Array, lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
-from jaxcalc._compat import emit_assembly, shaped_like
-from jaxcalc._kernels._layout import Layout
+from jaxcalc._compat import shaped_like
+from jaxcalc._kernels._blocks import Exchange, block_index, grid, meet, memory, scratch
+from jaxcalc._kernels._layout import WARPGROUP, Layout
 from jaxcalc._kernels._maps import Entries
 
-_PARAMS = plgpu.CompilerParams(
-    # layouts are known: inferring them takes many times as long as compiling
-    lowering_semantics=plgpu.LoweringSemantics.Lane,
-    reduction_scratch_bytes=1024,  # the least: rows may need all of the shared memory
-)
-ROW, BLOCK = "row", "block"  # the axes of the grid and of a cluster
-MEETING = "barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;"
-WARPGROUP = 128  # threads
+ROW = "row"  # the axis of the grid
 Body = Callable[["Share"], Entries]
 
 
@@ -31,14 +25,13 @@ class Share:
         first: the first chunk of each operand where it stays in registers, else nothing.
         held: the other chunks, in shared memory.
         at: how the row is split.
-        exchange: memory with which blocks combine their values, if there are several.
+        exchange: combines the values of blocks, if there are several.
     """
 
     def __init__(
-        self, first: Sequence[Array], held: Sequence[Any], at: Layout, exchange: Any
+        self, first: Sequence[Array], held: Sequence[Any], at: Layout, exchange: Exchange
     ) -> None:
         self.first, self._held, self._at, self._exchange = first, held, at, exchange
-        self._combined = 0
 
     def sum(self, f: Entries) -> Array:
         """Σ f over the entries of the row."""
@@ -61,26 +54,10 @@ class Share:
         return self._over_cluster(reduce(chunks), combine)
 
     def _over_cluster(self, value: Array, combine: Any) -> Array:
-        """The combination of the blocks' values, in the same order in every block."""
         if self._at.cluster == 1:
             return value
-        # in turns: a place is written again when all have read it, as the next meeting shows
-        place = self._exchange.at[pl.ds(self._combined % 2 * WARPGROUP, WARPGROUP)]
-        self._combined += 1
-        place[...] = lax.broadcast(value, (WARPGROUP,))
-        meet()
-        out = self._of_block(place, 0)
-        for block in range(1, self._at.cluster):
-            out = combine(out, self._of_block(place, block))
-        return jnp.max(out)  # all are equal
-
-    def _of_block(self, place: Any, block: int) -> Array:
-        return plgpu.cluster_ref(place, {BLOCK: jnp.int32(block)})[...]
-
-
-def meet() -> None:
-    """Go on when all blocks of the cluster have come here; then each sees what others wrote."""
-    plgpu.inline_mgpu()(lambda _: emit_assembly(MEETING))()
+        values = self._exchange(lax.broadcast(value, (WARPGROUP,)), combine)
+        return jnp.max(values)  # all are equal
 
 
 def map_rows(
@@ -97,47 +74,28 @@ def map_rows(
         interpret: parameters to run it with on a CPU; only where the cluster is one block.
     """
     last = operands[-1]
+    held = (at.slots * at.height, at.lanes)
     run = plgpu.kernel(
         partial(_block, body, at, fill, [x.shape[0] for x in operands]),
         out_type=shaped_like(last, (last.shape[0], at.tiles, at.lanes)),
-        scratch_types=_scratch(at, last.dtype, len(operands)),
-        grid=(last.shape[0],),
-        grid_names=(ROW,),
-        cluster=(at.cluster,) if at.cluster > 1 else (),
-        cluster_names=(BLOCK,) if at.cluster > 1 else (),
-        compiler_params=_PARAMS,
+        scratch_types=scratch(held, last.dtype, len(operands), at.chunks, at.cluster, WARPGROUP),
         interpret=interpret,
+        **grid(ROW, last.shape[0], at.cluster),
     )
     tiled = [x.reshape(-1, at.tiles, at.lanes) for x in operands]
     return run(*tiled).reshape(last.shape)
 
 
-def _scratch(at: Layout, dtype: Any, operands: int) -> list[Any]:
-    held = [plgpu.SMEM((at.slots * at.height, at.lanes), dtype)] * operands
-    arrived = plgpu.Barrier(num_barriers=at.chunks, num_arrivals=operands)
-    if at.cluster == 1:
-        return [*held, arrived]
-    return [*held, arrived, plgpu.SMEM((2 * WARPGROUP,), jnp.float32)]
-
-
 def _block(body: Body, at: Layout, fill: float | None, counts: Sequence[int], *refs: Any) -> None:
     """What one block does: load its share, pass over it, write it."""
-    n = len(counts)
-    operands, out, held, (arrived, *exchange) = (
-        refs[:n],
-        refs[n],
-        refs[n + 1 : 2 * n + 1],
-        refs[2 * n + 1 :],
-    )
-    row = lax.axis_index(ROW)
-    block = lax.axis_index(BLOCK) if at.cluster > 1 else jnp.int32(0)
-    start = block * at.share
-    sources = [x.at[lax.rem(row, jnp.int32(m))] for x, m in zip(operands, counts, strict=True)]
-    first = _load(sources, held, arrived, at, start)
+    of = memory(refs, len(counts))
+    row, start = lax.axis_index(ROW), block_index(at.cluster) * at.share
+    sources = [x.at[lax.rem(row, jnp.int32(m))] for x, m in zip(of.operands, counts, strict=True)]
+    first = _load(sources, of.held, of.arrived, at, start)
     if at.is_ragged and fill is not None:
-        _blank(held[0], at, start, fill)
-    share = Share(first, held, at, exchange[0] if exchange else None)
-    _write(body(share), share, held[-1], out.at[row], at, start)
+        _blank(of.held[0], at, start, fill)
+    share = Share(first, of.held, at, Exchange(of.exchange, at.cluster))
+    _write(body(share), share, of.held[-1], of.out.at[row], at, start)
     if at.cluster > 1:
         meet()  # no block may end while another reads its memory
 
