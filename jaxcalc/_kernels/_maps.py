@@ -119,8 +119,8 @@ def _center_transposed(row: Row, s: Entries, g: Entries, rows: Rows) -> Entries:
 
     if rows.accuracy == "fast":
         return h
-    h_sum = row.sum(h)
-    return lambda r, *rest: h(r, *rest) - jnp.where(s(r) > 0.5, h_sum, 0.0)
+    others = row.sum(lambda r, *rest: jnp.where(s(r) > 0.5, 0.0, h(r, *rest)))
+    return lambda r, *rest: jnp.where(s(r) > 0.5, -others, h(r, *rest))
 
 
 def _first(x: Array, *_: Array) -> Array:
