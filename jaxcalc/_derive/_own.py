@@ -67,9 +67,8 @@ def _cross_entropy(
     kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
 ) -> Expression:
     """s Σy − y, where a class index stands for a one-hot y."""
-    x, y = kept
-    axes = params["rows"].axes
-    s = call("softmax", (x,), shape, axes=axes)
+    y, axes = kept[1], params["rows"].axes
+    s = _softmax(kept, shape, params)
     if y.shape[axes[0]] != shape[axes[0]]:
         return call("sub", (s, call("one_hot", (y,), shape, axis=axes[0])), shape)
     mass = call("reduce_sum", (y,), _without(shape, axes), axes=tuple(a % len(shape) for a in axes))
