@@ -11,11 +11,16 @@ With s = softmax(x), in numerator layout:
     weighted_sum_transposed  w                      g ↦ w g
 
 J = diag(s) C, and C annihilates constants. What t has in common is taken off before the products
-are formed, as the difference from one entry of t: exact, so that nothing is left of it. That entry
-belongs to the likeliest class near the mean, which is the winner where one class has most of the
-probability, however close that is to 1. One more mean is taken off, since the rounded s does not
-sum to 1. In Cᵀg the entry of a class with most of the probability, whose terms cancel, is minus the
-sum of the others.
+are formed, as the difference from an entry of t: exact, so that nothing is left of it, be it the t
+of one class with nearly all of the probability or of a group. The entry nearest to the mean serves:
+with μ = ⟨s, t⟩ some |t_k − μ| is at most ⟨s, |t − μ|⟩, which is at most twice the least mean
+deviation from any number, so that rounding stays within a few u Σ_i s_i |t_k − t_i| for every k.
+The mean itself is taken off first, since it is rounded too: of what is left, the mean is known to
+less than the spacing of t. In Cᵀg the entry of a class with most of the probability, whose terms
+cancel, is minus the sum of the others.
+
+These forms are arithmetic, minima and maxima only: XLA:CPU computes such chains in one pass, which
+a comparison, a selection or a sign would break.
 
 How they change with x, where ds = J dx:
 
@@ -92,7 +97,7 @@ def _logsumexp_transposed(r: Array, g: Array, *, rows: Rows) -> Array:
 
 def _curvature(r: Array, t: Array, dr: Array, *, rows: Rows) -> Array:
     s = probabilities(r, rows)
-    ds = wide(dr) if rows.source == "softmax" else s * center(s, dr, rows)
+    ds = working(dr, rows.accuracy) if rows.source == "softmax" else s * center(s, dr, rows)
     return center_transposed(s, ds * center(s, t, rows), rows)
 
 
