@@ -78,11 +78,11 @@ CELL = Cell("softmax", "backward", "float32", (4096, 1024), -1, "jaxcalc")
         ({}, 1, 3.0, False),
         ({}, 2, 3.0, True),
         ({}, 1, 3.1, True),
-        ({"library": "jax.nn"}, 2, 5.0, False),
-        ({"library": "pallas", "shape": (64, 131_072)}, 1, 3.0, False),
-        ({"library": "pallas", "shape": (64, 131_072)}, 2, 4.0, True),
+        ({"contestant": "jax.nn"}, 2, 5.0, False),
+        ({"contestant": "pallas", "shape": (64, 131_072)}, 1, 3.0, False),
+        ({"contestant": "pallas", "shape": (64, 131_072)}, 2, 4.0, True),
         ({"quantity": "value", "shape": (64, 5_000)}, 3, 6.0, False),
-        ({"quantity": "value", "shape": (64, 5_000), "library": "fast"}, 3, 6.0, True),
+        ({"quantity": "value", "shape": (64, 5_000), "contestant": "fast"}, 3, 6.0, True),
         ({"shape": (4096, 50257)}, 20, 28.0, False),
         ({"axis": 0}, 4, 6.0, False),
         ({"quantity": "value"}, 1, 2.0, False),
@@ -129,8 +129,8 @@ def test_what_native_code_writes_is_overheard():
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_programs_can_be_traced(quantity):
-    for library in ("jaxcalc", "jax.nn"):
-        cell = CELL._replace(quantity=quantity, library=library, shape=(4, 8))
+    for contestant in ("jaxcalc", "jax.nn"):
+        cell = CELL._replace(quantity=quantity, contestant=contestant, shape=(4, 8))
         f, arguments = cell.program()
         (out,) = {y.shape for y in jax.tree.leaves(jax.eval_shape(f, *arguments))}
         assert out == ((4, 8, 8) if quantity == "jacobian" else (4, 8))

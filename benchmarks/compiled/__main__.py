@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     planned, rows, failures = list(cells(options.quick)), list[Row](), list[str]()
     progress = Progress()
     for done, cell in enumerate(planned):
-        progress(done, len(planned), f"{cell.library} {cell.function} {cell.shape} {cell.dtype}")
+        progress(done, len(planned), f"{cell.contestant} {cell.function} {cell.shape} {cell.dtype}")
         row = compiled(target, cell)
         rows.append(row)
         failures += failure(cell, row)
@@ -71,7 +71,7 @@ def failure(cell: Cell, row: Row) -> list[str]:
     if not misses(cell, len(row["kernels"]), row["traffic"]) and not row["spilled"]:
         return []
     most = limit(cell)
-    where = f"{cell.library} {cell.function}, {cell.quantity}, {cell.dtype} {cell.shape}"
+    where = f"{cell.contestant} {cell.function}, {cell.quantity}, {cell.dtype} {cell.shape}"
     return [
         f"{where}: {len(row['kernels'])} kernels, {row['traffic']:.2f} N, "
         f"{row['spilled']} bytes spilled; expected {most} and no spills"

@@ -30,7 +30,7 @@ PLACES: tuple[tuple[Shape, int], ...] = (
 )
 BRIEF: tuple[tuple[Shape, int], ...] = (((16_384, 5_000), -1), ((1_024, 131_072), -1))
 DTYPES = ("float32", "bfloat16", "float16")
-LIBRARIES: dict[str, dict[str, Callable[..., jax.Array]]] = {
+CONTESTANTS: dict[str, dict[str, Callable[..., jax.Array]]] = {
     "jaxcalc": {"softmax": jc.softmax, "log_softmax": jc.log_softmax},
     "fast": {
         "softmax": partial(jc.softmax, accuracy="fast"),
@@ -53,7 +53,7 @@ class Cell(NamedTuple):
     dtype: str
     shape: Shape
     axis: int
-    library: str
+    contestant: str
 
     @property
     def length(self) -> int:
@@ -73,7 +73,7 @@ class Cell(NamedTuple):
 
     def program(self) -> Program:
         """What is compiled for it."""
-        f = partial(LIBRARIES[self.library][self.function], axis=self.axis)
+        f = partial(CONTESTANTS[self.contestant][self.function], axis=self.axis)
         x = jax.ShapeDtypeStruct(self.shape, self.dtype)
         return QUANTITIES[self.quantity](f, x)
 
@@ -133,9 +133,9 @@ ROWWISE = tuple(quantity for quantity in QUANTITIES if quantity != "jacobian")
 
 
 def _beside(function: str, quantity: str, dtype: str, shape: Shape, axis: int) -> Iterator[Cell]:
-    for library in LIBRARIES:
-        cell = Cell(function, quantity, dtype, shape, axis, library)
-        if library != KERNELS or _taken(cell):
+    for contestant in CONTESTANTS:
+        cell = Cell(function, quantity, dtype, shape, axis, contestant)
+        if contestant != KERNELS or _taken(cell):
             yield cell
 
 

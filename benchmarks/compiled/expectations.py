@@ -31,10 +31,10 @@ STORED = {"value": Limit(4, 6), "value+vjp": Limit(5, 9), "hvp": Limit(5, 10)}
 
 def limit(cell: Cell) -> Limit | None:
     """What that cell is held to, or None where nothing is promised."""
-    if cell.library == KERNELS:
+    if cell.contestant == KERNELS:
         limits = TWO_DIRECTIONS if cell.fits(arrays=3) else EACH_ONCE
         return limits.get(cell.quantity)
-    if cell.library == "jax.nn" or cell.axis != -1 or cell.length > LONGEST:
+    if cell.contestant == "jax.nn" or cell.axis != -1 or cell.length > LONGEST:
         return None
     if _is_stored(cell):
         return STORED.get(cell.quantity, BY_XLA.get(cell.quantity))
@@ -43,7 +43,7 @@ def limit(cell: Cell) -> Limit | None:
 
 def _is_stored(cell: Cell) -> bool:
     padded = cell.length > 4096 and cell.length & (cell.length - 1) != 0
-    accurate = (cell.library, cell.function, cell.dtype) == ("jaxcalc", "softmax", "float32")
+    accurate = (cell.contestant, cell.function, cell.dtype) == ("jaxcalc", "softmax", "float32")
     return padded and accurate
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from benchmarks.compiled.cells import LIBRARIES, QUANTITIES
+from benchmarks.compiled.cells import CONTESTANTS, QUANTITIES
 from benchmarks.report import Row
 
 PAGE = """\
@@ -66,12 +66,12 @@ def _by_function(rows: Sequence[Row]) -> Any:
 
 
 def _table(function: str, rows: Sequence[Row]) -> str:
-    heading = ["shape", "dtype", "quantity", *LIBRARIES]
+    heading = ["shape", "dtype", "quantity", *CONTESTANTS]
     lines = [heading, ["---"] * len(heading)]
     for quantity in QUANTITIES:
         for place in dict.fromkeys(_place(row) for row in rows if row["quantity"] == quantity):
-            at = {row["library"]: _counts(row) for row in rows if _is_at(row, quantity, place)}
-            lines.append([*place, quantity, *(at.get(library, "") for library in LIBRARIES)])
+            at = {row["contestant"]: _counts(row) for row in rows if _is_at(row, quantity, place)}
+            lines.append([*place, quantity, *(at.get(name, "") for name in CONTESTANTS)])
     return f"## {function}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
