@@ -4,29 +4,39 @@
 >>> print(jax.grad(jc.sigmoid)(20.0))
 2.0611537e-09
 
-The rooms, from the ground floor up; imports run only upwards:
+The functions, each drop-in for its namesake in `jax.nn` where there is one:
 
-    _compat                 names that drift between jax versions
-    _arrays, _versions      argument checks and the wording of errors; what a bug report says
-    _layout                 Layout, the shape table, a worked 2×3 example
-    _products               Jacobian products as primitives of their own
-    _rows                   shifted exponentials of rows, and masks
-    _softmax_products       the linear maps of the softmax family
-    _logistic               sigmoid, log_sigmoid, softplus
-    _softmax                softmax, log_softmax
-    _logsumexp              logsumexp
-    _binary_cross_entropy   sigmoid_binary_cross_entropy
-    _softmax_cross_entropy  softmax_cross_entropy
-    operators               structured linear maps
-    _softmax_operators      the softmax family's Jacobians as operators that keep their digits
-    _closed_forms           the notes' Jacobians as operators
-    _structured, _signatures, rules
-                            the notes' rules, for arrays and for operators
-    _arguments, _modes      what is differentiated, and checked; forward or reverse
-    _jacobian               jacobian and hessian of any function, as arrays
-    _formula                expressions, and closed forms as text, LaTeX and Python
-    _derive                 the structured derivative of any function
-    _commands, __main__     the command line
+    sigmoid (logistic), log_sigmoid, softplus, softmax, log_softmax, logsumexp
+    softmax_cross_entropy, sigmoid_binary_cross_entropy
+
+Derivatives of any function, in either `Layout`, and those of the functions in closed form:
+
+    derive                 the structured Jacobian with its formula, a `Derivative`
+    jacobian, hessian      the same as arrays; to_layout goes from one layout to the other
+    sigmoid_jacobian, softplus_jacobian, log_sigmoid_jacobian
+    softmax_jacobian, log_softmax_jacobian, logsumexp_jacobian
+    operators, batch       structured linear maps; blocks of what left `jax.vmap`
+    rules                  the rules of matrix calculus
+    show_versions          what a bug report should say
+
+The rooms, a floor a paragraph, from the ground up; imports run only upwards:
+
+    _compat        names that drift between jax versions
+    _versions      what a bug report says
+    _arrays        what enters: dtypes, axes, masks, and the wording of errors
+
+    _functions     sigmoid, softmax, logsumexp, the losses; their products as primitives
+    _layout        Layout, jacobian, hessian, to_layout
+    _formula       expressions, and closed forms as text, LaTeX and Python
+
+    operators      structured linear maps
+
+    rules          the notes' rules, for arrays and for operators
+    _closed_forms  the notes' Jacobians as operators
+
+    _derive        the structured derivative of any function
+
+    _commands      the command line
 
 Every result keeps the floating dtype of its input. float16 and bfloat16 are computed in float32
 and rounded once.
@@ -34,29 +44,58 @@ and rounded once.
 
 from jaxcalc import operators as operators
 from jaxcalc import rules as rules
-from jaxcalc._binary_cross_entropy import (
-    sigmoid_binary_cross_entropy as sigmoid_binary_cross_entropy,
-)
-from jaxcalc._closed_forms import log_sigmoid_jacobian as log_sigmoid_jacobian
-from jaxcalc._closed_forms import log_softmax_jacobian as log_softmax_jacobian
-from jaxcalc._closed_forms import logsumexp_jacobian as logsumexp_jacobian
-from jaxcalc._closed_forms import sigmoid_jacobian as sigmoid_jacobian
-from jaxcalc._closed_forms import softmax_jacobian as softmax_jacobian
-from jaxcalc._closed_forms import softplus_jacobian as softplus_jacobian
+from jaxcalc._closed_forms.jacobians import log_sigmoid_jacobian as log_sigmoid_jacobian
+from jaxcalc._closed_forms.jacobians import log_softmax_jacobian as log_softmax_jacobian
+from jaxcalc._closed_forms.jacobians import logsumexp_jacobian as logsumexp_jacobian
+from jaxcalc._closed_forms.jacobians import sigmoid_jacobian as sigmoid_jacobian
+from jaxcalc._closed_forms.jacobians import softmax_jacobian as softmax_jacobian
+from jaxcalc._closed_forms.jacobians import softplus_jacobian as softplus_jacobian
 from jaxcalc._derive import Derivative as Derivative
 from jaxcalc._derive import derive as derive
-from jaxcalc._jacobian import hessian as hessian
-from jaxcalc._jacobian import jacobian as jacobian
-from jaxcalc._layout import Layout as Layout
-from jaxcalc._layout import to_layout as to_layout
-from jaxcalc._logistic import log_sigmoid as log_sigmoid
-from jaxcalc._logistic import logistic as logistic
-from jaxcalc._logistic import sigmoid as sigmoid
-from jaxcalc._logistic import softplus as softplus
-from jaxcalc._logsumexp import logsumexp as logsumexp
-from jaxcalc._softmax import log_softmax as log_softmax
-from jaxcalc._softmax import softmax as softmax
-from jaxcalc._softmax_cross_entropy import softmax_cross_entropy as softmax_cross_entropy
+from jaxcalc._functions.binary_cross_entropy import (
+    sigmoid_binary_cross_entropy as sigmoid_binary_cross_entropy,
+)
+from jaxcalc._functions.logistic import log_sigmoid as log_sigmoid
+from jaxcalc._functions.logistic import logistic as logistic
+from jaxcalc._functions.logistic import sigmoid as sigmoid
+from jaxcalc._functions.logistic import softplus as softplus
+from jaxcalc._functions.logsumexp import logsumexp as logsumexp
+from jaxcalc._functions.softmax import log_softmax as log_softmax
+from jaxcalc._functions.softmax import softmax as softmax
+from jaxcalc._functions.softmax_cross_entropy import softmax_cross_entropy as softmax_cross_entropy
+from jaxcalc._layout.jacobian import hessian as hessian
+from jaxcalc._layout.jacobian import jacobian as jacobian
+from jaxcalc._layout.layout import Layout as Layout
+from jaxcalc._layout.layout import to_layout as to_layout
 from jaxcalc._versions import __version__ as __version__
 from jaxcalc._versions import show_versions as show_versions
 from jaxcalc.operators import batch as batch
+
+__all__ = [
+    "Derivative",
+    "Layout",
+    "__version__",
+    "batch",
+    "derive",
+    "hessian",
+    "jacobian",
+    "log_sigmoid",
+    "log_sigmoid_jacobian",
+    "log_softmax",
+    "log_softmax_jacobian",
+    "logistic",
+    "logsumexp",
+    "logsumexp_jacobian",
+    "operators",
+    "rules",
+    "show_versions",
+    "sigmoid",
+    "sigmoid_binary_cross_entropy",
+    "sigmoid_jacobian",
+    "softmax",
+    "softmax_cross_entropy",
+    "softmax_jacobian",
+    "softplus",
+    "softplus_jacobian",
+    "to_layout",
+]

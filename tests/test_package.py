@@ -4,6 +4,7 @@ import ast
 import doctest
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,28 +16,22 @@ import jaxcalc as jc
 ROOT = Path(jc.__file__).parent
 MODULES = sorted(m.name for m in pkgutil.walk_packages([str(ROOT)], "jaxcalc."))
 
-# Every room, floor by floor: imports go only downwards.
-FLOORS = (
-    {"_compat", "_arrays", "_fusion"},
-    {"_layout", "_products", "_versions", "_arguments", "_formula"},
-    {"_rows", "_modes", "operators"},
-    {"_kernels"},
-    {"_softmax_products", "_logistic", "_structured"},
-    {"_softmax", "_binary_cross_entropy", "_softmax_operators", "_signatures"},
-    {"_softmax_cross_entropy", "_logsumexp", "_closed_forms", "rules"},
-    {"_jacobian", "_derive"},
-    {"jaxcalc"},  # the map: jaxcalc/__init__.py
-    {"_commands"},
-    {"__main__"},
-)
-PACKAGES = {
-    "operators",
-    "_kernels",
-    "_formula",
-    "_derive",
-    "_commands",
-}  # inside, modules import each other
-FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+ROOMS = {m.name for m in pkgutil.iter_modules([str(ROOT)])} - {"__main__"}
+SUBPACKAGES = [
+    importlib.import_module(m.name)
+    for m in pkgutil.walk_packages([str(ROOT)], "jaxcalc.")
+    if m.ispkg
+]
+
+
+def floors():
+    """The rooms of the map in the package docstring: a paragraph a floor."""
+    tree = jc.__doc__.split("imports run only upwards:")[1].split("\n\n")[1:]
+    return [re.findall(r"^    (\w+)  ", f"{paragraph}\n", re.MULTILINE) for paragraph in tree]
+
+
+FLOORS = [floor for floor in floors() if floor]
+FLOOR = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 
 
 def room(module):
@@ -54,14 +49,27 @@ def imports(path):
         yield from (name for name in names if name.split(".")[0] == "jaxcalc")
 
 
+def test_the_map_has_every_room_once_on_six_floors():
+    assert sorted(FLOOR) == sorted(ROOMS) == sorted(room for floor in FLOORS for room in floor)
+    assert len(FLOORS) == 6
+
+
+@pytest.mark.parametrize("package", SUBPACKAGES, ids=lambda p: p.__name__)
+def test_the_map_of_a_package_has_every_module(package):
+    modules = {m.name for m in pkgutil.iter_modules(package.__path__)}
+    named = set(re.findall(r"\w+", package.__doc__))
+    assert modules <= named, modules - named
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: p.stem)
 def test_imports_go_one_way(path):
-    relative = path.relative_to(ROOT)
-    here = "jaxcalc" if relative.name == "__init__.py" and len(relative.parts) == 1 else None
-    here = here or relative.parts[0].removesuffix(".py")
+    here = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    if here in ("__init__", "__main__"):  # the whole package, and what stands on it
+        return
     for name in imports(path):
         there = room(name)
-        assert FLOOR[there] < FLOOR[here] or there == here in PACKAGES, f"{here} imports {there}"
+        lower = (there == "jaxcalc" and here == "_commands") or FLOOR[there] < FLOOR[here]
+        assert lower or there == here, f"{here} imports {there}"
 
 
 def test_only_compat_touches_drifting_names():
@@ -86,23 +94,20 @@ def test_import_brings_no_more_than_jax_and_starts_no_backend():
     assert result.stdout.splitlines() == ["{'jaxcalc'}", "False"]
 
 
-PALLAS = {f"jaxcalc._kernels.{name}" for name in ("_blocks", "_columns", "_rows")}
-
-
 @pytest.mark.parametrize("module", ["jaxcalc", *MODULES])
 def test_doctests(module):
     if module == "jaxcalc.__main__":
         return
     if module in {
-        "jaxcalc._kernels._rows",
-        "jaxcalc._kernels._columns",
+        "jaxcalc._functions.kernels.rows",
+        "jaxcalc._functions.kernels.columns",
     }:  # on jax 0.10 Pallas needs absl-py
         pytest.importorskip("jax.experimental.pallas.mosaic_gpu", exc_type=ImportError)
     result = doctest.testmod(importlib.import_module(module))
     assert result.failed == 0
 
 
-PUBLIC = {name: getattr(jc, name) for name in dir(jc) if not name.startswith("_")}
+PUBLIC = {name: getattr(jc, name) for name in jc.__all__ if not name.startswith("_")}
 
 
 @pytest.mark.parametrize("name", sorted(set(PUBLIC) - {"rules"}))
@@ -110,6 +115,21 @@ def test_public_names_are_documented_with_an_example(name):
     finder = doctest.DocTestFinder(recurse=False)
     examples = [e for t in finder.find(PUBLIC[name], name) for e in t.examples]
     assert examples, f"{name} has no example"
+
+
+def test_public_names_are_said_to_be_public():
+    visible = {name for name in dir(jc) if not name.startswith("_")}
+    assert visible == set(PUBLIC)
+    for package in (jc.operators, jc.rules):
+        assert {n for n in dir(package) if not n.startswith("_")} == set(package.__all__)
+    rules = [n for n in dir(jc.rules) if not n.startswith("_")]
+    assert len(rules) == 14
+    assert all(n.endswith("_rule") for n in rules)
+
+
+def test_the_docstring_begins_with_every_public_name():
+    before = jc.__doc__.split("The rooms")[0]
+    assert set(re.findall(r"\w+", before)) >= set(PUBLIC)
 
 
 def test_show_versions_names_what_matters(capsys):

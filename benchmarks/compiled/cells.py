@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import jax
 
 import jaxcalc as jc
-from jaxcalc._kernels import fits
-from jaxcalc._rows import Rows
+from jaxcalc._functions.kernels import fits
+from jaxcalc._functions.rows import Rows
 
 Shape = tuple[int, ...]
 KERNELS = "pallas"

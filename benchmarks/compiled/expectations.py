@@ -7,7 +7,7 @@ backward pass from what was kept, 5 for both one after the other, 4 for a Hessia
 from typing import NamedTuple
 
 from benchmarks.compiled.cells import KERNELS, Cell
-from jaxcalc._fusion import LONGEST
+from jaxcalc._functions.fusion import LONGEST
 
 
 class Limit(NamedTuple):

@@ -35,8 +35,8 @@ what was kept, 5 N for both in turn, 4 N for a Hessian-vector product, 1 N for J
 - that what was transformed, split by `shard_map` or repeated from the front is computed rightly; it
   is lowered to these kernels.
 
-On a machine with the card, `python -m pytest tests/test_kernels_pallas.py` runs all of it against
-float64 and against XLA. Elsewhere it interprets, in one block and in the three dtypes, all
+On a machine with the card, `python -m pytest tests/functions/test_kernels_pallas.py` runs all of it
+against float64 and against XLA. Elsewhere it interprets, in one block and in the three dtypes, all
 maps along the last axis (the curvatures in float32) and three of them along another, and lowers
 the rest.
 

@@ -1,7 +1,8 @@
 """The subcommands of `python -m jaxcalc`.
 
 - `options`: a command, its arguments and the files it may write
-- `verify`: every formula of the notes against automatic differentiation; the table is `formulas`
+- `verify`: every formula of the notes against automatic differentiation; the tables are
+  `rule_formulas` and `function_formulas`, of what `formula` is, compared as in `comparison`
 - `derive`: the derivative of an expression, which `reader` reads by the `vocabulary` and which
   `expression` computes; the comparison with autodiff is `derivation`
 - `train`: a model of handwritten `digits`; its mathematics is `regression`, its methods `fitting`,

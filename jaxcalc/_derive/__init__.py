@@ -16,7 +16,8 @@ The way there, one room a step:
     _structure, _build
                    the plan as an operator
     _written       the plan as a formula
-    _derivative    both together: what `derive` gives
+    _derivative    both together
+    _derive        what gives it, of any function
 """
 
 from jaxcalc._derive._derivative import Derivative as Derivative

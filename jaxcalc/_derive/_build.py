@@ -11,13 +11,13 @@ import numpy as np
 from jax import Array
 
 from jaxcalc import operators as ops
+from jaxcalc._closed_forms.softmax_operators import Origin, softmax_operator
 from jaxcalc._compat import is_mapped_with
 from jaxcalc._derive._bound import Pulled, Rearranged
 from jaxcalc._derive._coefficients import Coefficient
 from jaxcalc._derive._graph import Einsums, Index, Opaque, Piece, Product
 from jaxcalc._derive._plan import Blocked, Chained, Leaf, Plan, Summed
 from jaxcalc._derive._structure import operator_of
-from jaxcalc._softmax_operators import Origin, softmax_operator
 
 Operator = ops.LinearOperator
 

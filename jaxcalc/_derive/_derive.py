@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxcalc._arguments import Argnums, check_function, positions, real_arrays, split
 from jaxcalc._arrays import wide
 from jaxcalc._derive._blocks import blocked
 from jaxcalc._derive._bound import Pushed
@@ -24,7 +23,8 @@ from jaxcalc._derive._plan import Leaf, Plan, plan
 from jaxcalc._derive._rules import Operand
 from jaxcalc._derive._written import written
 from jaxcalc._formula import maps, name
-from jaxcalc._layout import Layout, LayoutLike
+from jaxcalc._layout.arguments import Argnums, check_function, positions, real_arrays, split
+from jaxcalc._layout.layout import Layout, LayoutLike
 from jaxcalc.operators import LinearOperator, Zero
 
 

@@ -16,7 +16,7 @@ from jaxcalc._derive._coefficients import Coefficient
 from jaxcalc._derive._like_terms import merged
 from jaxcalc._derive._terms import Term, identity, is_identity
 from jaxcalc._formula import Expression
-from jaxcalc._rows import Rows
+from jaxcalc._functions.rows import Rows
 
 Shape = tuple[int, ...]
 

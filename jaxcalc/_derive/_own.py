@@ -11,18 +11,18 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcalc._binary_cross_entropy import binary_cross_entropy_product
 from jaxcalc._derive import _terms
 from jaxcalc._derive._coefficients import Coefficient, Value, labelled
 from jaxcalc._derive._graph import Linear, Product, light, settled, through
 from jaxcalc._derive._rules import Operand, Rule, masked, stretched, times
 from jaxcalc._formula import Expression, call, number
-from jaxcalc._logistic import logistic_product
-from jaxcalc._products import JacobianProduct
-from jaxcalc._softmax_cross_entropy import (
+from jaxcalc._functions.binary_cross_entropy import binary_cross_entropy_product
+from jaxcalc._functions.logistic import logistic_product
+from jaxcalc._functions.primitives import JacobianProduct
+from jaxcalc._functions.softmax_cross_entropy import (
     softmax_cross_entropy_transposed,
 )
-from jaxcalc._softmax_products import (
+from jaxcalc._functions.softmax_maps import (
     logsumexp_transposed,
     weighted_sum_transposed,
 )

@@ -14,8 +14,10 @@ The rooms, from the ground floor up:
 
     _registry      open tables: what two classes of operators make
     _pytrees       operators as pytrees: which fields are structure
-    _checks, _cost shapes, scalars, singularity; bytes and flops
+    _checks        shapes, scalars, singularity
+    _cost          bytes and flops
     _matrices      dense solutions and determinants that say where a matrix is singular
+    _capacitance   what solves and determinants of a diagonal plus low rank share
     _base          LinearOperator: products, sums, dense forms, queries
     _functions     linear functions as parts of an operator
     _simple        Zero, Identity, Diagonal, Dense
@@ -64,3 +66,31 @@ from jaxcalc.operators._simple import Dense as Dense
 from jaxcalc.operators._simple import Diagonal as Diagonal
 from jaxcalc.operators._simple import Identity as Identity
 from jaxcalc.operators._simple import Zero as Zero
+
+__all__ = [
+    "Banded",
+    "BlockDiagonal",
+    "Chain",
+    "Cost",
+    "Dense",
+    "Diagonal",
+    "DiagonalPlusLowRank",
+    "Identity",
+    "Inverse",
+    "Kronecker",
+    "Linear",
+    "LinearOperator",
+    "LowRank",
+    "Selection",
+    "Sum",
+    "Transpose",
+    "Zero",
+    "add",
+    "batch",
+    "compose",
+    "defadd",
+    "defcompose",
+    "from_lineax",
+    "static",
+    "to_lineax",
+]

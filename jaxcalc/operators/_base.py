@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcalc._layout import Layout, arrange
+from jaxcalc._layout.layout import Layout, arrange
 from jaxcalc.operators import _matrices, _registry
 from jaxcalc.operators._checks import (
     Scalar,

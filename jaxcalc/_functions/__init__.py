@@ -1,0 +1,17 @@
+"""The logistic function, softmax and their losses, with the notes' closed-form derivatives.
+
+From the ground up:
+
+    primitives             values and Jacobian products as primitives of their own
+    fusion                 the form of a row's map that XLA:GPU compiles to one kernel
+    rows                   shifted exponentials of rows, and masks
+    kernels                rows on NVIDIA Hopper GPUs, in one kernel
+    softmax_maps           the linear maps of the softmax family
+    logistic               sigmoid, log_sigmoid, softplus
+    binary_cross_entropy   sigmoid_binary_cross_entropy
+    softmax                softmax, log_softmax
+    logsumexp              logsumexp
+    softmax_cross_entropy  softmax_cross_entropy
+
+Nothing is re-exported here, so that `jaxcalc._functions.softmax` stays the module.
+"""

@@ -1,0 +1,210 @@
+"""The linear maps of the softmax family, each a primitive.
+
+With s = softmax(x), in numerator layout:
+
+    softmax_product          J = diag(s) − s sᵀ     its own transpose
+    log_softmax_product      C = I − 1 sᵀ           t ↦ t − ⟨s, t⟩
+    log_softmax_transposed   Cᵀ = I − s 1ᵀ          g ↦ g − s Σg
+    logsumexp_product        sᵀ                     t ↦ ⟨s, t⟩
+    logsumexp_transposed     s                      g ↦ s g
+    weighted_sum             wᵀ, any weights w      t ↦ ⟨w, t⟩
+    weighted_sum_transposed  w                      g ↦ w g
+
+J = diag(s) C, and C annihilates constants. What t has in common is taken off before the products
+are formed, as the difference from an entry of t: exact, so that nothing is left of it, be it the t
+of one class with nearly all of the probability or of a group. The entry nearest to the mean serves:
+with μ = ⟨s, t⟩ some |t_k − μ| is at most ⟨s, |t − μ|⟩, which is at most twice the least mean
+deviation from any number, so that rounding stays within a few u Σ_i s_i |t_k − t_i| for every k.
+The mean itself is taken off first, since it is rounded too: of what is left, the mean is known to
+less than the spacing of t. In Cᵀg the entry of a class with most of the probability, whose terms
+cancel, is minus the sum of the others.
+
+These forms are arithmetic, minima and maxima only: XLA:CPU computes such chains in one pass, which
+a comparison, a selection or a sign would break.
+
+How they change with x, where ds = J dx:
+
+    dJ t = Cᵀ(ds ⊙ C t)     dC t = −⟨dx, J t⟩ 1     dCᵀ g = −ds Σg
+    dsᵀ t = ⟨dx, J t⟩       ds g
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxcalc._arrays import is_narrow, wide, working
+from jaxcalc._compat import with_axes
+from jaxcalc._functions.fusion import seeded_form
+from jaxcalc._functions.kernels import fits, kernel_form, maps, refused_form
+from jaxcalc._functions.primitives import JacobianProduct
+from jaxcalc._functions.rows import Rows, probabilities, total
+
+
+def center(s: Array, t: Array, rows: Rows) -> Array:
+    """C t = t − ⟨s, t⟩."""
+    narrow, t = is_narrow(t), working(t, rows.accuracy)
+    if rows.accuracy == "high":
+        if not narrow:  # what is left has a mean known to less than the spacing of t
+            t -= total(s * t, rows)
+        t -= _nearest(t, total(s * t, rows), rows)
+    return t - total(s * t, rows)
+
+
+def _nearest(t: Array, mean: Array, rows: Rows) -> Array:
+    """The entry of t that is nearest to the mean; of two, the larger."""
+    distance = jnp.abs(t - mean)
+    excess = distance - jnp.min(distance, rows.axes, keepdims=True, initial=jnp.inf)
+    return jnp.max(t - excess * _huge(t), rows.axes, keepdims=True, initial=-jnp.inf)
+
+
+def center_transposed(s: Array, g: Array, rows: Rows) -> Array:
+    """Cᵀ g = g − s Σg."""
+    g = working(g, rows.accuracy)
+    h = g - s * total(g, rows)
+    if rows.accuracy == "fast":
+        return h
+    major = jnp.round(s)  # 1 where a class has more than half of the probability, else 0
+    h *= 1 - major
+    return h - major * total(h, rows)
+
+
+def _huge(x: Array) -> float:
+    return float(jnp.finfo(x.dtype).max)
+
+
+def _softmax(r: Array, t: Array, *, rows: Rows) -> Array:
+    s = probabilities(r, rows)
+    return s * center(s, t, rows)
+
+
+def _log_softmax(r: Array, t: Array, *, rows: Rows) -> Array:
+    return center(probabilities(r, rows), t, rows)
+
+
+def _log_softmax_transposed(r: Array, g: Array, *, rows: Rows) -> Array:
+    return center_transposed(probabilities(r, rows), g, rows)
+
+
+def _logsumexp(r: Array, t: Array, *, rows: Rows) -> Array:
+    return total(probabilities(r, rows) * working(t, rows.accuracy), rows)
+
+
+def _logsumexp_transposed(r: Array, g: Array, *, rows: Rows) -> Array:
+    return probabilities(r, rows) * working(g, rows.accuracy)
+
+
+def _curvature(r: Array, t: Array, dr: Array, *, rows: Rows) -> Array:
+    s = probabilities(r, rows)
+    ds = working(dr, rows.accuracy) if rows.source == "softmax" else s * center(s, dr, rows)
+    return center_transposed(s, ds * center(s, t, rows), rows)
+
+
+def _curvature_transposed(r: Array, t: Array, w: Array, *, rows: Rows) -> Array:
+    s = probabilities(r, rows)
+    both = center(s, t, rows) * center(s, w, rows)
+    return both if rows.source == "softmax" else s * center(s, both, rows)
+
+
+def row_sum_aval(*avals: Any, rows: Rows) -> Any:
+    """The last operand's type with size 1 along the row."""
+    return with_axes(avals[-1], rows.axes, None)
+
+
+def row_aval(*avals: Any, rows: Rows) -> Any:
+    """The last operand's type, along the row that of the first."""
+    return with_axes(avals[-1], rows.axes, avals[0])
+
+
+softmax_product = JacobianProduct("softmax_product", _softmax)
+log_softmax_product = JacobianProduct("log_softmax_product", _log_softmax)
+log_softmax_transposed = JacobianProduct("log_softmax_transposed", _log_softmax_transposed)
+logsumexp_product = JacobianProduct("logsumexp_product", _logsumexp, row_sum_aval)
+logsumexp_transposed = JacobianProduct("logsumexp_transposed", _logsumexp_transposed, row_aval)
+
+softmax_curvature = JacobianProduct("softmax_curvature", _curvature)
+softmax_curvature_transposed = JacobianProduct(
+    "softmax_curvature_transposed", _curvature_transposed
+)
+
+log_softmax_product.deftranspose(log_softmax_transposed)
+log_softmax_transposed.deftranspose(log_softmax_product)
+logsumexp_product.deftranspose(logsumexp_transposed)
+logsumexp_transposed.deftranspose(logsumexp_product)
+softmax_curvature.deftranspose(softmax_curvature_transposed)
+softmax_curvature_transposed.deftranspose(softmax_curvature)
+
+for _product, _map in (
+    (softmax_product, maps.softmax_product),
+    (log_softmax_product, maps.log_softmax_product),
+    (log_softmax_transposed, maps.log_softmax_transposed),
+    (softmax_curvature, maps.softmax_curvature),
+    (softmax_curvature_transposed, maps.softmax_curvature_transposed),
+):
+    _product.defform("cuda", kernel_form(_map))
+    _product.defform(None, refused_form)
+for _product in (logsumexp_product, logsumexp_transposed):
+    _product.defform("cuda", lambda apply, whole: seeded_form(apply))
+
+
+def softmax_change(r: Array, dr: Array, rows: Rows) -> Array:
+    """ds: the change of the softmax when what was kept of it changes by dr."""
+    return dr if rows.source == "softmax" else softmax_product(r, dr, rows=rows)
+
+
+def mean_change(dr: Array, r: Array, t: Array, rows: Rows) -> Array:
+    """⟨ds, t⟩ = ⟨ds, C t⟩ = ⟨dx, J t⟩."""
+    product = log_softmax_product if rows.source == "softmax" else softmax_product
+    # XLA:CPU of jax 0.12 sums a product of two broadcasts wrongly, where it may fuse them
+    return total(lax.optimization_barrier(dr * product(r, t, rows=rows)), rows)
+
+
+def curvature(r: Array, t: Array, dr: Array, rows: Rows) -> Array:
+    """dJ t = Cᵀ(ds ⊙ C t); by a kernel of its own where that is asked for and fits."""
+    if rows.implementation == "pallas" and fits(t, rows, arrays=3):
+        return softmax_curvature(r, t, jnp.broadcast_to(dr, t.shape), rows=rows)
+    return _composed(r, t, dr, rows)
+
+
+def _composed(r: Array, t: Array, dr: Array, rows: Rows) -> Array:
+    change = softmax_change(r, dr, rows) * log_softmax_product(r, t, rows=rows)
+    return log_softmax_transposed(r, change, rows=rows)
+
+
+def _composed_transposed(r: Array, t: Array, w: Array, rows: Rows) -> Array:
+    both = log_softmax_product(r, t, rows=rows) * log_softmax_product(r, w, rows=rows)
+    return softmax_change(r, both, rows)
+
+
+softmax_product.defderivative(0, lambda dr, r, t, *, rows: curvature(r, t, dr, rows))
+for _product, _composition in (
+    (softmax_curvature, _composed),
+    (softmax_curvature_transposed, _composed_transposed),
+):
+    _product.defderivative(
+        0,
+        lambda dr, r, t, u, *, rows, f=_composition: jax.jvp(
+            lambda r: f(r, t, u, rows), (r,), (dr,)
+        )[1],
+    )
+    _product.defderivative(1, lambda dt, r, t, u, *, rows, f=_composition: f(r, dt, u, rows))
+log_softmax_product.defderivative(
+    0, lambda dr, r, t, *, rows: jnp.broadcast_to(-mean_change(dr, r, t, rows), t.shape)
+)
+log_softmax_transposed.defderivative(
+    0, lambda dr, r, g, *, rows: -softmax_change(r, dr, rows) * total(g, rows)
+)
+logsumexp_product.defderivative(0, lambda dr, r, t, *, rows: mean_change(dr, r, t, rows))
+logsumexp_transposed.defderivative(0, lambda dr, r, g, *, rows: softmax_change(r, dr, rows) * g)
+
+weighted_sum = JacobianProduct(
+    "weighted_sum", lambda w, t, *, rows: total(wide(w) * wide(t), rows), row_sum_aval
+)
+weighted_sum_transposed = JacobianProduct(
+    "weighted_sum_transposed", lambda w, g, *, rows: w * g, row_aval
+)
+weighted_sum.deftranspose(weighted_sum_transposed)
+weighted_sum_transposed.deftranspose(weighted_sum)
+weighted_sum.defderivative(0, lambda dw, w, t, *, rows: total(dw * t, rows))
+weighted_sum_transposed.defderivative(0, lambda dw, w, g, *, rows: dw * g)
