@@ -15,10 +15,13 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxcalc._compat import setting
+
 Accuracy = Literal["high", "fast"]
 Implementation = Literal["xla", "pallas"]
 Axis = int | Sequence[int] | None
 StaticAxis = int | tuple[int, ...] | None
+AxisName = str | tuple[str, ...] | None  # of a mesh
 
 _ARRAYS_AND_SCALARS = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
 _P = ParamSpec("_P")
@@ -89,12 +92,18 @@ def chosen_implementation(implementation: object) -> Implementation:
 
 def array(name: str, x: ArrayLike) -> Array:
     """`x` as an array of real numbers or booleans."""
-    _check_kind(name, x)
-    converted = jnp.asarray(x)
-    if jnp.issubdtype(converted.dtype, jnp.complexfloating):
+    converted = numbers(name, x)
+    if is_complex(converted):
         raise TypeError(
             f"`{name}` must be real, but got dtype {converted.dtype}; pass a real array."
         )
+    return converted
+
+
+def numbers(name: str, x: ArrayLike) -> Array:
+    """`x` as an array of numbers or booleans."""
+    _check_kind(name, x)
+    converted = jnp.asarray(x)
     if not jnp.issubdtype(converted.dtype, jnp.number) and converted.dtype != bool:
         raise TypeError(f"`{name}` must hold numbers, but got dtype {converted.dtype}.")
     return converted
@@ -102,11 +111,24 @@ def array(name: str, x: ArrayLike) -> Array:
 
 def floating(name: str, x: ArrayLike) -> Array:
     """`x` as a floating array; integers and booleans promote as integers do in `jax.numpy`."""
-    real = array(name, x)
-    if jnp.issubdtype(real.dtype, jnp.floating):
-        return real
-    integers = real.astype(jnp.int32) if real.dtype == bool else real
+    return _promoted(array(name, x))
+
+
+def inexact(name: str, x: ArrayLike) -> Array:
+    """The same, where complex numbers are as welcome."""
+    return _promoted(numbers(name, x))
+
+
+def _promoted(x: Array) -> Array:
+    if jnp.issubdtype(x.dtype, jnp.inexact):
+        return x
+    integers = x.astype(jnp.int32) if x.dtype == bool else x
     return integers / 1
+
+
+def is_complex(x: Array) -> bool:
+    """Whether `x` has a complex dtype."""
+    return jnp.issubdtype(x.dtype, jnp.complexfloating)
 
 
 def mask(where: ArrayLike | None) -> Array | None:
@@ -133,10 +155,35 @@ def broadcast_shape(name: str, other: Array, x: Array, x_name: str = "x") -> tup
         ) from None
 
 
+def check_ranks(name: str, other: Array, x: Array, x_name: str) -> None:
+    """Refuse to broadcast arrays of different ranks where `jax_numpy_rank_promotion` says so."""
+    if setting("jax_numpy_rank_promotion") == "raise" and 0 < other.ndim != x.ndim > 0:
+        raise ValueError(
+            f"`{name}` must have the rank of `{x_name}` under "
+            f"jax_numpy_rank_promotion='raise', but got shapes {other.shape} and {x.shape}; "
+            "add the missing axes."
+        )
+
+
+def mesh_names(axis_name: object) -> tuple[str, ...]:
+    """`axis_name`, a name or several, as a tuple; none for None."""
+    names = axis_name if isinstance(axis_name, tuple | list) else (axis_name,)
+    if axis_name is None:
+        return ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            "`axis_name` must be the name of a mesh axis, a tuple of names or None, "
+            f"but got {axis_name!r}."
+        )
+    return tuple(names)
+
+
 def hashable_axis(axis: Axis) -> StaticAxis:
     """`axis` in a form that can be static under `jit`."""
     if type(axis) is int or axis is None or _is_index(axis):
         return axis
+    if isinstance(axis, jax.core.Tracer):
+        raise TypeError("`axis` must be static, but it is traced; pass a Python int.")
     if not isinstance(axis, tuple | list) or not all(map(_is_index, axis)):
         raise TypeError(f"`axis` must be an int, a tuple of ints or None, but got {axis!r}.")
     return tuple(axis)
@@ -147,6 +194,11 @@ def negative_axes(axis: StaticAxis, ndim: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(-ndim, 0))
     axes = [operator.index(a) for a in (axis if isinstance(axis, tuple) else (axis,))]
+    if not ndim and axes:
+        raise ValueError(
+            f"`axis` must name axes of the array, but got {axis} for a scalar, which has none: out "
+            "of bounds; pass an array of rank 1 or more, or axis=None."
+        )
     if any(not -ndim <= a < ndim for a in axes):
         raise ValueError(
             f"`axis` must lie in [{-ndim}, {ndim}) for an array of rank {ndim}, but got {axis}: "

@@ -21,21 +21,41 @@ def new_primitive(name: str) -> Any:
     return Primitive(name)
 
 
+def setting(name: str) -> Any:
+    """What a switch of JAX, such as `jax_disable_jit`, is set to here and now."""
+    return getattr(jax.config, name)
+
+
 def match_varying(operands: Sequence[Any]) -> list[Any]:
     """Mark every operand as varying over the manual mesh axes over which any of them varies.
 
     Inside `jax.shard_map` the built-in primitives do this by themselves; an own primitive must ask.
     """
-    axes = [_varying_axes(x) for x in operands]
-    union = frozenset().union(*axes)
-    return [
-        lax.pcast(x, tuple(sorted(union - own)), to="varying") if union - own else x
-        for x, own in zip(operands, axes, strict=True)
-    ]
+    union = frozenset().union(*map(varying_axes, operands))
+    return [vary(x, union) for x in operands]
 
 
-def _varying_axes(x: Any) -> frozenset[str]:
-    return frozenset(jax.typeof(x).manual_axis_type.varying)
+def varying_axes(x: Any) -> frozenset[str]:
+    """The manual mesh axes over which an array, or its type, differs between devices."""
+    aval = x if hasattr(x, "manual_axis_type") else jax.typeof(x)
+    return frozenset(aval.manual_axis_type.varying)
+
+
+def vary(x: Any, axes: frozenset[str]) -> Any:
+    """`x`, marked as varying over `axes` too."""
+    missing = axes - varying_axes(x)
+    return lax.pcast(x, tuple(sorted(missing)), to="varying") if missing else x
+
+
+def mesh_axes() -> tuple[str, ...]:
+    """The axes of the mesh that the `jax.shard_map` around the call maps over."""
+    return tuple(jax.sharding.get_abstract_mesh().manual_axes)
+
+
+def typed_varying(aval: Any, axes: frozenset[str]) -> Any:
+    """The abstract value `aval`, varying over exactly these manual mesh axes."""
+    manual = aval.manual_axis_type.update(varying=axes)
+    return aval.update(manual_axis_type=manual)
 
 
 def with_axes(aval: Any, axes: tuple[int, ...], other: Any) -> Any:

@@ -1,7 +1,8 @@
 """Formulas: arrays as expressions, derivatives as closed forms, in text, LaTeX and Python.
 
     _expression                 values as symbols, one object each
-    _known, _program            functions known by name; programs read as expressions
+    _own, _known                the package's own primitives; functions known by name
+    _program                    programs read as expressions
     _maps                       derivatives as trees of linear maps
     _numbers, _product, _sums   fractions, products with named axes, their sums,
     _algebra                        and how they simplify

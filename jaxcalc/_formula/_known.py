@@ -1,12 +1,13 @@
 """Functions known by name: a program traced from one of them is written as one operation.
 
-A name counts only with the file it stands in, so that a user's own `softmax` is read inside.
+A name counts only with the file it stands in, so that a user's own `softmax` is read inside. The
+functions of this package are primitives: `_own` knows them.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jaxcalc._compat import defined_at, opened
+from jaxcalc._compat import defined_at
 from jaxcalc._formula._expression import Expression, Shape, call
 
 Results = list[Expression] | None
@@ -30,37 +31,6 @@ def _elementwise(op: str, arity: int = 1) -> Known:
         return [call(op, args, shapes[0])] if plain else None
 
     return rule
-
-
-def _row_wise(op: str) -> Known:
-    """A function of rows; batching brings the other axes to the front."""
-
-    def rule(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:
-        moves = {tuple(e.params["permutation"]) for e in _equations(program, "transpose")}
-        if len(args) != 1 or len(shapes) != 1 or len(moves) > 1:
-            return None
-        (order,) = moves or {tuple(range(len(args[0].shape)))}
-        axes = _row_axes(program, order)
-        back = [order.index(axis) for axis in range(len(order))]
-        negative = tuple(sorted(axis - len(order) for axis in axes))
-        shape = tuple(shapes[0][axis] for axis in back)
-        made = call(op, args, shape, axes=negative)
-        return [call("transpose", (made,), shapes[0], permutation=order)]
-
-    return rule
-
-
-def _equations(program: Any, primitive: str) -> list[Any]:
-    equations = opened(program)[0].eqns
-    return [e for e in equations if e.primitive.name == primitive]
-
-
-def _row_axes(program: Any, order: Sequence[int]) -> list[int]:
-    """The axes of a row; a primitive of its own counts them from the end, in the new order."""
-    for equation in opened(program)[0].eqns:
-        if "rows" in equation.params:
-            return [order[axis] for axis in equation.params["rows"].axes]
-    return [int(axis) for axis in _equations(program, "reduce_max")[0].params["axes"]]
 
 
 def _sign_and_log(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:
@@ -91,43 +61,9 @@ def _mass(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> 
     return [call("broadcast_in_dim", (total,), shape, broadcast_dimensions=kept)]
 
 
-def _cross_entropy(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:
-    """−Σ y ⊙ log softmax(x) of each row, y one-hot where it is a class index."""
-    if len(args) != 2:
-        return None
-    x, y = args
-    axes = tuple(i for i, size in enumerate(x.shape) if shapes[0][i] != size)
-    if y.shape != x.shape:
-        y = call("one_hot", (y,), x.shape, axis=axes[0])
-    negative = tuple(axis - len(x.shape) for axis in axes)
-    logarithm = call("log_softmax", (x,), x.shape, axes=negative)
-    kept = [i for i in range(len(x.shape)) if i not in axes]
-    weighted = call("mul", (y, logarithm), x.shape)
-    total = call("reduce_sum", (weighted,), [x.shape[i] for i in kept], axes=axes)
-    spread = call("broadcast_in_dim", (total,), shapes[0], broadcast_dimensions=kept)
-    return [call("neg", (spread,), shapes[0])]
-
-
-def _binary_cross_entropy(
-    program: Any, args: Sequence[Expression], shapes: Sequence[Shape]
-) -> Results:
-    """log(1 + exp(x)) − x y."""
-    x, y = args
-    parts = call("softplus", (x,), x.shape), call("mul", (x, y), x.shape)
-    return [call("sub", parts, shapes[0])]
-
-
 _OURS, _NN, _LINALG = "jaxcalc/", "jax/_src/nn/functions.py", "jax/_src/numpy/linalg.py"
 FUNCTIONS: dict[tuple[str, str], Known] = {
-    ("_softmax", _OURS + "_functions/softmax.py"): _row_wise("softmax"),
-    ("log_softmax_rows", _OURS + "_functions/softmax.py"): _row_wise("log_softmax"),
-    ("_logsumexp", _OURS + "_functions/logsumexp.py"): _row_wise("logsumexp_kept"),
-    ("_softmax_cross_entropy", _OURS + "_functions/softmax_cross_entropy.py"): _cross_entropy,
-    ("_binary_cross_entropy", _OURS + "_functions/binary_cross_entropy.py"): _binary_cross_entropy,
     ("_mass", _OURS + "_functions/softmax_cross_entropy.py"): _mass,
-    ("_sigmoid", _OURS + "_functions/logistic.py"): _elementwise("logistic"),
-    ("_softplus", _OURS + "_functions/logistic.py"): _elementwise("softplus"),
-    ("_log_sigmoid", _OURS + "_functions/logistic.py"): _elementwise("log_sigmoid"),
     ("cofactors", _OURS + "_derive/_closed.py"): _cofactors,
     ("relu", _NN): _elementwise("relu"),
     ("logaddexp", "jax/_src/lax/other.py"): _elementwise("logaddexp", 2),

@@ -12,6 +12,7 @@ import numpy as np
 from jaxcalc._compat import inlined, is_concrete, is_literal, opened
 from jaxcalc._formula._expression import Expression, Shape, call, number
 from jaxcalc._formula._known import known
+from jaxcalc._formula._own import OWN
 
 
 def read(
@@ -39,6 +40,8 @@ def apply(equation: Any, args: Sequence[Expression]) -> list[Expression]:
         found = known(program, args, shapes)
         return read(program, (), args) if found is None else found
     op, params = equation.primitive.name, equation.params
+    if op in OWN:
+        return OWN[op](args, params, shapes)
     if op == "convert_element_type":
         return [_converted(equation, args[0])]
     if op == "custom_linear_solve":

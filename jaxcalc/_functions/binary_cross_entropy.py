@@ -12,14 +12,14 @@ from jaxcalc._arrays import (
     Accuracy,
     array,
     broadcast_shape,
+    check_ranks,
     floating,
     jit_checked,
-    narrowed,
     weighed,
     wide,
 )
 from jaxcalc._functions.logistic import logistic_product, sigmoid_derivative
-from jaxcalc._functions.primitives import JacobianProduct, add, changing
+from jaxcalc._functions.primitives import JacobianProduct, Value, add, changing
 
 
 def sigmoid_binary_cross_entropy(
@@ -33,7 +33,8 @@ def sigmoid_binary_cross_entropy(
     Args:
         logits: real array x.
         labels: probabilities y of the class 1, of any real dtype, that broadcast against `logits`
-            (and `logits` against them).
+            (and `logits` against them): (N,) against (N, 1) makes N×N, which
+            `jax_numpy_rank_promotion="raise"` refuses.
         accuracy: "high" or "fast"; for this function both are the same.
 
     Returns:
@@ -60,21 +61,30 @@ def _binary_cross_entropy_of(logits: ArrayLike, labels: ArrayLike, *, accuracy: 
     y = array("labels", labels)
     y = y if jnp.issubdtype(y.dtype, jnp.floating) else y.astype(x.dtype)
     shape = broadcast_shape("labels", y, x, "logits")
+    check_ranks("labels", y, x, "logits")
     y = lax.expand_dims(y, range(len(shape) - y.ndim))  # kept at its own size
-    return _binary_cross_entropy(jnp.broadcast_to(x, shape), y)
+    return _binary_cross_entropy(y, jnp.broadcast_to(x, shape))
 
 
 @jax.custom_jvp
-def _binary_cross_entropy(x: Array, y: Array) -> Array:  # −y log σ(x) − (1 − y) log σ(−x)
+def _binary_cross_entropy(y: Array, x: Array) -> Array:
+    return _binary_cross_entropy_value(y, x)
+
+
+def _formula(y: Array, x: Array) -> Array:  # −y log σ(x) − (1 − y) log σ(−x)
     w, p = wide(x), wide(y).astype(wide(x).dtype)
     linear = weighed(1 - p, jnp.maximum(w, 0)) + weighed(p, jnp.maximum(-w, 0))
-    return narrowed(linear + jnp.log1p(jnp.exp(-jnp.abs(w))), x.dtype)
+    return linear + jnp.log1p(jnp.exp(-jnp.abs(w)))
 
 
+_binary_cross_entropy_value = Value("binary_cross_entropy", _formula)
+
+
+@_binary_cross_entropy_value.defjvp
 @partial(_binary_cross_entropy.defjvp, symbolic_zeros=True)  # ∂/∂x = σ(x) − y,  ∂/∂y = −x
 def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (x, y), (dx, dy) = primals, tangents
-    loss = _binary_cross_entropy(x, y)
+    (y, x), (dy, dx) = primals, tangents
+    loss = _binary_cross_entropy(y, x)
     changes = []
     if changing(dx):
         changes.append(binary_cross_entropy_product(x, y, dx))

@@ -15,6 +15,7 @@ where the derivative crosses zero.
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from math import comb
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +23,9 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxcalc._arrays import Accuracy, floating, jit_checked, narrowed, wide, working
-from jaxcalc._functions.primitives import JacobianProduct
+from jaxcalc._arrays import Accuracy, inexact, is_complex, jit_checked, narrowed, wide, working
+from jaxcalc._functions import holomorphic
+from jaxcalc._functions.primitives import JacobianProduct, Value
 
 
 def sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
@@ -34,7 +36,8 @@ def sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
     wherever that is a normal number, and float16 and bfloat16 are correctly rounded.
 
     Args:
-        x: real array of any shape. Integers and booleans promote as integers do in `jax.numpy`.
+        x: array of any shape. Integers and booleans promote as integers do in `jax.numpy`. Of
+            complex numbers it is the plain formula, holomorphic, whatever the accuracy.
         accuracy: "high", or "fast" with σ′ = σ(1 − σ), whose errors are those of `jax.nn`.
 
     Returns:
@@ -43,7 +46,7 @@ def sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
         derivative.
 
     Raises:
-        TypeError: for complex input, or for a list or other non-array.
+        TypeError: for a list or other non-array.
         ValueError: for an unknown `accuracy`.
 
     >>> import jax, jaxcalc as jc
@@ -86,40 +89,54 @@ def softplus(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
 @jit_checked("accuracy")
 def _sigmoid_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
-    f = _sigmoid if accuracy == "high" else _fast_sigmoid
-    return f(floating("x", x))
+    z = inexact("x", x)
+    if is_complex(z):
+        return holomorphic.sigmoid(z)
+    return _sigmoid(z) if accuracy == "high" else _fast_sigmoid(z)
 
 
 @jit_checked("accuracy")
 def _log_sigmoid_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
-    y = floating("x", x)
-    return _log_sigmoid(y) if accuracy == "high" else -_fast_softplus(-y)
+    z = inexact("x", x)
+    if is_complex(z):
+        return -holomorphic.softplus(-z)
+    return _log_sigmoid(z) if accuracy == "high" else -_fast_softplus(-z)
 
 
 @jit_checked("accuracy")
 def _softplus_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
-    f = _softplus if accuracy == "high" else _fast_softplus
-    return f(floating("x", x))
+    z = inexact("x", x)
+    if is_complex(z):
+        return holomorphic.softplus(z)
+    return _softplus(z) if accuracy == "high" else _fast_softplus(z)
 
 
 @jax.custom_jvp
 def _sigmoid(x: Array) -> Array:
-    return narrowed(sigmoid_derivative(wide(x), 0), x.dtype)
+    return _sigmoid_value(x)
 
 
+_sigmoid_value = Value("sigmoid", lambda x: sigmoid_derivative(wide(x), 0))
+
+
+@_sigmoid_value.defjvp
 @_sigmoid.defjvp  # ∂σ/∂x = σ′(x)
-def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     return _sigmoid(x), logistic_product(x, dx, order=1)
 
 
 @jax.custom_jvp
 def _fast_sigmoid(x: Array) -> Array:
-    return narrowed(lax.logistic(wide(x)), x.dtype)
+    return _fast_sigmoid_value(x)
 
 
+_fast_sigmoid_value = Value("fast_sigmoid", lambda x: lax.logistic(wide(x)))
+
+
+@_fast_sigmoid_value.defjvp
 @_fast_sigmoid.defjvp  # ∂σ/∂x = σ (1 − σ), kept as it is
-def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     s = _fast_sigmoid(x)
     w = working(s, "fast")
@@ -127,35 +144,51 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
 
 
 @jax.custom_jvp
-def _softplus(x: Array) -> Array:  # log(1 + eˣ)
+def _softplus(x: Array) -> Array:
+    return _softplus_value(x)
+
+
+def _softplus_formula(x: Array) -> Array:  # log(1 + eˣ)
     w = wide(x)
-    return narrowed(jnp.maximum(w, 0) + jnp.log1p(jnp.exp(-jnp.abs(w))), x.dtype)
+    return jnp.maximum(w, 0) + jnp.log1p(jnp.exp(-jnp.abs(w)))
 
 
+_softplus_value = Value("softplus", _softplus_formula)
+
+
+@_softplus_value.defjvp
 @_softplus.defjvp  # ∂ log(1 + eˣ)/∂x = σ(x)
-def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     return _softplus(x), logistic_product(x, dx, order=0)
 
 
 @jax.custom_jvp
 def _fast_softplus(x: Array) -> Array:
-    return _softplus(x)
+    return _fast_softplus_value(x)
 
 
+_fast_softplus_value = Value("fast_softplus", _softplus_formula)
+
+
+@_fast_softplus_value.defjvp
 @_fast_softplus.defjvp  # ∂ log(1 + eˣ)/∂x = σ(x), kept as it is
-def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     return _fast_softplus(x), _fast_sigmoid(x) * dx
 
 
 @jax.custom_jvp
-def _log_sigmoid(x: Array) -> Array:  # −log(1 + e⁻ˣ)
-    return -_softplus(-x)
+def _log_sigmoid(x: Array) -> Array:
+    return _log_sigmoid_value(x)
 
 
+_log_sigmoid_value = Value("log_sigmoid", lambda x: -_softplus_formula(-x))  # −log(1 + e⁻ˣ)
+
+
+@_log_sigmoid_value.defjvp
 @_log_sigmoid.defjvp  # ∂ log σ(x)/∂x = σ(−x)
-def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     return _log_sigmoid(x), logistic_product(-x, dx, order=0)
 

@@ -11,19 +11,41 @@ from jax.typing import ArrayLike
 from jaxcalc._arrays import (
     Accuracy,
     Axis,
+    AxisName,
     StaticAxis,
-    array,
     broadcast_shape,
     hashable_axis,
+    is_complex,
     jit_checked,
+    mesh_names,
     narrowed,
     negative_axes,
+    numbers,
     wide,
 )
+from jaxcalc._functions import holomorphic
 from jaxcalc._functions.primitives import add, changing
-from jaxcalc._functions.rows import Rows, fill, log_total, shifted, split_mask, total
-from jaxcalc._functions.softmax import kept
-from jaxcalc._functions.softmax_maps import log_softmax_product, logsumexp_product, weighted_sum
+from jaxcalc._functions.rows import (
+    Rows,
+    RowValue,
+    fill,
+    largest,
+    mask_logits,
+    nonempty,
+    normalizer,
+    shifted,
+    shifted_exponentials,
+    split_mask,
+    split_over,
+    total,
+)
+from jaxcalc._functions.softmax import from_softmax, keeps_input
+from jaxcalc._functions.softmax_maps import (
+    log_softmax_product,
+    logsumexp_product,
+    softmax_product,
+    weighted_sum,
+)
 
 
 @overload
@@ -36,6 +58,7 @@ def logsumexp(
     where: ArrayLike | None = None,
     *,
     accuracy: Accuracy = "high",
+    axis_name: AxisName = None,
 ) -> Array: ...
 
 
@@ -49,6 +72,7 @@ def logsumexp(
     return_sign: Literal[True],
     where: ArrayLike | None = None,
     accuracy: Accuracy = "high",
+    axis_name: AxisName = None,
 ) -> tuple[Array, Array]: ...
 
 
@@ -61,21 +85,24 @@ def logsumexp(
     where: ArrayLike | None = None,
     *,
     accuracy: Accuracy = "high",
+    axis_name: AxisName = None,
 ) -> Array | tuple[Array, Array]:
     """log Σ b exp(a) along `axis`; without weights its derivative is sᵀ, s = softmax(a).
 
     Drop-in for `jax.nn.logsumexp`.
 
     Args:
-        a: real array. Integers and booleans promote as integers do in `jax.numpy`.
+        a: array. Integers and booleans promote as integers do in `jax.numpy`. Of complex numbers it
+            is the plain formula, holomorphic, whatever the accuracy.
         axis: the axis, a tuple of axes, or None (the default) for all of them.
-        b: real weights that broadcast against `a`, of either sign. An entry of weight 0 is left
+        b: weights that broadcast against `a`, of either sign. An entry of weight 0 is left
             out, whatever `a` is there; the derivative by that weight is still exp(a)/Σ b exp(a).
         keepdims: keep the reduced axes with size 1.
         return_sign: return (log |Σ b exp(a)|, its sign).
         where: boolean mask that broadcasts against `a`: entries where it is False are left out,
             with derivative exactly 0.
         accuracy: "high" or "fast", as for `softmax`.
+        axis_name: the mesh axes over which `axis` is split in `jax.shard_map`, as for `softmax`.
 
     Returns:
         An array of the floating dtype of `a` (and `b`), or a pair of them. The log of a negative
@@ -86,9 +113,9 @@ def logsumexp(
         each argument that is differentiated).
 
     Raises:
-        TypeError: for complex input, a non-array, a mask that is not boolean, a bad `axis`.
+        TypeError: for a non-array, a mask that is not boolean, a bad `axis` or `axis_name`.
         ValueError: for an axis out of bounds or repeated, a mask or weights that do not broadcast,
-            an unknown `accuracy`.
+            an unknown `accuracy`, and an `axis_name` as for `softmax`.
 
     >>> import jax, jax.numpy as jnp, jaxcalc as jc
     >>> print(jc.logsumexp(jnp.array([1024.0, 0.0])), jc.logsumexp(jnp.array([-jnp.inf])))
@@ -107,11 +134,12 @@ def logsumexp(
         keepdims=bool(keepdims),
         signed=bool(return_sign),
         accuracy=accuracy,
+        axis_name=mesh_names(axis_name),
     )
     return (out, sign) if return_sign else out
 
 
-@jit_checked("axis", "keepdims", "signed", "accuracy")
+@jit_checked("axis", "keepdims", "signed", "accuracy", "axis_name")
 def _logsumexp_of(
     a: ArrayLike,
     b: ArrayLike | None,
@@ -121,89 +149,152 @@ def _logsumexp_of(
     keepdims: bool,
     signed: bool,
     accuracy: Accuracy,
+    axis_name: tuple[str, ...],
 ) -> tuple[Array, Array]:
     x, chosen = split_mask("a", a, where)
     weights = None if b is None else _weights(b, x)
     if weights is not None:
         x = jnp.broadcast_to(x, weights.shape).astype(weights.dtype)
-    rows = Rows(negative_axes(axis, x.ndim), accuracy, "extended logits")
-    x = fill(x, chosen, -jnp.inf)
-    if weights is None:
-        out = _logsumexp(x, rows)
-        sign = jnp.where(out == -jnp.inf, 0, jnp.where(jnp.isnan(out), out, 1))
+    rows = Rows(negative_axes(axis, x.ndim), accuracy, "extended logits", axis_name=axis_name)
+    x = split_over("a", x, rows)
+    if is_complex(x):
+        out, sign = _complex(x, weights, chosen, rows, signed)
+    elif weights is None:
+        out, sign = _plain(x, chosen, rows)
     else:
-        out, sign = _weighted(x, fill(weights, chosen, 0), rows)
+        x = fill(x, chosen, -jnp.inf)
+        out, sign = _weighted(fill(weights, chosen, 0), x, rows)
         out = out if signed else jnp.where(sign < 0, jnp.nan, out)
-    squeezed = (v if keepdims else jnp.squeeze(v, rows.axes) for v in (out, sign))
-    out, sign = (v.astype(x.dtype) for v in squeezed)
+    out, sign = (v if keepdims else jnp.squeeze(v, rows.axes) for v in (out, sign))
     return out, sign
+
+
+def _plain(x: Array, chosen: Array | None, rows: Rows) -> tuple[Array, Array]:
+    out = _logsumexp(mask_logits(x, chosen, rows), rows)
+    if chosen is not None:
+        out = fill(out, nonempty(chosen, rows), -jnp.inf)
+    return out, jnp.where(out == -jnp.inf, 0, jnp.where(jnp.isnan(out), out, 1)).astype(x.dtype)
+
+
+def _complex(
+    x: Array, weights: Array | None, chosen: Array | None, rows: Rows, signed: bool
+) -> tuple[Array, Array]:
+    """The logarithm; parted in log |sum| and sum/|sum| where the sign is asked for."""
+    out = holomorphic.logsumexp(x, weights, chosen, rows)
+    if not signed:
+        return out, out
+    sign = jnp.where(jnp.isneginf(out.real), 0, jnp.exp(1j * out.imag).astype(x.dtype))
+    return out.real, sign
 
 
 def _weights(b: ArrayLike, x: Array) -> Array:
     """b, broadcast against x, in the dtype that they have together."""
-    weights = array("b", b)
-    inexact = jnp.issubdtype(weights.dtype, jnp.floating)
-    dtype = jnp.result_type(x, weights) if inexact else x.dtype
+    weights = numbers("b", b)
+    is_inexact = jnp.issubdtype(weights.dtype, jnp.inexact)
+    dtype = jnp.result_type(x, weights) if is_inexact else x.dtype
     return jnp.broadcast_to(weights, broadcast_shape("b", weights, x, "a")).astype(dtype)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _logsumexp(x: Array, rows: Rows) -> Array:  # log 1ᵀexp(x)
+def _logsumexp(x: Array, rows: Rows) -> Array:
+    return _logsumexp_value(x, rows=rows)
+
+
+def _logsumexp_formula(x: Array, *, rows: Rows) -> Array:  # log 1ᵀexp(x)
     d, m = shifted(x, rows)
-    return narrowed(m + log_total(d, rows), x.dtype)
+    return m + jnp.log(total(jnp.exp(d), rows))
 
 
+def _logsumexp_and_softmax(x: Array, *, rows: Rows) -> list[Array]:
+    _, e, m = shifted_exponentials(x, rows)
+    sums = total(e, rows)
+    return [m + jnp.log(sums), e / normalizer(sums, rows)]
+
+
+_logsumexp_value = RowValue("logsumexp", _logsumexp_formula, "row")
+_logsumexp_and_softmax_values = RowValue(  # one exp for both
+    "logsumexp_and_softmax", _logsumexp_and_softmax, "row", "classes"
+)
+
+
+@_logsumexp_value.defjvp
 @_logsumexp.defjvp  # sᵀ
-def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    r, kept_as = kept(x, rows)
-    return _logsumexp(x, rows), logsumexp_product(r, dx, rows=kept_as)
+    if keeps_input(x, rows):
+        return _logsumexp(x, rows), logsumexp_product(x, dx, rows=rows)
+    out, s = _logsumexp_and_softmax_values(x, rows=rows)
+    return out, logsumexp_product(s, dx, rows=from_softmax(rows))
+
+
+@_logsumexp_and_softmax_values.defjvp
+def _(rows: Rows, primals: Any, tangents: Any) -> tuple[list[Array], list[Array]]:
+    (x,), (dx,) = primals, tangents
+    out, s = _logsumexp_and_softmax_values(x, rows=rows)
+    kept = from_softmax(rows)
+    changes = [logsumexp_product(s, dx, rows=kept), softmax_product(s, dx, rows=kept)]
+    return [out, s], changes
 
 
 def _weighted_exponentials(a: Array, b: Array, rows: Rows) -> tuple[Array, Array, Array]:
     """exp(a − m), bᵀexp(a − m) and m, the largest a of nonzero weight."""
-    m = jnp.max(a, rows.axes, keepdims=True, initial=-jnp.inf, where=b != 0)
+    m = largest(jnp.where(b != 0, a, -jnp.inf), rows)
     m = jnp.where(jnp.isfinite(m), m, 0)
     e = jnp.exp(a - m)
     return e, total(jnp.where(b == 0, 0, b * e), rows), m
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _weighted(a: Array, b: Array, rows: Rows) -> tuple[Array, Array]:
+def _weighted(b: Array, a: Array, rows: Rows) -> list[Array]:
     """log |bᵀexp(a)| and its sign; an entry of weight 0 is left out, whatever a is there."""
+    return _weighted_values(b, a, rows=rows)
+
+
+def _log_and_sign(b: Array, a: Array, *, rows: Rows) -> list[Array]:
     _, weighted, m = _weighted_exponentials(wide(a), wide(b), rows)
-    out = m + jnp.log(jnp.abs(weighted))
-    return narrowed(out, a.dtype), narrowed(jnp.sign(weighted), a.dtype)
+    return [m + jnp.log(jnp.abs(weighted)), jnp.sign(weighted)]
 
 
+_weighted_values = RowValue("weighted_logsumexp", _log_and_sign, "row", "row")
+
+
+@_weighted_values.defjvp
 @partial(_weighted.defjvp, symbolic_zeros=True)  # ∂/∂b = v = exp(a) / bᵀexp(a),  ∂/∂a = w = b ⊙ v
 def _(rows: Rows, primals: Any, tangents: Any) -> Any:
-    (a, b), (da, db) = primals, tangents
-    out, sign = _weighted(a, b, rows)
-    v = _shares(wide(a), wide(b), rows)
+    (b, a), (db, da) = primals, tangents
+    out, sign = _weighted(b, a, rows)
+    v = _shares(wide(b), wide(a), rows)
     changes = []
     if changing(da):
         w = narrowed(_times_weight(wide(b), v), a.dtype)
         changes.append(weighted_sum(w, da, rows=rows))
     if changing(db):
         changes.append(weighted_sum(narrowed(v, b.dtype), db, rows=rows))
-    return (out, sign), (add(changes), jnp.zeros_like(sign))
+    return [out, sign], [add(changes), jnp.zeros_like(sign)]
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _shares(a: Array, b: Array, rows: Rows) -> Array:  # v = exp(a) / bᵀexp(a)
+def _shares(b: Array, a: Array, rows: Rows) -> Array:
+    return _share_values(b, a, rows=rows)
+
+
+def _shares_formula(b: Array, a: Array, *, rows: Rows) -> Array:  # v = exp(a) / bᵀexp(a)
     e, weighted, _ = _weighted_exponentials(a, b, rows)
     return jnp.where(a == -jnp.inf, 0, e / weighted)
 
 
+_share_values = RowValue("shares", _shares_formula, "classes")
+
+
+@_share_values.defjvp
 @partial(_shares.defjvp, symbolic_zeros=True)  # dv = v ⊙ (da − ⟨w, da⟩ − ⟨v, db⟩), where Σw = 1
 def _(rows: Rows, primals: Any, tangents: Any) -> Any:
-    (a, b), (da, db) = primals, tangents
-    v = _shares(a, b, rows)
+    (b, a), (db, da) = primals, tangents
+    v = _shares(b, a, rows)
     changes = []
     if changing(da):
-        w = rows._replace(source="softmax")
-        changes.append(v * log_softmax_product(_times_weight(b, v), da, rows=w))
+        w = _times_weight(b, v)
+        changes.append(v * log_softmax_product(w, da, rows=from_softmax(rows)))
     if changing(db):
         changes.append(-v * weighted_sum(v, db, rows=rows))
     return v, add(changes)

@@ -1,7 +1,9 @@
 """Values and Jacobian products as primitives of their own.
 
-A `Value` is a function of arrays that is lowered for each platform by rules of its own; its
-derivatives are those of a `jax.custom_jvp` around it.
+A `Value` is a function of arrays that is lowered for each platform by rules of its own. It is the
+whole body of a hand-written `jax.custom_jvp` and carries the same rule: where JAX drops the custom
+one (jax 0.10 inlines it in the body of a `scan` once that was linearised) the closed form is still
+there.
 
 A `JacobianProduct` is a map (r₁, …, rₙ, t) ↦ L(r₁, …, rₙ) t, linear in its last operand t, a
 tangent or cotangent; the residuals rᵢ are all that is kept for it. Being one primitive
@@ -15,8 +17,9 @@ once, never repeated.
 """
 
 import operator
+import threading
 from collections.abc import Callable, Hashable, Sequence
-from functools import cached_property, partial, reduce
+from functools import partial, reduce
 from typing import Any
 
 import jax
@@ -31,15 +34,23 @@ from jaxcalc._compat import (
     match_varying,
     mlir,
     new_primitive,
+    setting,
     with_axes,
     zero_tangent,
 )
 
 # what is computed instead of `apply`; whether its arrays are whole, not parts on many devices
 Form = Callable[[Callable[..., Array], bool], Callable[..., Array]]
+Rule = Callable[..., Any]
+
+_making = threading.RLock()  # a primitive is seen by other threads with all of its rules or not yet
 
 
-def _last_aval(*avals: Any, **params: Hashable) -> Any:
+def _last(*avals: Any, **params: Hashable) -> Any:
+    return avals[-1]
+
+
+def _last_strong(*avals: Any, **params: Hashable) -> Any:
     return with_axes(avals[-1], (), None)
 
 
@@ -51,64 +62,102 @@ class Value:
         apply: the mathematics, in `jax.numpy`; it computes at least in float32, and its result is
             rounded once to the dtype of the last operand.
         aval: the type of the result, from the operands' types; that of the last by default.
+        multiple: whether there is a list of results, and of their types.
     """
 
     def __init__(
         self,
         name: str,
-        apply: Callable[..., Array],
-        aval: Callable[..., Any] = _last_aval,
+        apply: Callable[..., Any],
+        aval: Callable[..., Any] = _last,
+        multiple: bool = False,
     ):
         self.name = name
+        self._multiple = multiple
         self._apply = apply
         self._aval = aval
         self._forms: dict[str | None, Form] = {None: lambda apply, whole: apply}
+        self._rule: Rule | None = None
+        self._primitive: Any = None
 
-    @cached_property
+    @property
     def primitive(self) -> Any:
         """The primitive with its rules, made when it is first applied."""
+        if self._primitive is None:
+            with _making:
+                self._primitive = self._primitive or self._made()
+        return self._primitive
+
+    def _made(self) -> Any:
         primitive = new_primitive(f"jaxcalc_{self.name}")
+        primitive.multiple_results = self._multiple
         primitive.def_impl(self._eager)
         primitive.def_abstract_eval(self._aval)
         for platform, form in self._forms.items():
             mlir.register_lowering(primitive, self._lowering(form), platform=platform)
         batching.primitive_batchers[primitive] = self._batch
+        ad.primitive_jvps[primitive] = self._jvp
         return primitive
 
-    def __call__(self, *operands: Array, **params: Hashable) -> Array:
-        out: Array = self.primitive.bind(*match_varying(operands), **params)
-        return out
+    def __call__(self, *operands: Array, **params: Hashable) -> Any:
+        return self.primitive.bind(*self._matched(operands, **params), **params)
 
     def defform(self, platform: str | None, form: Form) -> None:
         """Set how it is computed on a platform such as "cuda", or where there is no other form."""
         self._forms[platform] = form
 
+    def defjvp(self, rule: Rule) -> Rule:
+        """Set the derivative, `rule(*params, primals, tangents)`, as for a `jax.custom_jvp`.
+
+        A tangent that is zero is handed over as a `SymbolicZero`, unless all are.
+        """
+        self._rule = rule
+        return rule
+
+    def _jvp(self, primals: Any, tangents: Any, **params: Hashable) -> tuple[Any, Any]:
+        if all(type(t) is ad.Zero for t in tangents):
+            out = self(*primals, **params)
+            return out, jax.tree.map(zero_tangent, out)
+        assert self._rule is not None, self.name
+        given = tuple(SymbolicZero(t.aval) if type(t) is ad.Zero else t for t in tangents)
+        return self._rule(*params.values(), primals, given)
+
+    def _matched(self, operands: Sequence[Array], **params: Hashable) -> list[Array]:
+        """The operands, varying over the same manual mesh axes."""
+        return match_varying(operands)
+
     def _lowering(self, form: Form) -> Callable[..., Any]:
         def rule(context: Any, *operands: Any, **params: Hashable) -> Any:
             apply = form(self._apply, holds_whole_arrays(context))
 
-            def lowered(*operands: Array, **params: Hashable) -> Array:
-                return apply(*operands, **params).astype(operands[-1].dtype)
+            def lowered(*operands: Array, **params: Hashable) -> Any:
+                out = apply(*operands, **params)
+                return jax.tree.map(lambda y: y.astype(operands[-1].dtype), out)
 
-            return mlir.lower_fun(lowered, multiple_results=False)(context, *operands, **params)
+            lower = mlir.lower_fun(lowered, multiple_results=self._multiple)
+            return lower(context, *operands, **params)
 
         return rule
 
-    def _eager(self, *operands: Array, **params: Hashable) -> Array:
-        return self._jitted(tuple(params.items()), *operands)
+    def _eager(self, *operands: Array, **params: Hashable) -> Any:
+        if not setting("jax_disable_jit"):
+            return self._jitted(tuple(params.items()), *operands)
+        with jax.disable_jit(False):  # without a jit of its own it would be this call again
+            return self._jitted(tuple(params.items()), *operands)
 
     @partial(jax.jit, static_argnums=(0, 1))
-    def _jitted(self, params: tuple[tuple[str, Hashable], ...], *operands: Array) -> Array:
+    def _jitted(self, params: tuple[tuple[str, Hashable], ...], *operands: Array) -> Any:
         return self(*operands, **dict(params))
 
-    def _batch(self, operands: Any, dims: Any, **params: Hashable) -> tuple[Array, int]:
+    def _batch(self, operands: Any, dims: Any, **params: Hashable) -> tuple[Any, Any]:
         size = next(x.shape[d] for x, d in zip(operands, dims, strict=True) if d is not None)
         *residuals, t = (
             jnp.expand_dims(x, 0) if d is None else jnp.moveaxis(x, d, 0)
             for x, d in zip(operands, dims, strict=True)
         )
         t = jnp.broadcast_to(t, (size, *t.shape[1:]))
-        return self(*residuals, t, **params), 0
+        out = self(*residuals, t, **params)
+        return out, jax.tree.map(lambda _: 0, out)
 
 
 class JacobianProduct(Value):
@@ -121,17 +170,14 @@ class JacobianProduct(Value):
         self,
         name: str,
         apply: Callable[..., Array],
-        aval: Callable[..., Any] = _last_aval,
+        aval: Callable[..., Any] = _last_strong,
     ):
         super().__init__(name, apply, aval)
         self._transpose: Callable[..., Array] = self
         self._derivatives: dict[int, Callable[..., Array]] = {}
 
-    @cached_property
-    def primitive(self) -> Any:
-        """The primitive with its rules, made when it is first applied."""
-        primitive = super().primitive
-        ad.primitive_jvps[primitive] = self._jvp
+    def _made(self) -> Any:
+        primitive = super()._made()
         ad.primitive_transposes[primitive] = self._transposed
         return primitive
 

@@ -1,6 +1,7 @@
 """softmax and log-softmax: values, closed-form derivatives, Jacobians."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,18 +11,32 @@ from jax.typing import ArrayLike
 from jaxcalc._arrays import (
     Accuracy,
     Axis,
+    AxisName,
     Implementation,
     StaticAxis,
     chosen_implementation,
     hashable_axis,
+    is_complex,
     is_narrow,
     jit_checked,
-    narrowed,
+    mesh_names,
     negative_axes,
 )
+from jaxcalc._functions import holomorphic
 from jaxcalc._functions.kernels import check_rows, kernel_form, maps, refused_form
-from jaxcalc._functions.primitives import Value
-from jaxcalc._functions.rows import Rows, fill, log_total, probabilities, shifted, split_mask
+from jaxcalc._functions.rows import (
+    Rows,
+    RowValue,
+    fill,
+    mask_logits,
+    normalizer,
+    probabilities,
+    shifted,
+    shifted_exponentials,
+    split_mask,
+    split_over,
+    total,
+)
 from jaxcalc._functions.softmax_maps import log_softmax_product, softmax_product
 
 
@@ -32,6 +47,7 @@ def softmax(
     *,
     accuracy: Accuracy = "high",
     implementation: Implementation | None = None,
+    axis_name: AxisName = None,
 ) -> Array:
     """s = exp(x) / Σ exp(x) along `axis`; ∂s/∂x = diag(s) − s sᵀ (notes §4).
 
@@ -40,7 +56,8 @@ def softmax(
     all of the probability and where the tangent has a large constant part.
 
     Args:
-        x: real array. Integers and booleans promote as integers do in `jax.numpy`.
+        x: array. Integers and booleans promote as integers do in `jax.numpy`. Of complex numbers it
+            is the plain formula, holomorphic, whatever the accuracy.
         axis: the class axis, a tuple of axes, or None for all of them.
         where: boolean mask that broadcasts against `x` (and `x` against it): entries where it is
             False are left out. Their value is 0, their derivative exactly 0, whatever `x` is there.
@@ -53,6 +70,10 @@ def softmax(
             to 1,792 and 3,584 classes along another. Arrays split over devices under `jit` remain
             XLA's, those inside `jax.shard_map` do not. None is "xla": the kernels have been
             compiled and interpreted, but never yet run on a GPU.
+        axis_name: inside `jax.shard_map`, the mesh axis, or a tuple of them, over which the class
+            axis is split: maxima and sums are then taken over its devices. Without it each device
+            has the softmax of its own classes, which from inside cannot be told from a split of the
+            batch. Under plain `jit` it is not needed.
 
     Returns:
         An array of the shape of `x` and `where` and the floating dtype of `x`. An entry −inf has
@@ -62,10 +83,11 @@ def softmax(
         the backward pass is the result (for 16-bit dtypes at "high" accuracy, `x`).
 
     Raises:
-        TypeError: for complex input, a non-array, a mask that is not boolean, an `axis` that is
-            neither int, tuple nor None.
+        TypeError: for a non-array, a mask that is not boolean, an `axis` that is neither int, tuple
+            nor None, an `axis_name` that is no name.
         ValueError: for an axis out of bounds or repeated, a mask that does not broadcast, an
-            unknown `accuracy` or `implementation`.
+            unknown `accuracy` or `implementation`, an `axis_name` that is no axis of the mesh or
+            over which `x` is the same on all devices.
         NotImplementedError: for what `implementation="pallas"` cannot take.
 
     >>> import jax, jax.numpy as jnp, jaxcalc as jc
@@ -85,6 +107,7 @@ def softmax(
         axis=hashable_axis(axis),
         accuracy=accuracy,
         implementation=chosen_implementation(implementation),
+        axis_name=mesh_names(axis_name),
     )
 
 
@@ -95,6 +118,7 @@ def log_softmax(
     *,
     accuracy: Accuracy = "high",
     implementation: Implementation | None = None,
+    axis_name: AxisName = None,
 ) -> Array:
     """log softmax(x) = x − log Σ exp(x) along `axis`; its Jacobian is I − 1 sᵀ (numerator layout).
 
@@ -122,10 +146,11 @@ def log_softmax(
         axis=hashable_axis(axis),
         accuracy=accuracy,
         implementation=chosen_implementation(implementation),
+        axis_name=mesh_names(axis_name),
     )
 
 
-@jit_checked("axis", "accuracy", "implementation")
+@jit_checked("axis", "accuracy", "implementation", "axis_name")
 def _softmax_of(
     x: ArrayLike,
     where: ArrayLike | None,
@@ -133,14 +158,18 @@ def _softmax_of(
     axis: StaticAxis,
     accuracy: Accuracy,
     implementation: Implementation,
+    axis_name: tuple[str, ...],
 ) -> Array:
     array, chosen = split_mask("x", x, where)
-    rows = Rows(negative_axes(axis, array.ndim), accuracy, implementation=implementation)
+    rows = Rows(negative_axes(axis, array.ndim), accuracy, "logits", implementation, axis_name)
+    if is_complex(array):
+        return holomorphic.softmax(array, chosen, rows)
     check_rows("x", array, rows)
-    return fill(_softmax(fill(array, chosen, -jnp.inf), rows), chosen, 0)
+    logits = mask_logits(split_over("x", array, rows), chosen, rows)
+    return fill(_softmax(logits, rows), chosen, 0)
 
 
-@jit_checked("axis", "accuracy", "implementation")
+@jit_checked("axis", "accuracy", "implementation", "axis_name")
 def _log_softmax_of(
     x: ArrayLike,
     where: ArrayLike | None,
@@ -148,69 +177,92 @@ def _log_softmax_of(
     axis: StaticAxis,
     accuracy: Accuracy,
     implementation: Implementation,
+    axis_name: tuple[str, ...],
 ) -> Array:
     array, chosen = split_mask("x", x, where)
-    rows = Rows(negative_axes(axis, array.ndim), accuracy, implementation=implementation)
+    rows = Rows(negative_axes(axis, array.ndim), accuracy, "logits", implementation, axis_name)
+    if is_complex(array):
+        return holomorphic.log_softmax(array, chosen, rows)
     check_rows("x", array, rows)
-    return fill(log_softmax_rows(fill(array, chosen, -jnp.inf), rows), chosen, -jnp.inf)
+    logits = mask_logits(split_over("x", array, rows), chosen, rows)
+    return fill(log_softmax_rows(logits, rows), chosen, -jnp.inf)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _softmax(x: Array, rows: Rows) -> Array:  # s = exp(x) / 1ᵀexp(x)
-    if rows.implementation == "pallas":
-        return _softmax_value(x, rows=rows)
-    return _softmax_by_xla(x, rows=rows)
+def _softmax(x: Array, rows: Rows) -> Array:
+    return _softmax_value(x, rows=rows)
 
 
-def _softmax_by_xla(x: Array, *, rows: Rows) -> Array:
-    return narrowed(probabilities(x, rows), x.dtype)
+_softmax_value = RowValue(  # s = exp(x) / 1ᵀexp(x)
+    "softmax", lambda x, *, rows: probabilities(x, rows), "classes"
+)
 
 
+@_softmax_value.defjvp
 @_softmax.defjvp  # ∂s/∂x = diag(s) − s sᵀ
-def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     s = _softmax(x, rows)
-    if _is_too_short(x, rows):
+    if keeps_input(x, rows):
         return s, softmax_product(x, dx, rows=rows)
-    return s, softmax_product(s, dx, rows=rows._replace(source="softmax"))
+    return s, softmax_product(s, dx, rows=from_softmax(rows))
 
 
-def kept(x: Array, rows: Rows) -> tuple[Array, Rows]:
-    """What a function other than softmax keeps for its products, and how it is to be read.
-
-    The softmax, or x: where that has too few bits, and for kernels, which compute it on the way.
-    """
-    if _is_too_short(x, rows) or rows.implementation == "pallas":
-        return x, rows
-    return _softmax(x, rows), rows._replace(source="softmax")
-
-
-def _is_too_short(x: Array, rows: Rows) -> bool:
-    """Whether a softmax in the dtype of x has too few bits to form products from."""
+def keeps_input(x: Array, rows: Rows) -> bool:
+    """Whether x is kept for products: its dtype has too few bits to keep a softmax in."""
     return rows.accuracy == "high" and is_narrow(x)
 
 
+def kept(x: Array, rows: Rows) -> tuple[Array, Rows]:
+    """What is kept for products, the softmax or x, and how it is to be read."""
+    return (x, rows) if keeps_input(x, rows) else (_softmax(x, rows), from_softmax(rows))
+
+
+def from_softmax(rows: Rows) -> Rows:
+    """Rows of which the softmax is kept."""
+    return rows._replace(source="softmax")
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
-def log_softmax_rows(x: Array, rows: Rows) -> Array:  # x − log 1ᵀexp(x)
-    if rows.implementation == "pallas":
-        return _log_softmax_value(x, rows=rows)
-    return _log_softmax_by_xla(x, rows=rows)
+def log_softmax_rows(x: Array, rows: Rows) -> Array:
+    return _log_softmax_value(x, rows=rows)
 
 
-def _log_softmax_by_xla(x: Array, *, rows: Rows) -> Array:
+def _log_softmax(x: Array, *, rows: Rows) -> Array:  # x − log 1ᵀexp(x)
     d, _ = shifted(x, rows)
-    return narrowed(d - log_total(d, rows), x.dtype)
+    return d - jnp.log(normalizer(total(jnp.exp(d), rows), rows))
 
 
+def _log_softmax_and_softmax(x: Array, *, rows: Rows) -> list[Array]:
+    d, e, _ = shifted_exponentials(x, rows)
+    sums = normalizer(total(e, rows), rows)
+    return [d - jnp.log(sums), e / sums]
+
+
+_log_softmax_value = RowValue("log_softmax", _log_softmax, "classes")
+_log_softmax_and_softmax_values = RowValue(  # one exp for both
+    "log_softmax_and_softmax", _log_softmax_and_softmax, "classes", "classes"
+)
+
+
+@_log_softmax_value.defjvp
 @log_softmax_rows.defjvp  # I − 1 sᵀ
-def _(rows: Rows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    r, kept_as = kept(x, rows)
-    return log_softmax_rows(x, rows), log_softmax_product(r, dx, rows=kept_as)
+    if keeps_input(x, rows) or rows.implementation == "pallas":  # a kernel computes s on the way
+        return log_softmax_rows(x, rows), log_softmax_product(x, dx, rows=rows)
+    out, s = _log_softmax_and_softmax_values(x, rows=rows)
+    return out, log_softmax_product(s, dx, rows=from_softmax(rows))
 
 
-_softmax_value = Value("softmax", _softmax_by_xla)
-_log_softmax_value = Value("log_softmax", _log_softmax_by_xla)
+@_log_softmax_and_softmax_values.defjvp
+def _(rows: Rows, primals: Any, tangents: Any) -> tuple[list[Array], list[Array]]:
+    (x,), (dx,) = primals, tangents
+    out, s = _log_softmax_and_softmax_values(x, rows=rows)
+    kept = from_softmax(rows)
+    changes = [log_softmax_product(s, dx, rows=kept), softmax_product(s, dx, rows=kept)]
+    return [out, s], changes
+
 
 for _value, _map in (
     (_softmax_value, maps.softmax),

@@ -1,27 +1,45 @@
 """Softmax cross-entropy and its gradient s − y."""
 
+import math
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxcalc._arrays import (
     Accuracy,
     Axis,
+    AxisName,
     StaticAxis,
     array,
     hashable_axis,
     jit_checked,
+    mesh_names,
     narrowed,
     negative_axes,
     weighed,
     wide,
 )
-from jaxcalc._functions.primitives import JacobianProduct, add, changing
-from jaxcalc._functions.rows import Rows, fill, log_total, probabilities, shifted, split_mask, total
+from jaxcalc._compat import varying_axes
+from jaxcalc._functions.primitives import add, changing
+from jaxcalc._functions.rows import (
+    RowProduct,
+    Rows,
+    RowValue,
+    fill,
+    mask_logits,
+    nonempty,
+    normalizer,
+    probabilities,
+    shifted,
+    split_mask,
+    split_over,
+    total,
+)
 from jaxcalc._functions.softmax import kept, log_softmax_rows
 from jaxcalc._functions.softmax_maps import (
     center,
@@ -29,8 +47,6 @@ from jaxcalc._functions.softmax_maps import (
     log_softmax_product,
     log_softmax_transposed,
     mean_change,
-    row_aval,
-    row_sum_aval,
     softmax_change,
     weighted_sum,
 )
@@ -43,6 +59,7 @@ def softmax_cross_entropy(
     where: ArrayLike | None = None,
     *,
     accuracy: Accuracy = "high",
+    axis_name: AxisName = None,
 ) -> Array:
     """−⟨y, log softmax(x)⟩ along `axis`, one loss for each row; its gradient in x is s − y.
 
@@ -58,6 +75,9 @@ def softmax_cross_entropy(
         where: boolean mask that broadcasts against `logits` (and `logits` against it): classes
             where it is False are left out, with derivative exactly 0.
         accuracy: "high" or "fast", as for `softmax`.
+        axis_name: the mesh axes over which the classes are split inside `jax.shard_map`, as for
+            `softmax`. Class indices are then those of the whole row, the same on each of the
+            devices; distributions are split like `logits`. The loss is the same on each.
 
     Returns:
         An array of the floating dtype of `logits` and its shape without `axis`. A class with y = 0
@@ -69,9 +89,9 @@ def softmax_cross_entropy(
 
     Raises:
         TypeError: for complex or non-array logits, labels neither integer nor floating, a mask
-            that is not boolean, a bad `axis`.
-        ValueError: for labels of another shape, class indices with more than one class axis, and
-            as for `softmax`.
+            that is not boolean, a bad `axis` or `axis_name`.
+        ValueError: for labels of another shape, class indices with more than one class axis or
+            that differ between the devices of `axis_name`, and as for `softmax`.
 
     >>> import jax, jax.numpy as jnp, jaxcalc as jc
     >>> x = jnp.array([20.0, 0.0])
@@ -80,10 +100,17 @@ def softmax_cross_entropy(
     >>> print(jc.softmax_cross_entropy(x, jnp.array([0.0, 1.0])))
     20.0
     """
-    return _loss_of(logits, labels, where, axis=hashable_axis(axis), accuracy=accuracy)
+    return _loss_of(
+        logits,
+        labels,
+        where,
+        axis=hashable_axis(axis),
+        accuracy=accuracy,
+        axis_name=mesh_names(axis_name),
+    )
 
 
-@jit_checked("axis", "accuracy")
+@jit_checked("axis", "accuracy", "axis_name")
 def _loss_of(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -91,11 +118,15 @@ def _loss_of(
     *,
     axis: StaticAxis,
     accuracy: Accuracy,
+    axis_name: tuple[str, ...],
 ) -> Array:
-    x, chosen = split_mask("logits", logits, where)
-    rows = Rows(negative_axes(axis, x.ndim), accuracy)
+    x, chosen = split_mask("logits", array("logits", logits), where)
+    rows = Rows(negative_axes(axis, x.ndim), accuracy, axis_name=axis_name)
+    x = split_over("logits", x, rows)
     y = _labels(labels, x, rows)
-    loss = _softmax_cross_entropy(fill(x, chosen, -jnp.inf), y, chosen, rows)
+    loss = _softmax_cross_entropy(y, mask_logits(x, chosen, rows), rows)
+    if chosen is not None:
+        loss = fill(loss, nonempty(chosen, rows), jnp.inf)
     return jnp.squeeze(loss, rows.axes)
 
 
@@ -114,6 +145,11 @@ def _labels(labels: ArrayLike, x: Array, rows: Rows) -> Array:
             "`labels` given as class indices need a single class axis, but `axis` names "
             f"{len(rows.axes)}; give distributions instead."
         )
+    if set(rows.axis_name) & varying_axes(y):
+        raise ValueError(
+            "`labels` given as class indices are those of the whole row, but differ between the "
+            f"devices of `axis_name={rows.axis_name}`; leave its axes out of their `in_specs`."
+        )
     (axis,) = rows.axes
     batch = tuple(size for i, size in enumerate(x.shape) if i != x.ndim + axis)
     return jnp.expand_dims(_fitted(y, batch, "class indices", x), axis)
@@ -128,23 +164,25 @@ def _fitted(y: Array, shape: tuple[int, ...], kind: str, x: Array) -> Array:
     return y
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(3,))
-def _softmax_cross_entropy(  # −⟨y, log softmax(x)⟩
-    x: Array, y: Array, chosen: Array | None, rows: Rows
-) -> Array:
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _softmax_cross_entropy(y: Array, x: Array, rows: Rows) -> Array:
+    return _softmax_cross_entropy_value(y, x, rows=rows)
+
+
+def _formula(y: Array, x: Array, *, rows: Rows) -> Array:  # −⟨y, log softmax(x)⟩
     d, _ = shifted(x, rows)
-    log_s = d - log_total(d, rows)
-    loss = -total(weighed(_distribution(y, x, rows), log_s), rows)
-    if chosen is not None:
-        some = jnp.any(jnp.broadcast_to(chosen, x.shape), rows.axes, keepdims=True)
-        loss = jnp.where(some, loss, jnp.inf)
-    return narrowed(loss, x.dtype)
+    log_s = d - jnp.log(normalizer(total(jnp.exp(d), rows), rows))
+    return -total(weighed(_distribution(y, x, rows), log_s), rows)
 
 
+_softmax_cross_entropy_value = RowValue("softmax_cross_entropy", _formula, "row")
+
+
+@_softmax_cross_entropy_value.defjvp
 @partial(_softmax_cross_entropy.defjvp, symbolic_zeros=True)  # ∂/∂x = (s Σy − y)ᵀ
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (x, y, chosen), (dx, dy, _) = primals, tangents
-    loss = _softmax_cross_entropy(x, y, chosen, rows)
+    (y, x), (dy, dx) = primals, tangents
+    loss = _softmax_cross_entropy(y, x, rows)
     changes = []
     if changing(dx):
         r, kept_as = kept(x, rows)
@@ -162,12 +200,34 @@ def _distribution(y: Array, x: Array, rows: Rows) -> Array:
     if jnp.issubdtype(y.dtype, jnp.floating):
         return wide(y).astype(wide(x).dtype)
     (axis,) = rows.axes
-    classes = x.shape[axis]
-    y = y if y.dtype.itemsize >= 4 else y.astype(jnp.int32)  # int8 cannot count 300 classes
-    index = lax.broadcasted_iota(y.dtype, (classes,) + (1,) * (-1 - axis), 0)
-    one_hot = jnp.where(lax.expand_dims(index, range(x.ndim + axis)) == y, 1.0, 0.0)
-    valid = (y >= 0) & (y < classes)
-    return jnp.where(valid, one_hot, jnp.nan).astype(wide(x).dtype)
+    here = x.shape[axis]
+    counter = _counter(y.dtype, _classes(x, rows))
+    index = lax.broadcasted_iota(counter, (here,) + (1,) * (-1 - axis), 0)
+    if rows.axis_name:
+        index += lax.axis_index(rows.axis_name).astype(counter) * jnp.asarray(here, counter)
+    is_label = lax.expand_dims(index, range(x.ndim + axis)) == y.astype(counter)
+    one_hot = jnp.where(is_label, 1.0, 0.0)
+    return jnp.where(_is_valid(y, x, rows), one_hot, jnp.nan).astype(wide(x).dtype)
+
+
+def _is_valid(y: Array, x: Array, rows: Rows) -> Array:
+    """Whether class indices lie in [0, K)."""
+    classes = _classes(x, rows)
+    last = jnp.asarray(classes - 1, _counter(y.dtype, classes))
+    return (y >= 0) & (y.astype(last.dtype) <= last)
+
+
+def _classes(x: Array, rows: Rows) -> int:
+    return x.shape[rows.axes[0]] * math.prod(lax.axis_size(name) for name in rows.axis_name)
+
+
+def _counter(dtype: np.dtype[Any], classes: int) -> np.dtype[Any]:
+    """The dtype of labels, or one that counts the classes: int8 cannot count 300."""
+    for name in (dtype.name, "int32", "uint32", "uint64"):
+        counter = np.dtype(name)
+        if counter.itemsize >= 4 and classes - 1 <= jnp.iinfo(counter).max:
+            return counter
+    raise ValueError(f"`logits` must have fewer than 2⁶⁴ classes, but got {classes}.")
 
 
 def _cross_entropy(x: Array, y: Array, t: Array, *, rows: Rows) -> Array:  # −⟨y, C t⟩
@@ -180,11 +240,11 @@ def _cross_entropy_transposed(x: Array, y: Array, g: Array, *, rows: Rows) -> Ar
     return -center_transposed(s, _distribution(y, x, rows) * wide(g), rows)
 
 
-softmax_cross_entropy_product = JacobianProduct(
-    "softmax_cross_entropy_product", _cross_entropy, row_sum_aval
+softmax_cross_entropy_product = RowProduct(
+    "softmax_cross_entropy_product", _cross_entropy, gives="row"
 )
-softmax_cross_entropy_transposed = JacobianProduct(
-    "softmax_cross_entropy_transposed", _cross_entropy_transposed, row_aval
+softmax_cross_entropy_transposed = RowProduct(
+    "softmax_cross_entropy_transposed", _cross_entropy_transposed, takes="row"
 )
 softmax_cross_entropy_product.deftranspose(softmax_cross_entropy_transposed)
 softmax_cross_entropy_transposed.deftranspose(softmax_cross_entropy_product)
@@ -192,8 +252,10 @@ softmax_cross_entropy_transposed.deftranspose(softmax_cross_entropy_product)
 
 @partial(jax.jit, static_argnames="rows")  # a formula knows it by this name
 def _mass(x: Array, y: Array, rows: Rows) -> Array:
-    """Σy of each row, in the dtype of x."""
-    return total(_distribution(y, x, rows), rows).astype(x.dtype)
+    """Σy of each row, in the dtype of x; of a class index 1, or NaN out of range."""
+    if jnp.issubdtype(y.dtype, jnp.floating):
+        return total(_distribution(y, x, rows), rows).astype(x.dtype)
+    return jnp.where(_is_valid(y, x, rows), 1, jnp.nan).astype(x.dtype)
 
 
 softmax_cross_entropy_product.defderivative(

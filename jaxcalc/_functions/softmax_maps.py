@@ -28,35 +28,58 @@ How they change with x, where ds = J dx:
     dsᵀ t = ⟨dx, J t⟩       ds g
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxcalc._arrays import is_narrow, wide, working
-from jaxcalc._compat import with_axes
 from jaxcalc._functions.fusion import seeded_form
 from jaxcalc._functions.kernels import fits, kernel_form, maps, refused_form
-from jaxcalc._functions.primitives import JacobianProduct
-from jaxcalc._functions.rows import Rows, probabilities, total
+from jaxcalc._functions.rows import RowProduct, Rows, probabilities, spread, total
 
 
 def center(s: Array, t: Array, rows: Rows) -> Array:
     """C t = t − ⟨s, t⟩."""
     narrow, t = is_narrow(t), working(t, rows.accuracy)
     if rows.accuracy == "high":
+        if rows.axis_name:
+            return _center_split(s, t, rows)
         if not narrow:  # what is left has a mean known to less than the spacing of t
             t -= total(s * t, rows)
-        t -= _nearest(t, total(s * t, rows), rows)
+        t -= _nearest(t, t - total(s * t, rows), rows)
     return t - total(s * t, rows)
 
 
-def _nearest(t: Array, mean: Array, rows: Rows) -> Array:
+def _nearest(t: Array, from_mean: Array, rows: Rows) -> Array:
     """The entry of t that is nearest to the mean; of two, the larger."""
-    distance = jnp.abs(t - mean)
+    distance = jnp.abs(from_mean)
     excess = distance - jnp.min(distance, rows.axes, keepdims=True, initial=jnp.inf)
     return jnp.max(t - excess * _huge(t), rows.axes, keepdims=True, initial=-jnp.inf)
+
+
+def _center_split(s: Array, t: Array, rows: Rows) -> Array:
+    """C t of rows that are split over devices, which exchange three numbers a row, once.
+
+    Each sends its share S = Σs, the entry c of its part nearest to the part's mean, and
+    q = Σ s (t − c), so that Σ s (t − a) = Σ S (c − a) + q over the devices for any a. The c nearest
+    to the mean serves as a: some part's mean deviation is no more than that of the row.
+    """
+    own = rows._replace(axis_name=())
+    S = total(s, own)
+    share = jnp.where(S > 0, S, 1)
+    u = t - total(s * t, own) / share
+    c = _nearest(t, u - total(s * u, own) / share, own)
+    q = total(s * (t - c), own)
+    S, c, q = lax.all_gather(jnp.stack([S, c, q]), rows.axis_name, axis=1)
+
+    def nearest(a: Array) -> Array:
+        distance = jnp.abs(c - a - jnp.sum(S * (c - a) + q, 0) / jnp.sum(S, 0))
+        which = jnp.argmin(jnp.where(S > 0, distance, jnp.inf), 0, keepdims=True)
+        return jnp.take_along_axis(c, which, 0)[0]
+
+    # from the first, which may be far off and is rounded so, to one that is near
+    a = nearest(nearest(c[0]))
+    return t - a - jnp.sum(S * (c - a) + q, 0)
 
 
 def center_transposed(s: Array, g: Array, rows: Rows) -> Array:
@@ -107,26 +130,14 @@ def _curvature_transposed(r: Array, t: Array, w: Array, *, rows: Rows) -> Array:
     return both if rows.source == "softmax" else s * center(s, both, rows)
 
 
-def row_sum_aval(*avals: Any, rows: Rows) -> Any:
-    """The last operand's type with size 1 along the row."""
-    return with_axes(avals[-1], rows.axes, None)
+softmax_product = RowProduct("softmax_product", _softmax)
+log_softmax_product = RowProduct("log_softmax_product", _log_softmax)
+log_softmax_transposed = RowProduct("log_softmax_transposed", _log_softmax_transposed)
+logsumexp_product = RowProduct("logsumexp_product", _logsumexp, gives="row")
+logsumexp_transposed = RowProduct("logsumexp_transposed", _logsumexp_transposed, takes="row")
 
-
-def row_aval(*avals: Any, rows: Rows) -> Any:
-    """The last operand's type, along the row that of the first."""
-    return with_axes(avals[-1], rows.axes, avals[0])
-
-
-softmax_product = JacobianProduct("softmax_product", _softmax)
-log_softmax_product = JacobianProduct("log_softmax_product", _log_softmax)
-log_softmax_transposed = JacobianProduct("log_softmax_transposed", _log_softmax_transposed)
-logsumexp_product = JacobianProduct("logsumexp_product", _logsumexp, row_sum_aval)
-logsumexp_transposed = JacobianProduct("logsumexp_transposed", _logsumexp_transposed, row_aval)
-
-softmax_curvature = JacobianProduct("softmax_curvature", _curvature)
-softmax_curvature_transposed = JacobianProduct(
-    "softmax_curvature_transposed", _curvature_transposed
-)
+softmax_curvature = RowProduct("softmax_curvature", _curvature)
+softmax_curvature_transposed = RowProduct("softmax_curvature_transposed", _curvature_transposed)
 
 log_softmax_product.deftranspose(log_softmax_transposed)
 log_softmax_transposed.deftranspose(log_softmax_product)
@@ -190,7 +201,7 @@ for _product, _composition in (
     )
     _product.defderivative(1, lambda dt, r, t, u, *, rows, f=_composition: f(r, dt, u, rows))
 log_softmax_product.defderivative(
-    0, lambda dr, r, t, *, rows: jnp.broadcast_to(-mean_change(dr, r, t, rows), t.shape)
+    0, lambda dr, r, t, *, rows: spread(-mean_change(dr, r, t, rows), t, rows)
 )
 log_softmax_transposed.defderivative(
     0, lambda dr, r, g, *, rows: -softmax_change(r, dr, rows) * total(g, rows)
@@ -198,11 +209,11 @@ log_softmax_transposed.defderivative(
 logsumexp_product.defderivative(0, lambda dr, r, t, *, rows: mean_change(dr, r, t, rows))
 logsumexp_transposed.defderivative(0, lambda dr, r, g, *, rows: softmax_change(r, dr, rows) * g)
 
-weighted_sum = JacobianProduct(
-    "weighted_sum", lambda w, t, *, rows: total(wide(w) * wide(t), rows), row_sum_aval
+weighted_sum = RowProduct(
+    "weighted_sum", lambda w, t, *, rows: total(wide(w) * wide(t), rows), gives="row"
 )
-weighted_sum_transposed = JacobianProduct(
-    "weighted_sum_transposed", lambda w, g, *, rows: w * g, row_aval
+weighted_sum_transposed = RowProduct(
+    "weighted_sum_transposed", lambda w, g, *, rows: w * g, takes="row"
 )
 weighted_sum.deftranspose(weighted_sum_transposed)
 weighted_sum_transposed.deftranspose(weighted_sum)

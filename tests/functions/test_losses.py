@@ -189,6 +189,11 @@ def test_soft_labels_and_their_gradient(dtype, labels):
     ],
 )
 def test_binary_shapes_broadcast(logits, labels):
+    with jax.numpy_rank_promotion("allow"):
+        check_binary_shapes(logits, labels)
+
+
+def check_binary_shapes(logits, labels):
     x, y = eighths(*logits), np.abs(eighths(*labels)) / 3
     loss = jc.sigmoid_binary_cross_entropy(jnp.asarray(x), jnp.asarray(y))
     close(loss, binary(x, y), rtol=1e-5, atol=1e-6)

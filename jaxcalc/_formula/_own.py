@@ -1,0 +1,114 @@
+"""The package's own primitives: what each of them computes, written in ordinary operations."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jaxcalc._formula._expression import Expression, Shape, call, number
+
+Args = Sequence[Expression]
+Params = Mapping[str, Any]
+# The arguments, the parameters and the shapes of the results, to the results.
+Written = Callable[[Args, Params, Sequence[Shape]], list[Expression]]
+
+
+def _elementwise(op: str) -> Written:
+    return lambda args, params, shapes: [call(op, args, shapes[0])]
+
+
+def _of_rows(*ops: str) -> Written:
+    def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+        axes = params["rows"].axes
+        return [call(op, args, shape, axes=axes) for op, shape in zip(ops, shapes, strict=True)]
+
+    return written
+
+
+def _spread(x: Expression, shape: Shape) -> Expression:
+    """x, broadcast to a shape of its rank or, if it is a number, of any."""
+    axes = tuple(range(len(x.shape)))
+    return (
+        x if x.shape == shape else call("broadcast_in_dim", (x,), shape, broadcast_dimensions=axes)
+    )
+
+
+def _row_sum(x: Expression, axes: Sequence[int]) -> Expression:
+    """Σ of each row, its axes kept with size 1."""
+    positive = tuple(axis % len(x.shape) for axis in axes)
+    kept = tuple(i for i in range(len(x.shape)) if i not in positive)
+    summed = call("reduce_sum", (x,), [x.shape[i] for i in kept], axes=positive)
+    shape = [1 if i in positive else size for i, size in enumerate(x.shape)]
+    return call("broadcast_in_dim", (summed,), shape, broadcast_dimensions=kept)
+
+
+def _filled(where: Expression, x: Expression, value: float, shape: Shape) -> list[Expression]:
+    return [call("select_n", (_spread(where, shape), _spread(number(value), shape), x), shape)]
+
+
+def _fill(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    where, x = args
+    return _filled(where, x, params["value"], shapes[0])
+
+
+def _masked_logits(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    where, x = args
+    return _filled(where, x, -float("inf"), shapes[0])
+
+
+def _cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    """−Σ y ⊙ log softmax(x) of each row, y one-hot where it is a class index."""
+    y, x = args
+    axes = params["rows"].axes
+    if y.shape != x.shape:
+        y = call("one_hot", (y,), x.shape, axis=axes[0] % len(x.shape))
+    logarithm = call("log_softmax", (x,), x.shape, axes=axes)
+    weighted = call("mul", (y, logarithm), x.shape)
+    return [call("neg", (_row_sum(weighted, axes),), shapes[0])]
+
+
+def _binary_cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    """log(1 + exp(x)) − x y."""
+    y, x = args
+    y = _spread(y, x.shape)
+    parts = call("softplus", (x,), x.shape), call("mul", (x, y), x.shape)
+    return [call("sub", parts, shapes[0])]
+
+
+def _weighted_sum(args: Args, params: Params) -> Expression:
+    """Σ b ⊙ exp(a) of each row."""
+    b, a = args
+    exponentials = call("exp", (a,), a.shape)
+    return _row_sum(call("mul", (b, exponentials), a.shape), params["rows"].axes)
+
+
+def _weighted(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    """The logarithm of its size, and its sign."""
+    weighted = _weighted_sum(args, params)
+    size = call("abs", (weighted,), shapes[0])
+    return [call("log", (size,), shapes[0]), call("sign", (weighted,), shapes[1])]
+
+
+def _shares(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    """exp(a) / Σ b ⊙ exp(a)."""
+    shape = shapes[0]
+    weighted = _spread(_weighted_sum(args, params), shape)
+    return [call("div", (call("exp", (args[1],), shape), weighted), shape)]
+
+
+OWN: dict[str, Written] = {
+    "jaxcalc_sigmoid": _elementwise("logistic"),
+    "jaxcalc_fast_sigmoid": _elementwise("logistic"),
+    "jaxcalc_softplus": _elementwise("softplus"),
+    "jaxcalc_fast_softplus": _elementwise("softplus"),
+    "jaxcalc_log_sigmoid": _elementwise("log_sigmoid"),
+    "jaxcalc_softmax": _of_rows("softmax"),
+    "jaxcalc_log_softmax": _of_rows("log_softmax"),
+    "jaxcalc_log_softmax_and_softmax": _of_rows("log_softmax", "softmax"),
+    "jaxcalc_logsumexp": _of_rows("logsumexp_kept"),
+    "jaxcalc_logsumexp_and_softmax": _of_rows("logsumexp_kept", "softmax"),
+    "jaxcalc_weighted_logsumexp": _weighted,
+    "jaxcalc_shares": _shares,
+    "jaxcalc_softmax_cross_entropy": _cross_entropy,
+    "jaxcalc_binary_cross_entropy": _binary_cross_entropy,
+    "jaxcalc_fill": _fill,
+    "jaxcalc_masked_logits": _masked_logits,
+}
