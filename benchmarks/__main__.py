@@ -33,7 +33,12 @@ def build_parser() -> Parser:
         description="How accurate and how fast jaxcalc is beside its peers.",
         allow_abbrev=False,
     )
-    parser.add_argument("--subject", choices=[*SUBJECTS, "all"], default="all")
+    parser.add_argument(
+        "--subject",
+        choices=[*SUBJECTS, "all"],
+        default="all",
+        help="; ".join(f"{name}: {subject.summary}" for name, subject in SUBJECTS.items()),
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--quick", action="store_true", help="a small run, under a minute")
     length.add_argument("--full", action="store_true", help="everything; speed takes hours")

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import accuracy, derive, forms, speed
+from benchmarks import accuracy, derive, forms, scale, speed
 from benchmarks.report import Progress, Result, Row
 
 # of a folder, what was measured on which machine, and the command; gives the path of the page
@@ -40,6 +40,7 @@ SUBJECTS = {
     "speed": Subject(
         "times and rates", _speed, speed.show, partial(speed.run, "full"), _write_speed
     ),
+    "scale": Subject("communication and memory of compiled programs", scale.run, scale.show),
     "derive": Subject("structured derivatives", derive.run, derive.show),
     "forms": Subject("what was tried", forms.run, forms.show, None, forms.write_results),
 }

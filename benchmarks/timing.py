@@ -85,7 +85,10 @@ def check(got: Any, reference: Sequence[Array], slack: float = 1.0) -> str | Non
 def _difference(got: Any, reference: Array, slack: float) -> str | None:
     if got.shape != reference.shape:
         return f"shape {got.shape} instead of {reference.shape}"
-    u, error = unit_roundoff(got.dtype), np.asarray(got, np.float64) - reference
+    u, wide, finite = unit_roundoff(got.dtype), np.asarray(got, np.float64), np.isfinite(reference)
+    if not np.array_equal(wide[~finite], reference[~finite]):
+        return "finite where it should be infinite"
+    error, reference = wide[finite] - reference[finite], reference[finite]
     norm = float(np.linalg.norm(error) / np.linalg.norm(reference))
     entry = float(abs(error).max() / abs(reference).max())
     if norm <= 32 * slack * u and entry <= 64 * slack * u:  # false for NaN

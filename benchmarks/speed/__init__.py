@@ -6,6 +6,9 @@ What is measured
     vector, forward over reverse in one program; `jacobian`, dense, of every row. All under
     `jax.jit`, on random data, for five functions (`cell`), on the cells that `grid` chooses.
 
+    A second group, without PyTorch and with tables and aims of its own: masks, weights and losses
+    beside what is written in plain JAX (`uses`), and classes along the first or several axes.
+
 How
     1. Everyone computes the cell, and every result is compared with the plain formula in float64
        (`data`, `benchmarks.plain`). If one on JAX is wrong the cell fails; if a peer is, it is left
@@ -34,7 +37,7 @@ faults cost as much as the computation. Settings in the environment that change 
 What it cannot show: other machines, other shapes, programs in which XLA fuses these functions
 with their surroundings.
 
-    cell, grid, data        what is measured, on which arrays
+    cell, grid, data, uses  what is measured, on which arrays
     jax_side, running       the contestants; one cell from start to rows
     overhead                small inputs
     summary, aims           geometric means; what is aimed at, and whether it was met

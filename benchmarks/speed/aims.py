@@ -13,6 +13,7 @@ from benchmarks.speed.summary import (
     contestants,
     is_slower,
     mean,
+    second_group,
     select,
 )
 
@@ -99,6 +100,24 @@ def no_cliff(rows: Rows) -> Verdict:
     worst = max(chosen, key=lambda row: row["ratio"])
     found = f"at most {worst['ratio']:.2f}: {worst['contestant']} {_named(worst)}"
     return Verdict(aim, found, _met(worst["ratio"] <= CLIFF))
+
+
+def none_above(name: str, limit: float, excepted: str = "") -> Aim:
+    """Each ratio of the second group but those of a function whose name begins so."""
+
+    def judge(rows: Rows) -> Verdict:
+        but = f", {excepted} excepted" if excepted else ""
+        aim = f"{name}, the second group{but}: no cell above {limit:g}"
+        every = select(second_group(rows), contestant=name)
+        chosen = [row for row in every if not (excepted and row["function"].startswith(excepted))]
+        if not chosen:
+            return Verdict(aim, "", NOT_MEASURED)
+        over = [row for row in chosen if row["ratio"] > limit]
+        worst = max(chosen, key=lambda row: row["ratio"])
+        found = f"{len(over)} of {len(chosen)} above; at most {worst['ratio']:.2f}, {_named(worst)}"
+        return Verdict(aim, found, _met(not over))
+
+    return judge
 
 
 def small_inputs(kind: str, limit: float) -> Aim:
@@ -188,6 +207,8 @@ COMMON_AIMS: tuple[Aim, ...] = (
     at_most("fast", 0.85, contestant="fast"),
     at_most("fast (the further aim)", 0.75, contestant="fast"),
     no_cliff,
+    none_above("high", 2.0, "cross-entropy"),
+    none_above("fast", 1.2),
     small_inputs(CALL, 1.2),
     small_inputs(COMPILATION, 1.5),
 )

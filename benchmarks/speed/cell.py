@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 Shape = tuple[int, ...]
+Axis = int | tuple[int, ...]
 
 FUNCTIONS = ("sigmoid", "log_sigmoid", "softmax", "log_softmax", "logsumexp")
 QUANTITIES = ("value", "vjp", "value+vjp", "jvp", "hvp", "jacobian")
@@ -18,12 +19,17 @@ class Cell(NamedTuple):
     quantity: str
     dtype: str
     shape: Shape
-    axis: int = -1  # the class axis
+    axis: Axis = -1  # the class axis, or several
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The class axes."""
+        return (self.axis,) if isinstance(self.axis, int) else self.axis
 
     @property
     def classes(self) -> int:
         """The length of a row."""
-        return self.shape[self.axis]
+        return math.prod(self.shape[axis] for axis in self.axes)
 
     @property
     def entries(self) -> int:
@@ -33,9 +39,10 @@ class Cell(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The shape as it is spoken, with the class axis where it is not the last."""
-        axis = "" if self.axis == -1 else f", axis {self.axis}"
-        return f"{spoken(self.shape)}{axis}"
+        """The shape as it is spoken, with the class axes where they are not the last."""
+        word = "axis" if len(self.axes) == 1 else "axes"
+        axes = "" if self.axis == -1 else f", {word} {', '.join(map(str, self.axes))}"
+        return f"{spoken(self.shape)}{axes}"
 
     def __str__(self) -> str:
         """The cell in words."""

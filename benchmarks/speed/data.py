@@ -11,7 +11,9 @@ import numpy as np
 from benchmarks import plain
 from benchmarks.oracles.ulp import is_normal, unit_roundoff
 from benchmarks.oracles.wide import Array
-from benchmarks.speed.cell import WIDE, Cell
+from benchmarks.speed.cell import WIDE, Cell, Shape
+from benchmarks.speed.uses import USES, Axes
+from benchmarks.traffic import is_reduction
 
 CHECKED_ENTRIES = 2**20  # beyond, evenly spaced rows are checked
 DRAWN = 2**22  # random numbers
@@ -19,26 +21,43 @@ ERROR_QUANTILE = 0.999
 
 
 class Data(NamedTuple):
-    """x, a tangent t like x, and a cotangent g like the function's result."""
+    """x, a tangent t like x, a cotangent g like the function's result, and what a use takes."""
 
     x: Array
     t: Array
     g: Array
+    beside: tuple[Array, ...] = ()  # x
 
 
 def make_data(cell: Cell) -> Data:
     """Normal numbers, those of x times 3."""
     x, t, g = _normal(cell.dtype, cell.shape)
-    return Data(x, t, np.take(g, 0, cell.axis) if cell.function == "logsumexp" else g)
+    g = _one_a_row(g, cell.axes) if is_reduction(cell.function) else g
+    return Data(x, t, g, _beside(cell.function, cell.dtype, cell.shape, cell.axes))
+
+
+def _one_a_row(g: Array, axes: Axes) -> Array:
+    for axis in sorted((axis % g.ndim for axis in axes), reverse=True):
+        g = np.take(g, 0, axis)
+    return g
 
 
 @functools.lru_cache(maxsize=1)
-def _normal(dtype: str, shape: tuple[int, ...]) -> Data:
+def _beside(function: str, dtype: str, shape: Shape, axes: Axes) -> tuple[Array, ...]:
+    if function not in USES:
+        return ()
+    x, _, _ = _normal(dtype, shape)
+    return (USES[function].argument(np.random.default_rng(1), x, axes),)
+
+
+@functools.lru_cache(maxsize=1)
+def _normal(dtype: str, shape: Shape) -> tuple[Array, Array, Array]:
     """Beyond some millions of entries the same numbers come again."""
     rng, size = np.random.default_rng(0), min(math.prod(shape), DRAWN)
     wide = np.float64 if dtype == "float64" else np.float32
-    x, t, g = (rng.standard_normal(size, dtype=wide) for _ in Data._fields)
-    return Data(*(np.resize(y.astype(jnp.dtype(dtype)), shape) for y in (3 * x, t, g)))
+    x, t, g = (rng.standard_normal(size, dtype=wide) for _ in range(3))
+    x, t, g = (np.resize(y.astype(jnp.dtype(dtype)), shape) for y in (3 * x, t, g))
+    return x, t, g
 
 
 def some_rows(cell: Cell, y: Any) -> Array:
@@ -46,7 +65,8 @@ def some_rows(cell: Cell, y: Any) -> Array:
     array = np.asarray(y)
     if cell.quantity != "jacobian" and array.ndim < len(cell.shape):
         return array.reshape(-1)[:: row_step(cell)]
-    last = array if cell.quantity == "jacobian" else np.moveaxis(array, cell.axis, -1)
+    ends = range(-len(cell.axes), 0)
+    last = array if cell.quantity == "jacobian" else np.moveaxis(array, cell.axes, list(ends))
     return last.reshape(-1, cell.classes)[:: row_step(cell)]
 
 
@@ -57,10 +77,14 @@ def row_step(cell: Cell) -> int:
 
 def true_rows(cell: Cell, data: Data) -> tuple[Array, ...]:
     """Those rows of every output, in float64."""
+    *usual, beside = data
     if cell.quantity == "jacobian":
-        references = plain.reference(cell.function, cell.quantity, *data)
+        references = plain.reference(cell.function, cell.quantity, *usual)
         return tuple(some_rows(cell, y) for y in references)
-    return plain.reference(cell.function, cell.quantity, *(some_rows(cell, y) for y in data))
+    rows = [some_rows(cell, y) for y in (*usual, *beside)]
+    if cell.function in USES:
+        return USES[cell.function].reference(cell.quantity, *rows)
+    return plain.reference(cell.function, cell.quantity, *rows)
 
 
 def slack(cell: Cell) -> float:

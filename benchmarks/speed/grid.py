@@ -3,6 +3,9 @@
 The product of everything is thousands of cells. The default spreads the shapes over it, so that
 every function with every quantity occurs in every family of dtypes and every shape occurs; then
 come the cells that an aim names. It looks the same on every machine: nothing is drawn.
+
+A second group, `further`, is chosen by hand: masks, weights, other axes, losses. It is reported by
+itself, so that the first remains comparable with earlier runs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +14,10 @@ from typing import NamedTuple
 
 import jax
 
-from benchmarks.speed.cell import FUNCTIONS, NARROW, QUANTITIES, WIDE, Cell, Shape
+from benchmarks.speed.cell import FUNCTIONS, NARROW, QUANTITIES, WIDE, Axis, Cell, Shape
+from benchmarks.speed.uses import USES
 
-Place = tuple[Shape, int]  # a shape and its class axis
+Place = tuple[Shape, Axis]  # a shape and its class axes
 
 
 class Grid(NamedTuple):
@@ -87,10 +91,57 @@ QUICK = Grid(
 )
 
 
+# --- the second group ---
+
+SHORT: Place = ((4096, 1000), -1)
+LONG: Place = ((64, 50257), -1)
+FIRST: Place = ((1024, 4096), 0)
+SEVERAL: Place = ((32, 1000, 128), (1, 2))
+BOTH = "value+vjp"
+
+FURTHER = tuple(
+    Cell(function, quantity, dtype, *place)
+    for function, place, dtype, quantities in (
+        ("softmax(where)", SHORT, "float32", (BOTH, "hvp")),
+        ("softmax(where)", SHORT, "bfloat16", (BOTH,)),
+        ("softmax(where)", LONG, "float32", ("value",)),
+        ("log_softmax(where)", SHORT, "float32", (BOTH,)),
+        ("log_softmax(where)", SHORT, "bfloat16", (BOTH,)),
+        ("logsumexp(where)", SHORT, "float32", ("value", BOTH)),
+        ("logsumexp(where)", LONG, "bfloat16", (BOTH,)),
+        ("logsumexp(b)", SHORT, "float32", (BOTH, "hvp")),
+        ("logsumexp(b)", SHORT, "bfloat16", (BOTH,)),
+        ("logsumexp", SHORT, "float32", (BOTH,)),
+        ("logsumexp", SHORT, "bfloat16", ("vjp",)),
+        ("softmax", FIRST, "float32", (BOTH,)),
+        ("log_softmax", FIRST, "bfloat16", (BOTH,)),
+        ("logsumexp", FIRST, "float32", (BOTH,)),
+        ("softmax", SEVERAL, "float32", (BOTH,)),
+        ("softmax", SEVERAL, "bfloat16", ("value",)),
+        ("log_softmax", SEVERAL, "float32", (BOTH,)),
+        ("cross-entropy(indices)", SHORT, "float32", ("value", BOTH, "hvp")),
+        ("cross-entropy(indices)", SHORT, "bfloat16", (BOTH,)),
+        ("cross-entropy(indices)", LONG, "float32", (BOTH,)),
+        ("cross-entropy(distributions)", SHORT, "float32", ("value", BOTH)),
+        ("cross-entropy(distributions)", SHORT, "bfloat16", (BOTH,)),
+        ("binary cross-entropy", SHORT, "float32", (BOTH,)),
+        ("binary cross-entropy", SHORT, "bfloat16", (BOTH,)),
+    )
+    for quantity in quantities
+)
+
+
 def grid(level: str) -> Grid:
     """The grid of a "quick", "default" or "full" run on the device that JAX uses."""
     machine = CPU if jax.default_backend() == "cpu" else GPU
     return QUICK if level == "quick" else full(machine) if level == "full" else spread(machine)
+
+
+def further(level: str) -> Grid:
+    """The second group at that level; a full run has no more of it than a default one."""
+    if level == "quick":
+        return Grid(tuple(Cell(name, "value+vjp", "float32", (512, 256)) for name in USES))
+    return Grid(FURTHER, grid(level).working_set)
 
 
 def full(machine: Machine) -> Grid:
@@ -130,4 +181,4 @@ def _places(machine: Machine, quantity: str, dtype: str) -> tuple[Place, ...]:
 
 def _in_order(cells: set[Cell]) -> tuple[Cell, ...]:
     """Those that share their arrays together."""
-    return tuple(sorted(cells, key=lambda cell: (cell.dtype, cell.shape, cell.axis, cell)))
+    return tuple(sorted(cells, key=lambda cell: (cell.dtype, cell.shape, cell.axes, cell)))

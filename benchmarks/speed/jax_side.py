@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.peers.jax import Function, Library, libraries
-from benchmarks.peers.peer import ROWS
+from benchmarks.peers.peer import ELEMENTWISE
 from benchmarks.speed.cell import Cell
 from benchmarks.speed.data import Data
+from benchmarks.speed.uses import in_plain_jax, own
 from benchmarks.timing import Contestant
 
 
@@ -21,21 +22,33 @@ class JaxData(NamedTuple):
     x: jax.Array
     t: jax.Array
     g: jax.Array
+    beside: tuple[jax.Array, ...] = ()
 
 
+Program = Callable[..., Any]
 BASELINE = "jax.nn"
 AGAIN = f"{BASELINE} again"  # the A/A pair
 OWN = ("high", "fast")
 
 
 def rivals() -> dict[str, Library]:
-    """Both accuracies of jaxcalc, and the baseline."""
-    return {name.removeprefix("jaxcalc "): library for name, library in libraries().items()}
+    """Both accuracies of jaxcalc, and the baseline, with their uses."""
+    uses = {"high": own("high"), "fast": own("fast"), BASELINE: in_plain_jax()}
+    named = {name.removeprefix("jaxcalc "): library for name, library in libraries().items()}
+    return {
+        name: library._replace(functions={**library.functions, **uses[name]})
+        for name, library in named.items()
+    }
 
 
 def make_sets(cell: Cell, data: Data, working_set: int) -> list[JaxData]:
     """The arguments on the device, as often as fills the working set."""
-    return [JaxData(*map(jnp.array, data)) for _ in range(count_sets(cell, working_set))]
+    return [_on_device(data) for _ in range(count_sets(cell, working_set))]
+
+
+def _on_device(data: Data) -> JaxData:
+    x, t, g = map(jnp.array, (data.x, data.t, data.g))
+    return JaxData(x, t, g, tuple(map(jnp.array, data.beside)))
 
 
 def count_sets(cell: Cell, working_set: int) -> int:
@@ -48,46 +61,72 @@ def contestant(library: Library, cell: Cell, sets: list[JaxData]) -> Contestant:
     """That library's way to compute the cell."""
     if cell.quantity == "jacobian":
         rows = jax.jit(jax.vmap(library.jacobians[cell.function]))
-        return Contestant(rows, [(x,) for x, _, _ in sets])
-    return _MAKERS[cell.quantity](_along(library, cell), sets)
+        return Contestant(rows, [(data.x,) for data in sets])
+    return _MAKERS[cell.quantity](along(library, cell), sets)
 
 
-def _along(library: Library, cell: Cell) -> Function:
+def along(library: Library, cell: Cell) -> Function:
+    """That library's function along the class axes of the cell, of x and of what stands beside."""
     f = library.functions[cell.function]
-    return functools.partial(f, axis=cell.axis) if cell.function in ROWS else f
+    return f if cell.function in ELEMENTWISE else functools.partial(f, axis=cell.axis)
+
+
+# --- programs: of f, a function of x and of what stands beside it ---
+
+
+def value_and_jvp(f: Function) -> Program:
+    """Of x and t, and what stands beside them: f(x), and its derivative along t."""
+    return lambda x, t, *beside: jax.jvp(lambda x: f(x, *beside), (x,), (t,))
+
+
+def value_and_vjp(f: Function) -> Program:
+    """Of x and g, and what stands beside them: f(x), and its gradient with the cotangent g."""
+
+    def both(x: Any, g: Any, *beside: Any) -> Any:
+        y, pullback = jax.vjp(lambda x: f(x, *beside), x)
+        return y, pullback(g)[0]
+
+    return both
+
+
+def vjp_and_hvp(f: Function) -> Program:
+    """Of x, t, g and the rest: the gradient of ⟨g, f(x)⟩ and its derivative along t."""
+
+    def both(x: Any, t: Any, g: Any, *beside: Any) -> Any:
+        return jax.jvp(lambda x: value_and_vjp(f)(x, g, *beside)[1], (x,), (t,))
+
+    return both
+
+
+def hvp(f: Function) -> Program:
+    """The latter alone, the Hessian of ⟨g, f(x)⟩ times t; forward over reverse."""
+    return lambda *arguments: vjp_and_hvp(f)(*arguments)[1]
+
+
+# --- contestants ---
 
 
 def _value(f: Function, sets: list[JaxData]) -> Contestant:
-    return Contestant(jax.jit(f), [(x,) for x, _, _ in sets])
+    return Contestant(jax.jit(f), [(x, *beside) for x, _, _, beside in sets])
 
 
 def _jvp(f: Function, sets: list[JaxData]) -> Contestant:
-    both = jax.jit(lambda x, t: jax.jvp(f, (x,), (t,)))
-    return Contestant(both, [(x, t) for x, t, _ in sets])
+    return Contestant(jax.jit(value_and_jvp(f)), [(x, t, *beside) for x, t, _, beside in sets])
 
 
 def _vjp(f: Function, sets: list[JaxData]) -> Contestant:
     """The backward pass alone, from what the forward pass keeps."""
-    forward = jax.jit(lambda x: jax.vjp(f, x)[1])
+    forward = jax.jit(lambda x, *beside: jax.vjp(lambda x: f(x, *beside), x)[1])
     backward = jax.jit(lambda pullback, g: pullback(g)[0])
-    return Contestant(backward, [(forward(x), g) for x, _, g in sets])
+    return Contestant(backward, [(forward(x, *beside), g) for x, _, g, beside in sets])
 
 
 def _value_and_vjp(f: Function, sets: list[JaxData]) -> Contestant:
-    def both(x: Any, g: Any) -> Any:
-        y, pullback = jax.vjp(f, x)
-        return y, pullback(g)[0]
-
-    return Contestant(jax.jit(both), [(x, g) for x, _, g in sets])
+    return Contestant(jax.jit(value_and_vjp(f)), [(x, g, *beside) for x, _, g, beside in sets])
 
 
 def _hvp(f: Function, sets: list[JaxData]) -> Contestant:
-    """The Hessian of ⟨g, f(x)⟩ times t, forward over reverse."""
-
-    def product(x: Any, t: Any, g: Any) -> Any:
-        return jax.jvp(lambda x: jax.vjp(f, x)[1](g)[0], (x,), (t,))[1]
-
-    return Contestant(jax.jit(product), [tuple(data) for data in sets])
+    return Contestant(jax.jit(hvp(f)), [(x, t, g, *beside) for x, t, g, beside in sets])
 
 
 _MAKERS: dict[str, Callable[[Function, list[JaxData]], Contestant]] = {

@@ -13,10 +13,12 @@ from benchmarks.speed.summary import (
     means,
     noise,
     overhead_lines,
+    second_group,
     select,
 )
 from benchmarks.speed.tables import (
     AIMS,
+    SECOND,
     absent_lines,
     cell_columns,
     cell_lines,
@@ -57,6 +59,7 @@ def write_page(
 def _details(rows: Sequence[Row], machine: Mapping[str, Any]) -> list[str]:
     lines, facts = cell_lines(rows), [{"what": key, "is": value} for key, value in machine.items()]
     return [
+        *_further(rows),
         *_small_inputs(rows),
         "## Who took part",
         _present(rows),
@@ -82,6 +85,17 @@ def _explanation(rows: Sequence[Row]) -> str:
         "once more; both measurements are in the table of cells, the means use the first. "
         f"{noise(rows)}"
     )
+
+
+def _further(rows: Sequence[Row]) -> list[str]:
+    """The second group, where it was measured."""
+    further = second_group(rows)
+    if not further:
+        return []
+    means_of_it = markdown_table(mean_columns(further), means(further))
+    lines = cell_lines(further)
+    cells = _folded(markdown_table(cell_columns(further), lines), len(lines))
+    return [f"## {SECOND}", _explanation(further), means_of_it, cells]
 
 
 def _small_inputs(rows: Sequence[Row]) -> list[str]:

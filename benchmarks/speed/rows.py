@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from benchmarks.report import Row
 from benchmarks.speed.cell import Cell
+from benchmarks.speed.data import make_data
 from benchmarks.speed.jax_side import AGAIN, BASELINE
 from benchmarks.statistics import paired_ratio, spread
 from benchmarks.timing import Contestant, Effort, measure
@@ -80,7 +81,8 @@ def _rates(times: Sequence[float], traffic: Traffic) -> Fields:
 
 def measure_traffic(cell: Cell, effort: Effort, working_set: int) -> Traffic:
     """The least traffic of that cell, and the copy beside it."""
-    sizes = Sizes(cell.shape, jnp.dtype(cell.dtype).itemsize, cell.axis)
+    beside = sum(array.nbytes for array in make_data(cell).beside)
+    sizes = Sizes(cell.shape, jnp.dtype(cell.dtype).itemsize, cell.axis, beside)
     moved = ideal_bytes(cell.function, cell.quantity, sizes)
     return Traffic(moved, copy_rate(moved // 2, working_set, effort))
 

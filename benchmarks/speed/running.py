@@ -83,7 +83,8 @@ def _checked_rows(cell: Cell, contestant: Contestant) -> list[Array]:
 def _job(cell: Cell, data: Data, compiled: bool, sets: int) -> Job:
     device = "cpu" if jax.default_backend() == "cpu" else "cuda"
     step, function = row_step(cell), cell.function
-    return Job(function, cell.quantity, cell.axis, data, sets, step, device, compiled)
+    usual, (axis,) = (data.x, data.t, data.g), cell.axes
+    return Job(function, cell.quantity, axis, usual, sets, step, device, compiled)
 
 
 def _wrong(cell: Cell, field: Field, true: Sequence[Array]) -> dict[str, str]:

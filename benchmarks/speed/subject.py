@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from benchmarks.report import Progress, Result, Row
 from benchmarks.speed.cell import Cell
-from benchmarks.speed.grid import Grid, grid
+from benchmarks.speed.grid import Grid, further, grid
 from benchmarks.speed.jax_side import rivals
 from benchmarks.speed.overhead import measure_overheads
 from benchmarks.speed.running import Rivals, run_cell
-from benchmarks.speed.summary import is_slower
+from benchmarks.speed.summary import FURTHER, is_slower
 from benchmarks.timing import Effort
 from benchmarks.torch_side.process import has_torch, torch_process
 
@@ -41,15 +41,21 @@ PLANS = {
 
 
 def run(level: str, progress: Progress) -> Result:
-    """Check and time every cell of the device's grid at "quick", "default" or "full"."""
+    """Check and time every cell of both groups at "quick", "default" or "full"."""
     plan = PLANS[level]
     with torch_process() as torch:
         contestants = Rivals(rivals(), torch if has_torch() else None, plan.compiled)
         result = run_grid(grid(level), plan.cells, progress, contestants)
+    second = run_grid(further(level), plan.cells, progress, Rivals(contestants.libraries))
     progress(1, 1, "small inputs")
     small = measure_overheads(plan.calls, plan.compilations, quick=level == "quick")
     progress.finish()
-    return Result([*result.rows, *small], result.failures)
+    rows = [*result.rows, *map(_of_second_group, second.rows), *small]
+    return Result(rows, result.failures + second.failures)
+
+
+def _of_second_group(row: Row) -> Row:
+    return {**row, "part": FURTHER} if row["part"] == "cell" else row
 
 
 def run_grid(grid: Grid, effort: Effort, progress: Progress, rivals: Rivals) -> Result:

@@ -14,12 +14,14 @@ from benchmarks.speed.summary import (
     interval,
     noise,
     overhead_lines,
+    second_group,
     select,
     show_means,
 )
 
 LEGEND = f"""Ratios are times over those of {BASELINE}, with 95 % intervals: below 1 is faster.
 'faster' and 'slower' stand where these leave out 1 and the ratio of {BASELINE} to itself."""
+SECOND = "The second group: masks, weights, other axes, losses"
 CELL = ("function", "quantity", "dtype", "shape")
 AIMS = tuple(field(name) for name in Verdict._fields)
 
@@ -30,6 +32,9 @@ def show(rows: list[Row]) -> str:
     """All of it, for a terminal."""
     parts = [LEGEND, table(cell_columns(rows), cell_lines(rows)), *absent_lines(rows)]
     parts += [f"Geometric means over {BASELINE}:", show_means(rows), noise(rows)]
+    if further := second_group(rows):
+        parts += [f"{SECOND}:", table(cell_columns(further), cell_lines(further))]
+        parts += [f"Geometric means over {BASELINE}:", show_means(further), noise(further)]
     for kind in (CALL, COMPILATION):
         lines = overhead_lines(rows, kind)
         parts += [f"Small inputs, {kind}:", table(overhead_columns(kind), lines)] if lines else []

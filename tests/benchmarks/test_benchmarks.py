@@ -86,8 +86,14 @@ def test_ideal_traffic(function, quantity, expected):
     assert ideal_bytes(function, quantity, Sizes((4, 5, 10), itemsize=4)) == expected
 
 
+def test_traffic_of_what_stands_beside():
+    assert ideal_bytes("logsumexp(b)", "value", Sizes((4, 5), 4, beside=80)) == 80 + 16 + 80
+    assert ideal_bytes("cross-entropy(indices)", "vjp", Sizes((4, 5), 4, beside=16)) == 2 * 96 + 16
+
+
 def test_traffic_of_rows_along_another_axis():
     assert ideal_bytes("logsumexp", "value", Sizes((4, 10, 5), 4, axis=1)) == 800 + 80
+    assert ideal_bytes("logsumexp", "value", Sizes((4, 10, 5), 4, axis=(1, 2))) == 800 + 16
 
 
 # --- check, then time ---
@@ -109,6 +115,13 @@ def test_a_wrong_result_is_described(got, words):
     assert check(x, reference) is None
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(check(got(x), reference))
+
+
+def test_infinities_must_be_where_they_belong():
+    reference = (np.array([1.0, -np.inf, 2.0]),)
+    assert check(jnp.array([1.0, -jnp.inf, 2.0]), reference) is None
+    assert check(jnp.array([1.0, -9.0, 2.0]), reference) == "finite where it should be infinite"
+    assert "relative error inf" in check(jnp.array([1.0, -jnp.inf, -jnp.inf]), reference)
 
 
 def test_slack_lets_more_rounding_pass():

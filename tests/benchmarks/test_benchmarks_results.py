@@ -52,6 +52,11 @@ def row(contestant="fast", ratio=1.0, spread=1.02, **changes):
     } | changes
 
 
+def second(contestant="fast", **changes):
+    """One of the second group."""
+    return row(contestant, part=summary.FURTHER, **changes)
+
+
 def cell_rows(**changes):
     """One cell with everyone in it."""
     ratios = {"high": 1.5, "fast": 0.5, "jax.nn": 1.0, "torch": 2.0, "jax.nn again": 1.01}
@@ -110,6 +115,7 @@ def test_noise_is_the_baseline_against_itself():
 # --- aims ---
 
 TWICE = [row(ratio=1.3), row(ratio=1.3, run=2)]
+NONE_ABOVE = aims.none_above("high", 2.0, "cross")
 HALF_ULP = aims.accurate_values("fast", "float16", 1)
 LONG = {"dtype": "bfloat16", "quantity": "vjp"}
 JUDGED = [
@@ -123,6 +129,11 @@ JUDGED = [
     (aims.no_slower_cell("fast"), [], NOT_MEASURED),
     (aims.no_cliff, [row(ratio=4.9), row("high", ratio=4.9), row("torch", ratio=80)], MET),
     (aims.no_cliff, [row(ratio=1.0), row("high", ratio=5.1)], MISSED),
+    (NONE_ABOVE, [second("high", ratio=2.0), second("high", ratio=9.0, function="cross")], MET),
+    (NONE_ABOVE, [second("high", ratio=2.0), second(ratio=9.0)], MET),
+    (NONE_ABOVE, [second("high", ratio=2.01)], MISSED),
+    (NONE_ABOVE, [row("high", ratio=9.0)], NOT_MEASURED),
+    (aims.none_above("fast", 1.2), [second(ratio=1.3, function="cross-entropy(b)")], MISSED),
     (aims.long_rows_faster("vjp", 3), [row(ratio=0.33, **LONG)], MET),
     (aims.long_rows_faster("vjp", 3), [row(ratio=0.34, **LONG)], MISSED),
     (aims.long_rows_faster("vjp", 3), [row(ratio=0.1, **LONG, classes=1024)], NOT_MEASURED),
@@ -231,6 +242,19 @@ def test_the_page_says_what_was_measured():
         "| function | quantity | shape | jax.nn ms | high | fast |",
     ):
         assert words in text, words
+
+
+def test_the_page_has_the_second_group_where_it_was_measured():
+    further = [row_ | {"part": summary.FURTHER} for row_ in cell_rows(function="softmax(where)")]
+    heading = "## The second group: masks, weights, other axes, losses"
+    without, text = (
+        page.write_page(rows, ON, "", {}, []) for rows in (everything(), [*everything(), *further])
+    )
+    assert heading not in without
+    assert f"{heading}\n\nGeometric means over 1 cells" in text
+    assert "<details><summary>1 lines</summary>" in text
+    assert "| softmax(where) | value | float32 |" in text
+    assert "| fast, the second group: no cell above 1.2 | 0 of 1 above; at most 0.50" in text
 
 
 def test_bars_in_a_markdown_table_are_escaped():

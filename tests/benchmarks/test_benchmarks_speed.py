@@ -13,8 +13,9 @@ from benchmarks.peers.jax import jax_nn
 from benchmarks.report import Progress
 from benchmarks.speed import data, jax_side, overhead, subject, tables
 from benchmarks.speed.cell import FUNCTIONS, QUANTITIES, WIDE, Cell
-from benchmarks.speed.grid import CPU, GPU, QUICK, Grid, full, grid, spread
+from benchmarks.speed.grid import CPU, FURTHER, GPU, QUICK, Grid, full, further, grid, spread
 from benchmarks.speed.running import Rivals, run_cell
+from benchmarks.speed.uses import USES
 from benchmarks.timing import Effort
 
 SILENT = Progress(io.StringIO(), every=math.inf)
@@ -58,9 +59,19 @@ def test_levels_on_a_cpu():
     assert {cell.function for cell in QUICK.cells} == set(FUNCTIONS)
 
 
+def test_the_second_group_is_beside_the_first():
+    assert further("default").cells == further("full").cells == FURTHER
+    assert len(FURTHER) == len(set(FURTHER)) == 30
+    assert set(FURTHER).isdisjoint(spread(CPU).cells)
+    assert {cell.function for cell in FURTHER} == {*USES, "softmax", "log_softmax", "logsumexp"}
+    assert {cell.function for cell in further("quick").cells} == set(USES)
+    assert max(cell.entries for cell in FURTHER) <= 2**22
+
+
 def test_a_cell_in_words():
     assert str(Cell("softmax", "vjp", "float16", (3, 4))) == "softmax vjp float16 3 × 4"
     assert str(Cell("sigmoid", "hvp", "float32", (3, 4, 5), 1)).endswith("3 × 4 × 5, axis 1")
+    assert Cell("softmax", "hvp", "float32", (3, 4, 5), (1, 2)).place == "3 × 4 × 5, axes 1, 2"
 
 
 # --- data and references ---
@@ -71,17 +82,22 @@ OTHER = [
     (function, quantity, *place)
     for function in ("softmax", "logsumexp")
     for quantity in ("value+vjp", "hvp")
-    for place in (((4, 3), 0), ((2, 4, 3), 1))
+    for place in (((4, 3), 0), ((2, 4, 3), 1), ((2, 4, 3), (0, 2)))
+]
+IN_USE = [
+    (function, quantity, *place)
+    for function in USES
+    for quantity, *place in (("value+vjp", (3, 8), -1), ("hvp", (8, 3), 0))
 ]
 
 
-@pytest.mark.parametrize(("function", "quantity", "shape", "axis"), LAST + OTHER)
+@pytest.mark.parametrize(("function", "quantity", "shape", "axis"), LAST + OTHER + IN_USE)
 @pytest.mark.usefixtures("x64")
 def test_what_results_are_checked_against(function, quantity, shape, axis):
     cell = Cell(function, quantity, "float64", shape, axis)
     values = data.make_data(cell)
     sets = jax_side.make_sets(cell, values, 0)
-    result = jax_side.contestant(jax_nn(), cell, sets).result()
+    result = jax_side.contestant(jax_side.rivals()[jax_side.BASELINE], cell, sets).result()
     got = [data.some_rows(cell, y) for y in jax.tree.leaves(result)]
     for y, true in zip(got, data.true_rows(cell, values), strict=True):
         np.testing.assert_allclose(y, true, rtol=1e-11, atol=1e-14)
@@ -99,11 +115,38 @@ def test_only_some_rows_are_checked_of_large_arrays(monkeypatch):
 
 def test_data_are_the_same_every_time_and_in_the_dtype_of_the_cell():
     cell = Cell("logsumexp", "vjp", "bfloat16", (3, 4, 5), 1)
-    x, t, g = data.make_data(cell)
+    x, t, g, beside = data.make_data(cell)
+    assert beside == ()
     assert (x.shape, t.shape, g.shape) == ((3, 4, 5), (3, 4, 5), (3, 5))
     assert x.dtype == t.dtype == g.dtype == jnp.bfloat16
     data._normal.cache_clear()
     np.testing.assert_array_equal(data.make_data(cell).x, x)
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "dtype"),
+    [
+        ("softmax(where)", (3, 4, 5), "bool"),
+        ("logsumexp(b)", (3, 4, 5), "bfloat16"),
+        ("cross-entropy(indices)", (3, 5), "int32"),
+        ("cross-entropy(distributions)", (3, 4, 5), "bfloat16"),
+        ("binary cross-entropy", (3, 4, 5), "bfloat16"),
+    ],
+)
+def test_what_a_use_takes_beside(function, shape, dtype):
+    cell = Cell(function, "vjp", "bfloat16", (3, 4, 5), 1)
+    (beside,) = data.make_data(cell).beside
+    assert (beside.shape, beside.dtype) == (shape, dtype)
+    (on_device,) = jax_side.make_sets(cell, data.make_data(cell), 0)[0].beside
+    np.testing.assert_array_equal(on_device, beside)
+
+
+def test_distributions_and_classes_are_those_of_rows():
+    cell = Cell("cross-entropy(distributions)", "value", "float32", (3, 4, 5), (0, 2))
+    (y,) = data.make_data(cell).beside
+    np.testing.assert_allclose(y.sum((0, 2)), 1, rtol=1e-5)
+    (classes,) = data.make_data(Cell("cross-entropy(indices)", "value", "float32", (90, 4))).beside
+    assert set(classes) == {0, 1, 2, 3}
 
 
 def test_the_error_is_of_999_entries_in_1000_and_of_normal_numbers():
@@ -219,6 +262,35 @@ def test_speed_is_shown_one_line_a_cell(rows):
     assert "high GB/s (of copy)" in text
     assert "Geometric means over jax.nn:" in text
     assert "Aims:" in text
+    assert "The second group" not in text
+
+
+@pytest.fixture(scope="module")
+def further_rows():
+    cells = [Cell(name, "value+vjp", "float32", SHAPE) for name in USES]
+    cells += [Cell("softmax", "value", "float32", (2, 3, 4), (1, 2))]
+    result = subject.run_grid(Grid(tuple(cells)), BRIEF, SILENT, Rivals(jax_side.rivals()))
+    assert result.failures == []
+    return list(map(subject._of_second_group, result.rows))
+
+
+def test_the_second_group_has_a_table_of_its_own(rows, further_rows):
+    text = tables.show([*rows, *further_rows])
+    first, second = text.split("The second group: masks, weights, other axes, losses:")
+    for name in USES:
+        assert f"\n{name} " not in first
+        assert f"\n{name} " in second
+    assert "axes 1, 2" in second
+    count = [line.split()[:3] for line in text.splitlines() if line.startswith("all ")]
+    assert count == [["all", "all", str(len(QUANTITIES))], ["all", "all", str(len(USES) + 1)]]
+
+
+def test_what_stands_beside_is_part_of_the_traffic(further_rows):
+    moved = {row["function"]: row["bytes"] for row in further_rows if row["run"] == 1}
+    n, rows = 4 * 16 * 8, 4 * 16
+    assert moved["softmax(where)"] == 4 * n + n // 4
+    assert moved["cross-entropy(indices)"] == 2 * n + 2 * rows + rows
+    assert moved["cross-entropy(distributions)"] == 2 * n + 2 * rows + n
 
 
 # --- small inputs ---
