@@ -36,6 +36,26 @@ def test_a_nan_in_one_of_many_rows_is_the_logsumexp_of_that_row():
     np.testing.assert_allclose(np.delete(got, 1), np.log(1000), rtol=1e-6)
 
 
+OF_ROWS = {
+    "softmax": jc.softmax,
+    "log_softmax": jc.log_softmax,
+    "logsumexp": jc.logsumexp,
+    "softmax_cross_entropy": lambda x, axis: jc.softmax_cross_entropy(
+        x, jnp.zeros(np.delete(x.shape, axis), int), axis
+    ),
+}
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((4096, 3), -1), ((64, 4096), 0)])
+@pytest.mark.parametrize("name", OF_ROWS)
+def test_a_nan_among_thousands_of_rows(name, shape, axis):
+    got = np.isnan(OF_ROWS[name](jnp.zeros(shape).at[1, 1].set(NAN), axis))
+    expected = np.zeros(shape, bool)
+    expected[(1, slice(None)) if axis else (slice(None), 1)] = True
+    reduced = got.ndim == 1
+    np.testing.assert_array_equal(got, expected.any(axis) if reduced else expected)
+
+
 def test_a_row_of_nothing_but_nan_is_not_empty():
     assert np.isnan(jc.logsumexp(jnp.full((8, 1000), NAN), -1)).all()
 
@@ -75,6 +95,14 @@ SECOND = {
 def test_a_hessian_through_map_keeps_its_digits(order):
     got = jax.jit(SECOND[order](mapped(jc.logsumexp)))(jnp.array([20.0, 0.0]))
     np.testing.assert_allclose(got, TAIL_HESSIAN, rtol=1e-5)
+
+
+@pytest.mark.parametrize("order", SECOND)
+def test_a_hessian_with_weights_of_both_signs(order):
+    """log |½ exp(x₁) − ¼ exp(x₂)|, whose shares are 2 and −1."""
+    b = jnp.array([0.5, -0.25])
+    f = SECOND[order](lambda x: jc.logsumexp(x, b=b, return_sign=True)[0])
+    np.testing.assert_allclose(f(jnp.zeros(2)), [[-2, 2], [2, -2]], rtol=1e-5)
 
 
 def alignment(log_probs):
