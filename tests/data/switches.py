@@ -139,6 +139,7 @@ class Switch:
         of_program: the program of all derivatives, transformed.
         setting: the setting of JAX it is traced and called in.
         derivatives: the derivatives that it has.
+        dtype: that of the function's argument.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Switch:
     of_program: Callable[[Callable], Callable] = quick_jit
     setting: Callable[[], Any] = nullcontext
     derivatives: Any = None
+    dtype: str = "float32"
 
     def __str__(self) -> str:
         return self.name
@@ -257,7 +259,9 @@ def lenient() -> Any:
 SWITCHES = [
     Switch("jit, strict promotion", setting=strict),
     Switch("jit, default promotion", setting=lenient),
-    Switch("x64", setting=partial(jax.enable_x64, True)),
+    Switch("x64", setting=partial(jax.enable_x64, True), dtype="float64"),
+    Switch("float16", setting=strict, dtype="float16"),
+    Switch("bfloat16", setting=strict, dtype="bfloat16"),
     Switch("checking_leaks", setting=jax.checking_leaks),
     Switch("vmap", in_vmap),
     Switch("scan", in_scan, derivatives=DERIVATIVES | SECOND),
@@ -298,11 +302,10 @@ PAIRS = [
 WITH_AN_INFINITY = {"log_softmax, masked"}
 
 
-def dealt(position: int, functions: int) -> list[Function]:
-    """Functions for the switch at a position: those of CORE in turn, and one of the others."""
-    core = [CORE[(position + i * len(CORE) // functions) % len(CORE)] for i in range(functions)]
+def dealt(position: int) -> list[Function]:
+    """Functions for the switch at a position: those of CORE in turn, and the others in turn."""
     others = [f for f in SWITCHED if f not in CORE]
-    return [*core, others[position % len(others)]]
+    return [functions[position % len(functions)] for functions in (CORE, others)]
 
 
 @cache

@@ -203,6 +203,14 @@ def test_no_thread_sees_a_primitive_before_its_rules():
 # Labels
 
 
+@pytest.mark.parametrize("labels", [np.array([1, 0]), np.full((2, 3), 0.25, np.float16)])
+@pytest.mark.parametrize("derivative", [jax.jacfwd, jax.jacrev])
+def test_a_fast_loss_in_float16_promotes_nothing(derivative, labels):
+    with jax.numpy_dtype_promotion("strict"):
+        J = derivative(lambda x: jc.softmax_cross_entropy(x, labels, accuracy="fast"))
+        assert J(jnp.ones((2, 3), jnp.float16)).dtype == jnp.float16
+
+
 def test_a_loss_that_the_caller_masks_leaves_no_gradient():
     """Though the label that stands for 'ignore' is no class."""
     x = jnp.array([[1.0, 0.0, -1.0], [0.5, 0.25, 2.0], [-2.0, 0.0, 1.0]])
