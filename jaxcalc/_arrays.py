@@ -74,13 +74,21 @@ def _check_kind(name: str, x: object) -> None:
         raise TypeError(f"`{name}` must hold numbers, but got dtype {x.dtype}; convert it first.")
 
 
+def check_static(name: str, option: object, example: str) -> None:
+    """Refuse an option that is traced, in words without a tracer in them."""
+    if isinstance(option, jax.core.Tracer):
+        raise TypeError(f"`{name}` must be static, but it is traced; pass {example}.")
+
+
 def _check_accuracy(accuracy: object) -> None:
+    check_static("accuracy", accuracy, "'high' or 'fast'")
     if accuracy not in get_args(Accuracy):
         raise ValueError(f"`accuracy` must be 'high' or 'fast', but got {accuracy!r}.")
 
 
 def chosen_implementation(implementation: object) -> Implementation:
     """`implementation`, or the default for None."""
+    check_static("implementation", implementation, "'xla', 'pallas' or None")
     if implementation is None or implementation == "xla":
         return "xla"
     if implementation == "pallas":
@@ -182,22 +190,21 @@ def hashable_axis(axis: Axis) -> StaticAxis:
     """`axis` in a form that can be static under `jit`."""
     if type(axis) is int or axis is None or _is_index(axis):
         return axis
-    if isinstance(axis, jax.core.Tracer):
-        raise TypeError("`axis` must be static, but it is traced; pass a Python int.")
+    check_static("axis", axis, "Python integers")
     if not isinstance(axis, tuple | list) or not all(map(_is_index, axis)):
         raise TypeError(f"`axis` must be an int, a tuple of ints or None, but got {axis!r}.")
     return tuple(axis)
 
 
-def negative_axes(axis: StaticAxis, ndim: int) -> tuple[int, ...]:
-    """`axis` as a sorted tuple counted from the end: it stays right under leading batch axes."""
+def negative_axes(axis: StaticAxis, ndim: int, name: str = "x") -> tuple[int, ...]:
+    """`axis`, of the argument `name`, as a sorted tuple counted from the end: it stays right under leading batch axes."""
     if axis is None:
         return tuple(range(-ndim, 0))
     axes = [operator.index(a) for a in (axis if isinstance(axis, tuple) else (axis,))]
     if not ndim and axes:
         raise ValueError(
-            f"`axis` must name axes of the array, but got {axis} for a scalar, which has none: out "
-            "of bounds; pass an array of rank 1 or more, or axis=None."
+            f"`{name}` must have an axis, since `axis` is {axis}, but got a scalar; pass an array of "
+            "rank 1 or more, or axis=None."
         )
     if any(not -ndim <= a < ndim for a in axes):
         raise ValueError(

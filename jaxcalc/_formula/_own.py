@@ -94,6 +94,12 @@ def _shares(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Express
     return [call("div", (call("exp", (args[1],), shape), weighted), shape)]
 
 
+def _parts(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    """b ⊙ exp(a) / Σ b ⊙ exp(a)."""
+    (share,) = _shares(args, params, shapes)
+    return [call("mul", (args[0], share), shapes[0])]
+
+
 OWN: dict[str, Written] = {
     "jaxcalc_sigmoid": _elementwise("logistic"),
     "jaxcalc_fast_sigmoid": _elementwise("logistic"),
@@ -107,6 +113,7 @@ OWN: dict[str, Written] = {
     "jaxcalc_logsumexp_and_softmax": _of_rows("logsumexp_kept", "softmax"),
     "jaxcalc_weighted_logsumexp": _weighted,
     "jaxcalc_shares": _shares,
+    "jaxcalc_parts": _parts,
     "jaxcalc_softmax_cross_entropy": _cross_entropy,
     "jaxcalc_binary_cross_entropy": _binary_cross_entropy,
     "jaxcalc_fill": _fill,

@@ -5,7 +5,7 @@ from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxcalc._arrays import (
@@ -155,7 +155,7 @@ def _logsumexp_of(
     weights = None if b is None else _weights(b, x)
     if weights is not None:
         x = jnp.broadcast_to(x, weights.shape).astype(weights.dtype)
-    rows = Rows(negative_axes(axis, x.ndim), accuracy, "extended logits", axis_name=axis_name)
+    rows = Rows(negative_axes(axis, x.ndim, "a"), accuracy, "extended logits", axis_name=axis_name)
     x = split_over("a", x, rows)
     if is_complex(x):
         out, sign = _complex(x, weights, chosen, rows, signed)
@@ -164,7 +164,8 @@ def _logsumexp_of(
     else:
         x = fill(x, chosen, -jnp.inf)
         out, sign = _weighted(fill(weights, chosen, 0), x, rows)
-        out = out if signed else jnp.where(sign < 0, jnp.nan, out)
+        if not signed:  # the logarithm of a negative number is NaN, and no other NaN is formed
+            out = jnp.where(sign < 0, jnp.sqrt(lax.stop_gradient(sign)), out)
     out, sign = (v if keepdims else jnp.squeeze(v, rows.axes) for v in (out, sign))
     return out, sign
 
@@ -183,7 +184,9 @@ def _complex(
     out = holomorphic.logsumexp(x, weights, chosen, rows)
     if not signed:
         return out, out
-    sign = jnp.where(jnp.isneginf(out.real), 0, jnp.exp(1j * out.imag).astype(x.dtype))
+    sign = jnp.where(
+        jnp.isneginf(out.real), 0, jnp.exp(lax.complex(jnp.zeros_like(out.imag), out.imag))
+    )
     return out.real, sign
 
 
@@ -239,7 +242,7 @@ def _(rows: Rows, primals: Any, tangents: Any) -> tuple[list[Array], list[Array]
 def _weighted_exponentials(a: Array, b: Array, rows: Rows) -> tuple[Array, Array, Array]:
     """exp(a − m), bᵀexp(a − m) and m, the largest a of nonzero weight."""
     m = largest(jnp.where(b != 0, a, -jnp.inf), rows)
-    m = jnp.where(jnp.isfinite(m), m, 0)
+    m = jnp.where(m == -jnp.inf, 0, jnp.minimum(m, float(jnp.finfo(m.dtype).max)))
     e = jnp.exp(a - m)
     return e, total(jnp.where(b == 0, 0, b * e), rows), m
 
@@ -263,13 +266,13 @@ _weighted_values = RowValue("weighted_logsumexp", _log_and_sign, "row", "row")
 def _(rows: Rows, primals: Any, tangents: Any) -> Any:
     (b, a), (db, da) = primals, tangents
     out, sign = _weighted(b, a, rows)
-    v = _shares(wide(b), wide(a), rows)
     changes = []
     if changing(da):
-        w = narrowed(_times_weight(wide(b), v), a.dtype)
+        w = narrowed(_parts(wide(b), wide(a), rows), a.dtype)
         changes.append(weighted_sum(w, da, rows=rows))
     if changing(db):
-        changes.append(weighted_sum(narrowed(v, b.dtype), db, rows=rows))
+        v = narrowed(_shares(wide(b), wide(a), rows), b.dtype)
+        changes.append(weighted_sum(v, db, rows=rows))
     return [out, sign], [add(changes), jnp.zeros_like(sign)]
 
 
@@ -280,7 +283,7 @@ def _shares(b: Array, a: Array, rows: Rows) -> Array:
 
 def _shares_formula(b: Array, a: Array, *, rows: Rows) -> Array:  # v = exp(a) / bᵀexp(a)
     e, weighted, _ = _weighted_exponentials(a, b, rows)
-    return jnp.where(a == -jnp.inf, 0, e / weighted)
+    return jnp.where(a == -jnp.inf, 0, e / normalizer(jnp.abs(weighted), rows) * jnp.sign(weighted))
 
 
 _share_values = RowValue("shares", _shares_formula, "classes")
@@ -293,12 +296,38 @@ def _(rows: Rows, primals: Any, tangents: Any) -> Any:
     v = _shares(b, a, rows)
     changes = []
     if changing(da):
-        w = _times_weight(b, v)
-        changes.append(v * log_softmax_product(w, da, rows=from_softmax(rows)))
+        w = _parts(b, a, rows)
+        changes.append(v * log_softmax_product(w, da, rows=_of_shares(rows)))
     if changing(db):
         changes.append(-v * weighted_sum(v, db, rows=rows))
     return v, add(changes)
 
 
-def _times_weight(b: Array, v: Array) -> Array:
-    return jnp.where(b == 0, 0, b * v)
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _parts(b: Array, a: Array, rows: Rows) -> Array:
+    return _part_values(b, a, rows=rows)
+
+
+def _parts_formula(b: Array, a: Array, *, rows: Rows) -> Array:  # w = b ⊙ v, 0 where b is
+    return jnp.where(b == 0, 0, b * _shares_formula(b, a, rows=rows))
+
+
+_part_values = RowValue("parts", _parts_formula, "classes")
+
+
+@_part_values.defjvp
+@partial(_parts.defjvp, symbolic_zeros=True)  # dw = w ⊙ (da − ⟨w, da⟩) + v ⊙ db − w ⟨v, db⟩
+def _(rows: Rows, primals: Any, tangents: Any) -> Any:
+    (b, a), (db, da) = primals, tangents
+    w = _parts(b, a, rows)
+    changes = []
+    if changing(da):
+        changes.append(w * log_softmax_product(w, da, rows=_of_shares(rows)))
+    if changing(db):
+        v = _shares(b, a, rows)
+        changes.append(v * db - w * weighted_sum(v, db, rows=rows))
+    return w, add(changes)
+
+
+def _of_shares(rows: Rows) -> Rows:
+    return rows._replace(source="shares")

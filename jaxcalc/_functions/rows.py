@@ -50,7 +50,7 @@ class Rows(NamedTuple):
 
     axes: tuple[int, ...]
     accuracy: Accuracy
-    source: Literal["softmax", "logits", "extended logits"] = "logits"
+    source: Literal["softmax", "shares", "logits", "extended logits"] = "logits"
     implementation: Implementation = "xla"
     axis_name: tuple[str, ...] = ()
 
@@ -165,7 +165,7 @@ def _finite(x: Array, rows: Rows) -> Array:
 
     In a row of extended logits +inf is one too. (As a minimum XLA:CPU would not fuse it.)
     """
-    least = -0.75 * float(jnp.finfo(x.dtype).max)
+    least = -0.5 * float(jnp.finfo(x.dtype).max)
     x = jnp.maximum(x, least)
     return -jnp.maximum(-x, least) if rows.source == "extended logits" else x
 
@@ -186,12 +186,13 @@ def probabilities(r: Array, rows: Rows) -> Array:
     | source            | r                                    | a row of −inf |
     |-------------------|--------------------------------------|---------------|
     | "softmax"         | the softmax itself                   | r             |
+    | "shares"          | the same of weights of either sign   | r             |
     | "logits"          | x                                    | NaN           |
     | "extended logits" | x, where x = −inf has probability 0  | 0             |
 
     A row with +inf is NaN throughout.
     """
-    if rows.source == "softmax":
+    if rows.source in ("softmax", "shares"):
         return working(r, rows.accuracy)
     e = exponentials(r, rows)
     return e / normalizer(total(e, rows), rows)

@@ -121,7 +121,7 @@ def _loss_of(
     axis_name: tuple[str, ...],
 ) -> Array:
     x, chosen = split_mask("logits", array("logits", logits), where)
-    rows = Rows(negative_axes(axis, x.ndim), accuracy, axis_name=axis_name)
+    rows = Rows(negative_axes(axis, x.ndim, "logits"), accuracy, axis_name=axis_name)
     x = split_over("logits", x, rows)
     y = _labels(labels, x, rows)
     loss = _softmax_cross_entropy(y, mask_logits(x, chosen, rows), rows)
@@ -231,12 +231,12 @@ def _counter(dtype: np.dtype[Any], classes: int) -> np.dtype[Any]:
 
 
 def _cross_entropy(x: Array, y: Array, t: Array, *, rows: Rows) -> Array:  # −⟨y, C t⟩
-    s = probabilities(x, rows)
-    return -total(_distribution(y, x, rows) * center(s, t, rows), rows)
+    s = wide(probabilities(x, rows))
+    return -total(_distribution(y, x, rows) * center(s, wide(t), rows), rows)
 
 
 def _cross_entropy_transposed(x: Array, y: Array, g: Array, *, rows: Rows) -> Array:  # −Cᵀ(y g)
-    s = probabilities(x, rows)
+    s = wide(probabilities(x, rows))
     return -center_transposed(s, _distribution(y, x, rows) * wide(g), rows)
 
 
@@ -255,7 +255,8 @@ def _mass(x: Array, y: Array, rows: Rows) -> Array:
     """Σy of each row, in the dtype of x; of a class index 1, or NaN out of range."""
     if jnp.issubdtype(y.dtype, jnp.floating):
         return total(_distribution(y, x, rows), rows).astype(x.dtype)
-    return jnp.where(_is_valid(y, x, rows), 1, jnp.nan).astype(x.dtype)
+    # the root of −1 is NaN, and no other NaN is formed
+    return jnp.sqrt(jnp.where(_is_valid(y, x, rows), 1, -1).astype(x.dtype))
 
 
 softmax_cross_entropy_product.defderivative(

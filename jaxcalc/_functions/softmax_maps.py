@@ -89,6 +89,8 @@ def center_transposed(s: Array, g: Array, rows: Rows) -> Array:
     if rows.accuracy == "fast":
         return h
     major = jnp.round(s)  # 1 where a class has more than half of the probability, else 0
+    if rows.source == "shares":  # of weights of both signs several may have, or more than all
+        major = jnp.where(total(jnp.abs(major), rows) == 1, jnp.maximum(major, 0), 0)
     h *= 1 - major
     return h - major * total(h, rows)
 

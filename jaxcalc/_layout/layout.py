@@ -103,7 +103,7 @@ def to_layout(
     >>> to_layout(jnp.ones((2, 3, 4)), "numerator", "denominator", y_ndim=1).shape
     (3, 4, 2)
     """
-    J, source, target = jnp.asarray(J), Layout(source), Layout(target)
+    J, source, target = jnp.asarray(J), _layout("source", source), _layout("target", target)
     y_ndim = _checked_y_ndim(J, y_ndim)
     if source is target:
         return J
@@ -111,6 +111,14 @@ def to_layout(
         return J.T
     split = y_ndim if source is Layout.NUMERATOR else J.ndim - y_ndim
     return jnp.transpose(J, (*range(split, J.ndim), *range(split)))
+
+
+def _layout(name: str, layout: object) -> Layout:
+    """The argument `name` as a layout, or an error that names it."""
+    try:
+        return Layout(layout)
+    except ValueError as error:
+        raise ValueError(str(error).replace("`layout`", f"`{name}`", 1)) from None
 
 
 def _checked_y_ndim(J: Array, y_ndim: int | None) -> int:

@@ -68,7 +68,9 @@ def test_axes(name):
     for axis in ((0, -2), (1, 1)):
         message = f"`axis` must not repeat an axis, but got the duplicate value {axis}."
         refused(ValueError, message, f, X, axis=axis)
-    message = "`axis` must name axes of the array, but got 0 for a scalar, which has none"
+    message = (
+        f"`{FIRST.get(name, 'x')}` must have an axis, since `axis` is 0, but got a scalar; pass"
+    )
     refused(ValueError, message, f, 1.0, axis=0)
     with pytest.raises(TypeError, match="^`axis` must be static, but it is traced"):
         jax.jit(lambda axis: f(X, axis=axis))(0)

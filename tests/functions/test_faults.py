@@ -211,19 +211,6 @@ def test_a_fast_loss_in_float16_promotes_nothing(derivative, labels):
         assert J(jnp.ones((2, 3), jnp.float16)).dtype == jnp.float16
 
 
-def test_a_loss_that_the_caller_masks_leaves_no_gradient():
-    """Though the label that stands for 'ignore' is no class."""
-    x = jnp.array([[1.0, 0.0, -1.0], [0.5, 0.25, 2.0], [-2.0, 0.0, 1.0]])
-    y = jnp.array([2, -100, 0])
-
-    def loss(x):
-        return jnp.where(y != -100, jc.softmax_cross_entropy(x, y), 0).sum()
-
-    true = np.array(jax.nn.softmax(x)) - np.eye(3)[[2, 0, 0]]
-    true[1] = 0
-    np.testing.assert_allclose(jax.grad(loss)(x), true, rtol=1e-5)
-
-
 @pytest.mark.parametrize("shapes", [((3, 1), (3,)), ((3,), (3, 1))], ids=str)
 def test_a_column_of_logits_does_not_meet_a_row_of_labels(shapes):
     logits, labels = (jnp.ones(shape) for shape in shapes)

@@ -76,8 +76,16 @@ REFUSED = {
 }
 
 
+@pytest.fixture
+def hopper(monkeypatch):
+    """As if there were a GPU; without one that alone is said."""
+    name = "jaxcalc._functions.kernels.layout.compute_capabilities"
+    monkeypatch.setattr(name, lambda: [9.0])
+
+
 @over_functions
 @pytest.mark.parametrize(("shape", "options", "words"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.usefixtures("hopper")
 def test_what_kernels_cannot_take_is_refused(f, shape, options, words):
     x = jax.ShapeDtypeStruct(shape, jnp.float32)
     with pytest.raises(NotImplementedError, match=f"`implementation='pallas'` needs .*{words}"):
@@ -85,7 +93,7 @@ def test_what_kernels_cannot_take_is_refused(f, shape, options, words):
 
 
 @over_functions
-@pytest.mark.usefixtures("x64")
+@pytest.mark.usefixtures("x64", "hopper")
 def test_double_precision_is_refused(f):
     words = "`x` in float32, bfloat16, float16, but got float64"
     with pytest.raises(NotImplementedError, match=words):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from jax import Array
 
+from jaxcalc._compat import compute_capabilities
 from jaxcalc._functions.rows import Rows
 
 LANES = (256, 128, 64)  # of a tile: a copy engine moves at most 256 entries along a dimension
@@ -159,6 +160,9 @@ def check_rows(name: str, x: Array, rows: Rows) -> None:
     """
     if rows.implementation != "pallas":
         return
+    fitting = len(rows.axes) == 1 and x.dtype in DTYPES and fits(x, rows, arrays=2)
+    if not fitting and not compute_capabilities():
+        _refuse("an NVIDIA GPU of compute capability 9.0 or newer, but this process sees none")
     if len(rows.axes) != 1:
         _refuse(f"rows along one axis of `{name}`, but got axes {rows.axes}")
     if x.dtype not in DTYPES:
