@@ -197,14 +197,17 @@ def hashable_axis(axis: Axis) -> StaticAxis:
 
 
 def negative_axes(axis: StaticAxis, ndim: int, name: str = "x") -> tuple[int, ...]:
-    """`axis`, of the argument `name`, as a sorted tuple counted from the end: it stays right under leading batch axes."""
+    """`axis` of the argument `name` as a sorted tuple counted from the end.
+
+    So it stays right under leading batch axes.
+    """
     if axis is None:
         return tuple(range(-ndim, 0))
     axes = [operator.index(a) for a in (axis if isinstance(axis, tuple) else (axis,))]
     if not ndim and axes:
         raise ValueError(
-            f"`{name}` must have an axis, since `axis` is {axis}, but got a scalar; pass an array of "
-            "rank 1 or more, or axis=None."
+            f"`{name}` must have an axis, since `axis` is {axis}, but got a scalar; pass an array "
+            "of rank 1 or more, or axis=None."
         )
     if any(not -ndim <= a < ndim for a in axes):
         raise ValueError(

@@ -112,7 +112,7 @@ def nonempty(where: Array, rows: Rows) -> Array:
 def shifted(x: Array, rows: Rows) -> tuple[Array, Array]:
     """d = x − m and m = max x, at least in float32. m is 0 where it would be infinite."""
     m = _shift(x, rows)
-    return (wide(x) if _is_plain(x, rows) else _rounded(x, m)) - m, m
+    return (wide(x) if _is_plain(x, rows) else rounded(x, m)) - m, m
 
 
 def exponentials(x: Array, rows: Rows) -> Array:
@@ -125,7 +125,7 @@ def exponentials(x: Array, rows: Rows) -> Array:
     m = _shift(x, rows)
     if _is_plain(x, rows):
         return jnp.exp(wide(x) - m)
-    x, c = _rounded(x, m) / 4, jnp.floor(m / 4)
+    x, c = rounded(x, m) / 4, jnp.floor(m / 4)
     d = x - c
     return _corrected(d, _finite(x, rows) - (_finite(d, rows) + c))
 
@@ -139,17 +139,18 @@ def shifted_exponentials(x: Array, rows: Rows) -> tuple[Array, Array, Array]:
     d, m = shifted(x, rows)
     if _is_plain(x, rows):
         return d, jnp.exp(d), m
-    x, c = _rounded(x, m) / 4, m / 4
+    x, c = rounded(x, m) / 4, m / 4
     q, p = _finite(x, rows), _finite(x - c, rows)
     back = p - q
     return d, _corrected(x - c, (q - (p - back)) - (c + back)), m
 
 
-def _rounded(x: Array, m: Array) -> Array:
+def rounded(x: Array, m: Array) -> Array:
     """x, of which XLA knows no factors.
 
-    A product of the caller would otherwise be contracted with the subtraction of m, a maximum of
-    rounded products, to one rounding. The sum with a zero that XLA does not know ends that.
+    A product of the caller would otherwise be contracted with the subtraction of m, which was made
+    of rounded products, to one rounding; in one loop it may be and in the next not. The sum with a
+    zero that XLA does not know ends that.
     """
     return x + 0 * m
 

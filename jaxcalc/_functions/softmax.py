@@ -122,7 +122,7 @@ def log_softmax(
 ) -> Array:
     """log softmax(x) = x − log Σ exp(x) along `axis`; its Jacobian is I − 1 sᵀ (numerator layout).
 
-    Drop-in for `jax.nn.log_softmax`. Arguments, dtypes and errors are those of `softmax`, among them
+    Drop-in for `jax.nn.log_softmax`. Arguments, dtypes and errors are those of `softmax`, and so is
     `axis_name` for classes that are split inside `jax.shard_map`; products with the Jacobian and
     with its transpose are as accurate.
 

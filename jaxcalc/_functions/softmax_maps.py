@@ -35,7 +35,7 @@ from jax import Array, lax
 from jaxcalc._arrays import is_narrow, wide, working
 from jaxcalc._functions.fusion import seeded_form
 from jaxcalc._functions.kernels import fits, kernel_form, maps, refused_form
-from jaxcalc._functions.rows import RowProduct, Rows, probabilities, spread, total
+from jaxcalc._functions.rows import RowProduct, Rows, probabilities, rounded, spread, total
 
 
 def center(s: Array, t: Array, rows: Rows) -> Array:
@@ -45,7 +45,8 @@ def center(s: Array, t: Array, rows: Rows) -> Array:
         if rows.axis_name:
             return _center_split(s, t, rows)
         if not narrow:  # what is left has a mean known to less than the spacing of t
-            t -= total(s * t, rows)
+            mean = total(s * t, rows)
+            t = rounded(t, mean) - mean
         t -= _nearest(t, t - total(s * t, rows), rows)
     return t - total(s * t, rows)
 
@@ -67,7 +68,9 @@ def _center_split(s: Array, t: Array, rows: Rows) -> Array:
     own = rows._replace(axis_name=())
     S = total(s, own)
     share = jnp.where(S > 0, S, 1)
-    u = t - total(s * t, own) / share
+    mean = total(s * t, own) / share
+    t = rounded(t, mean)
+    u = t - mean
     c = _nearest(t, u - total(s * u, own) / share, own)
     q = total(s * (t - c), own)
     S, c, q = lax.all_gather(jnp.stack([S, c, q]), rows.axis_name, axis=1)

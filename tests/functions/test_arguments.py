@@ -72,7 +72,7 @@ def test_axes(name):
         f"`{FIRST.get(name, 'x')}` must have an axis, since `axis` is 0, but got a scalar; pass"
     )
     refused(ValueError, message, f, 1.0, axis=0)
-    with pytest.raises(TypeError, match="^`axis` must be static, but it is traced"):
+    with pytest.raises(TypeError, match=r"^`axis` must be static, but it is traced"):
         jax.jit(lambda axis: f(X, axis=axis))(0)
 
 
