@@ -6,7 +6,7 @@ differentiated.
 """
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxcalc._arrays import floating, narrowed, wide
@@ -142,7 +142,8 @@ def _in_layout(J: LinearOperator, layout: LayoutLike) -> LinearOperator:
 
 
 def _logistic(x: Array, order: int) -> LinearOperator:
-    return Diagonal(logistic_product(x, jnp.ones_like(x), order=order))
+    ones = lax.integer_pow(x, 0)  # of x, so that a batch of them is split as that of x is
+    return Diagonal(logistic_product(x, ones, order=order))
 
 
 def _of_family(kind: str, x: ArrayLike) -> SoftmaxJacobian:

@@ -32,6 +32,7 @@ from jaxcalc.operators import (
     defcompose,
     static,
 )
+from jaxcalc.operators._splits import contracted, picked, smallest
 
 
 @dataclass(frozen=True)
@@ -56,20 +57,29 @@ def _s(s: Array) -> Array:
 
 def _centered(s: Array, t: Array) -> Array:
     """t − 1 sᵀ t, for s a column."""
-    t = t - t[jnp.argmax(s)][None]  # exact where t is constant
-    t = t - _mean(s, t)
-    return t - _mean(s, t)
+    likeliest, _ = smallest(-s[..., 0], 1)
+    t = t - _as_row(s, picked(t, likeliest))  # exact where t is constant
+    t = t - _as_row(s, _mean(s, t))
+    return t - _as_row(s, _mean(s, t))
 
 
 def _mean(s: Array, t: Array) -> Array:
-    return jnp.einsum("ki,kn->in", s, t, precision="highest")
+    return contracted(s[..., 0], t, s.ndim - 1, "highest")
+
+
+def _as_row(s: Array, row: Array) -> Array:
+    """`row`, with the axes of one row of s but of size 1 before it."""
+    return row.reshape((1,) * (s.ndim - 1) + row.shape[-1:])
 
 
 def _centered_transposed(s: Array, g: Array) -> Array:
     """g − s 1ᵀ g; for a class with most of the probability, minus the sum of the others."""
-    h = g - s * jnp.sum(g, axis=0, keepdims=True)
-    others = jnp.where(s > 0.5, 0, h)
-    return jnp.where(s > 0.5, -jnp.sum(others, axis=0, keepdims=True), h)
+    h = g - s * _sum(g)
+    return jnp.where(s > 0.5, -_sum(jnp.where(s > 0.5, 0, h)), h)
+
+
+def _sum(g: Array) -> Array:
+    return jnp.sum(g, axis=range(g.ndim - 1), keepdims=True)
 
 
 def _softmax_columns(s: Array, t: Array) -> Array:
@@ -123,10 +133,9 @@ class SoftmaxJacobian(DiagonalPlusLowRank):
     def mm(self, columns: Array) -> Array:
         """left ⊙ K (right ⊙ v) for every column v."""
         (kept, left, right), kind = self._origin, KINDS[self.kind]
-        s = probabilities(kept, self.rows).reshape(-1, 1)
-        t = wide(columns).reshape(s.size, -1)
-        product = _column(left) * kind.columns(s, _column(right) * t)
-        return narrowed(product, columns.dtype).reshape(columns.shape)
+        s = probabilities(kept, self.rows)[..., None]
+        product = _column(left) * kind.columns(s, _column(right) * wide(columns))
+        return narrowed(product, columns.dtype)
 
     @property
     def T(self) -> LinearOperator:
@@ -193,7 +202,7 @@ class SoftmaxJacobian(DiagonalPlusLowRank):
 
     def _solve(self, b: Array, shift: Array | None) -> Array:
         if shift is None:
-            return jnp.full(self.domain, jnp.nan, b.dtype)
+            return jnp.full_like(b, jnp.nan)
         if self.kind != "softmax" or self._is_scaled:
             return super()._solve(b, shift)
         # 1 − Σ s²/(s + λ), the determinant's second factor, is λ Σ s/(s + λ), as Σ s = 1
@@ -272,7 +281,7 @@ def _others(x: Array, major: Array, whole: Array) -> Array:
 
 
 def _column(scale: Array | None) -> Array | int:
-    return 1 if scale is None else wide(scale).reshape(-1, 1)
+    return 1 if scale is None else wide(scale)[..., None]
 
 
 def _times(scale: Array | None, x: Array) -> Array:

@@ -16,6 +16,7 @@ The rooms, from the ground floor up:
     _pytrees       operators as pytrees: which fields are structure
     _checks        shapes, scalars, singularity
     _cost          bytes and flops
+    _splits        contractions, places and choices for arrays split over devices
     _matrices      dense solutions and determinants that say where a matrix is singular
     _capacitance   what solves and determinants of a diagonal plus low rank share
     _base          LinearOperator: products, sums, dense forms, queries

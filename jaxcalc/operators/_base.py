@@ -245,7 +245,7 @@ class LinearOperator:
 
     def frobenius_norm(self) -> Array:
         """The root of the sum of all squared entries."""
-        return jnp.linalg.norm(self.tensor().reshape(-1))
+        return jnp.linalg.norm(self.tensor())
 
     # Words
 

@@ -13,6 +13,7 @@ from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape
 from jaxcalc.operators._pytrees import example, static
 from jaxcalc.operators._simple import Diagonal
+from jaxcalc.operators._splits import aligned
 
 PREFIX = "block diagonal: "
 
@@ -84,11 +85,12 @@ class BlockDiagonal(LinearOperator):
         """`query(one block, *slices of args at in_axis)` for every block, stacked at `out_axes`."""
         leaves, structure = jax.tree.flatten(self.block)
 
-        def one(leaves: list[Any], args: tuple[Array, ...], index: Array) -> Any:
+        def one(leaves: list[Any], args: tuple[Array, ...]) -> Any:
             return query(jax.tree.unflatten(structure, leaves), *args)
 
-        in_axes = ([0 if mapped else None for mapped in self._batched], in_axis, 0)
-        return jax.vmap(one, in_axes, out_axes)(leaves, args, jnp.arange(self.size))
+        in_axes = (_axes(self), (in_axis,) * len(args))
+        arrays = aligned((leaves, args), in_axes)
+        return jax.vmap(one, in_axes, out_axes, axis_size=self.size)(*arrays)
 
     def mv(self, v: Array) -> Array:
         """Each block applied to its slice."""
@@ -227,10 +229,16 @@ def _traced(make: Callable[..., LinearOperator], ops: tuple[BlockDiagonal, ...])
         found.append((treedef, mapped, [leaf for leaf, m in pairs_of_leaves if not m]))
         return [leaf for leaf, m in pairs_of_leaves if m]
 
-    in_axes = [[0 if mapped else None for mapped in op._batched] for op in ops]
+    in_axes = (0, [_axes(op) for op in ops])
     indices = jnp.arange(ops[0].size)
-    arrays = jax.vmap(one, (0, in_axes))(indices, [leaves for leaves, _ in parts])
+    mapped = aligned((indices, [leaves for leaves, _ in parts]), in_axes)
+    arrays = jax.vmap(one, in_axes)(*mapped)
     return found[-1], arrays
+
+
+def _axes(op: BlockDiagonal) -> list[int | None]:
+    """The axes along which the arrays of the blocks are stacked, None where they are shared."""
+    return [0 if mapped else None for mapped in op._batched]
 
 
 def in_blocks(op: Diagonal, size: int, axis: int) -> BlockDiagonal:

@@ -1,12 +1,15 @@
 """diag(d) + Uᵀ V, written so that it can be divided by its diagonal part.
 
-U and V have shape (r, n): rows are contiguous, which a CPU adds up the fastest.
+U and V have shape (r, *S), d shape S: rows are contiguous, which a CPU adds up the fastest, and
+never made one axis of S, which would gather them where a later axis is split over devices.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
+
+from jaxcalc.operators._splits import Place, chosen, first, picked, raised, smallest
 
 _HARMLESS = 2  # that the sum of all |u v / d| may be without any d counting as small
 _ONE_BY_ONE = 16  # so many sums of vectors are up to ten times as fast on a CPU as one of an array
@@ -21,7 +24,7 @@ class Capacitance(NamedTuple):
     """
 
     d: Array
-    lifted: Array
+    lifted: Place
     a: Array
     b: Array
     C: Array
@@ -36,9 +39,9 @@ def capacitance(d: Array, U: Array, V: Array) -> Capacitance:
     """
     lifted, a, b, size = _lifts(*map(lax.stop_gradient, (d, U, V)))
     d = raised(d, lifted, a * b)
-    there = d[lifted]
-    beside = -V[:, lifted] * (a / there)[None]
-    below = (U[:, lifted] * (b / there)[None]).T
+    there = picked(d, lifted)
+    beside = -picked(V, lifted, 1) * (a / there)[None]
+    below = (picked(U, lifted, 1) * (b / there)[None]).T
     change = jnp.diag(a * b / there)
     C = _identity_plus(dots(V, U / d[None]), beside, below, -change)
     sizes = _identity_plus(size, *map(lax.stop_gradient, map(jnp.abs, (beside, below, change))))
@@ -49,17 +52,14 @@ def dots(B: Array, A: Array) -> Array:
     """The dot products of all rows, by sums, which round far less where the rows are long."""
     if len(B) * len(A) <= _ONE_BY_ONE:
         return jnp.stack([jnp.stack([jnp.sum(b * a) for a in A]) for b in B])
-    return jnp.sum(B[:, None] * A[None], axis=2)
+    return jnp.sum(B[:, None] * A[None], axis=range(2, B.ndim + 1))
 
 
 def combined(z: Array, U: Array) -> Array:
     """zᵀ U."""
-    return z[0] * U[0] if len(U) == 1 else jnp.sum(z[:, None] * U, axis=0)
-
-
-def raised(x: Array, indices: Array, amounts: Array) -> Array:
-    """x with `amounts` added, in its place: a check of the indices would cost a copy."""
-    return x.at[indices].add(amounts, mode="promise_in_bounds")
+    if len(U) == 1:
+        return z[0] * U[0]
+    return jnp.sum(z.reshape(-1, *(1,) * (U.ndim - 1)) * U, axis=0)
 
 
 def _identity_plus(first: Array, beside: Array, below: Array, last: Array) -> Array:
@@ -67,26 +67,21 @@ def _identity_plus(first: Array, beside: Array, below: Array, last: Array) -> Ar
     return matrix + jnp.eye(len(matrix), dtype=matrix.dtype)
 
 
-def _lifts(d: Array, U: Array, V: Array) -> tuple[Array, Array, Array, Array]:
+def _lifts(d: Array, U: Array, V: Array) -> tuple[Place, Array, Array, Array]:
     """Where d is smallest beside Uᵀ V, two factors of what to add there, and |V| |U/d|ᵀ then.
 
     No entry of d is small where all quotients together are not large: most often one sum tells.
     """
     size = dots(jnp.abs(V), jnp.abs(U / d[None]))
-    zeros = jnp.zeros(min(len(U), len(d)), d.dtype)
-    none = jnp.arange(len(zeros), dtype=jnp.int32), zeros, zeros, size
-    return lax.cond(jnp.sum(size) <= _HARMLESS, lambda *_: none, _smallest_lifted, d, U, V)
+    zeros = jnp.zeros(min(len(U), d.size), d.dtype)
+    none = first(len(zeros), d.shape), zeros, zeros, size
+    return chosen(jnp.sum(size) <= _HARMLESS, lambda *_: none, _smallest_lifted, d, U, V)
 
 
-def _smallest_lifted(d: Array, U: Array, V: Array) -> tuple[Array, Array, Array, Array]:
+def _smallest_lifted(d: Array, U: Array, V: Array) -> tuple[Place, Array, Array, Array]:
     left, right = jnp.linalg.norm(U, axis=0), jnp.linalg.norm(V, axis=0)
     outer = left * right
-    ratio = jnp.where(d == 0, 0, jnp.abs(d) / outer)
-    lifted = _smallest(ratio, min(len(U), len(d)))
-    a, b = (jnp.where(outer > 0, norm, 1)[lifted] for norm in (left, right))
-    a, b = (jnp.where(ratio[lifted] < 1, x, 0) for x in (jnp.where(d[lifted] < 0, -a, a), b))
+    lifted, ratio = smallest(jnp.where(d == 0, 0, jnp.abs(d) / outer), min(len(U), d.size))
+    a, b = (picked(jnp.where(outer > 0, norm, 1), lifted) for norm in (left, right))
+    a, b = (jnp.where(ratio < 1, x, 0) for x in (jnp.where(picked(d, lifted) < 0, -a, a), b))
     return lifted, a, b, dots(jnp.abs(V), jnp.abs(U / raised(d, lifted, a * b)[None]))
-
-
-def _smallest(x: Array, count: int) -> Array:
-    return lax.argmin(x, 0, jnp.int32)[None] if count == 1 else lax.top_k(-x, count)[1]

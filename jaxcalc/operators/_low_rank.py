@@ -14,10 +14,11 @@ from jax import Array
 from jaxcalc._arrays import narrowed, wide
 from jaxcalc.operators import _matrices
 from jaxcalc.operators._base import LinearOperator
-from jaxcalc.operators._capacitance import capacitance, combined, dots, raised
+from jaxcalc.operators._capacitance import capacitance, combined, dots
 from jaxcalc.operators._checks import Shape
 from jaxcalc.operators._pytrees import static
 from jaxcalc.operators._simple import diagonal_tensor
+from jaxcalc.operators._splits import contracted, gram, picked, raised
 
 MAX_RANK = 8  # beyond it, sums and products of such operators stay lazy
 
@@ -80,8 +81,7 @@ class LowRank(LinearOperator):
 
     def frobenius_norm(self) -> Array:
         """√ Σ (UᵀU) ⊙ (VᵀV)."""
-        U, V = columns(self.U), columns(self.V)
-        return jnp.sqrt(jnp.maximum(jnp.sum((U.T @ U) * (V.T @ V)), 0))
+        return jnp.sqrt(jnp.maximum(jnp.sum(gram(self.U) * gram(self.V)), 0))
 
     def __neg__(self) -> LinearOperator:
         return LowRank(self.U, self.V, -self.sign)
@@ -178,8 +178,8 @@ class DiagonalPlusLowRank(LinearOperator):
 
     def frobenius_norm(self) -> Array:
         """The norm of the diagonal and of what U Vᵀ has beside its own."""
-        U, V = columns(self.U), columns(self.V)
-        beside = jnp.sum((U.T @ U) * (V.T @ V)) - jnp.sum(jnp.sum(U * V, axis=1) ** 2)
+        own = row_products(self.U, self.V)
+        beside = jnp.sum(gram(self.U) * gram(self.V)) - jnp.sum(own**2)
         return jnp.sqrt(jnp.sum(self._diagonal() ** 2) + jnp.maximum(beside, 0))
 
     def __neg__(self) -> LinearOperator:
@@ -192,7 +192,7 @@ class DiagonalPlusLowRank(LinearOperator):
         return self.entries + signed(self.sign, row_products(self.U, self.V))
 
     def _trace(self) -> Array:
-        return jnp.sum(self.entries) + signed(self.sign, jnp.vdot(self.U, self.V))
+        return jnp.sum(self.entries) + signed(self.sign, contracted(self.U, self.V, self.U.ndim))
 
     def _slogdet(self) -> tuple[Array, Array]:
         return _determinant_lemma(self)
@@ -216,11 +216,11 @@ def _woodbury(op: DiagonalPlusLowRank, b: Array) -> Array:
     """The solution by Woodbury's identity; NaN where C is singular within rounding."""
     d, U, V = _rows(op)
     d, lifted, away, back, C, size = capacitance(d, U, V)
-    right = wide(b).reshape(-1)
+    right = wide(b).reshape(d.shape)
     y = right / d
-    product = jnp.concatenate([dots(V, y[None])[:, 0], back * y[lifted]])
+    product = jnp.concatenate([dots(V, y[None])[:, 0], back * picked(y, lifted)])
     z, w = jnp.split(_matrices.solve(C, product, size), [op.rank])
-    x = raised((right - combined(z, U)) / d, lifted, away * w / d[lifted])
+    x = raised((right - combined(z, U)) / d, lifted, away * w / picked(d, lifted))
     return narrowed(x, b.dtype).reshape(b.shape)
 
 
@@ -235,9 +235,10 @@ def _determinant_lemma(op: DiagonalPlusLowRank) -> tuple[Array, Array]:
 
 
 def _rows(op: DiagonalPlusLowRank) -> tuple[Array, Array, Array]:
-    """d of shape (n,), and the columns of s U and V as rows."""
-    U = signed(op.sign, columns(wide(op.U)).T)
-    return wide(op.entries).reshape(-1), U, columns(wide(op.V)).T
+    """d of at least one axis, and the columns of s U and V as rows."""
+    space = op.domain or (1,)
+    U, V = (jnp.moveaxis(wide(X), -1, 0).reshape(-1, *space) for X in (op.U, op.V))
+    return wide(op.entries).reshape(space), signed(op.sign, U), V
 
 
 def columns(X: Array) -> Array:
@@ -254,8 +255,8 @@ def outer_product(U: Array, V: Array, v: Array, sign: int) -> Array:
     """s U (Vᵀ v)."""
     if U.shape[-1] == 1:
         # the sign goes to the number and the sum is a dot: XLA fuses nothing slow then on a CPU
-        return U[..., 0] * signed(sign, jnp.vdot(V[..., 0], v, precision="highest"))
-    return jnp.tensordot(U, signed(sign, jnp.tensordot(v, V, v.ndim)), 1)
+        return U[..., 0] * signed(sign, contracted(V[..., 0], v, v.ndim, "highest"))
+    return jnp.tensordot(U, signed(sign, contracted(v, V, v.ndim)), 1)
 
 
 def row_products(U: Array, V: Array) -> Array:

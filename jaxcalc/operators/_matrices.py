@@ -14,6 +14,7 @@ from jax import Array, lax
 from jax.scipy.linalg import lu_factor, lu_solve
 
 from jaxcalc._arrays import narrowed, wide
+from jaxcalc.operators._splits import chosen
 
 _UNITS = 8  # of rounding that a pivot may consist of
 
@@ -60,7 +61,7 @@ def _log_product(d: Array) -> tuple[Array, Array]:
     logarithm = jnp.sum(jnp.log(d))
     positive = jnp.ones((), d.dtype), logarithm
     # the logarithms add up to a number where all are positive: no signs need be counted then
-    return lax.cond(jnp.isfinite(logarithm), lambda d: positive, _with_signs, d)
+    return chosen(jnp.isfinite(logarithm), lambda d: positive, _with_signs, d)
 
 
 @_log_product.defjvp

@@ -191,7 +191,7 @@ class Diagonal(LinearOperator):
 
     def frobenius_norm(self) -> Array:
         """‖d‖."""
-        return jnp.linalg.norm(self.entries.reshape(-1))
+        return jnp.linalg.norm(self.entries)
 
     def _scaled(self, scale: Array) -> LinearOperator:
         return Diagonal(self.entries * scale)
