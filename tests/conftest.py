@@ -7,7 +7,7 @@ import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_num_cpu_devices", 2)  # for the tests of sharding
+jax.config.update("jax_num_cpu_devices", 8)  # for the tests of sharding
 
 
 @pytest.fixture
