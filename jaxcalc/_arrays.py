@@ -15,8 +15,6 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcalc._compat import setting
-
 Accuracy = Literal["high", "fast"]
 Implementation = Literal["xla", "pallas"]
 Axis = int | Sequence[int] | None
@@ -161,16 +159,6 @@ def broadcast_shape(name: str, other: Array, x: Array, x_name: str = "x") -> tup
             f"`{name}` must broadcast against `{x_name}`, but got shapes "
             f"{other.shape} and {x.shape}."
         ) from None
-
-
-def check_ranks(name: str, other: Array, x: Array, x_name: str) -> None:
-    """Refuse to broadcast arrays of different ranks where `jax_numpy_rank_promotion` says so."""
-    if setting("jax_numpy_rank_promotion") == "raise" and 0 < other.ndim != x.ndim > 0:
-        raise ValueError(
-            f"`{name}` must have the rank of `{x_name}` under "
-            f"jax_numpy_rank_promotion='raise', but got shapes {other.shape} and {x.shape}; "
-            "add the missing axes."
-        )
 
 
 def mesh_names(axis_name: object) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ From the ground up:
     fusion                 the form of a row's map that XLA:GPU compiles to one kernel
     rows                   shifted exponentials of rows, and masks
     kernels                rows on NVIDIA Hopper GPUs, in one kernel
+    holomorphic            the same of complex numbers, by the plain formulas
     softmax_maps           the linear maps of the softmax family
     logistic               sigmoid, log_sigmoid, softplus
     binary_cross_entropy   sigmoid_binary_cross_entropy

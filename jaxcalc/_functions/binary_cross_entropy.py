@@ -12,12 +12,12 @@ from jaxcalc._arrays import (
     Accuracy,
     array,
     broadcast_shape,
-    check_ranks,
     floating,
     jit_checked,
     weighed,
     wide,
 )
+from jaxcalc._compat import setting
 from jaxcalc._functions.logistic import logistic_product, sigmoid_derivative
 from jaxcalc._functions.primitives import JacobianProduct, Value, add, changing
 
@@ -61,9 +61,18 @@ def _binary_cross_entropy_of(logits: ArrayLike, labels: ArrayLike, *, accuracy: 
     y = array("labels", labels)
     y = y if jnp.issubdtype(y.dtype, jnp.floating) else y.astype(x.dtype)
     shape = broadcast_shape("labels", y, x, "logits")
-    check_ranks("labels", y, x, "logits")
+    _check_ranks(y, x)
     y = lax.expand_dims(y, range(len(shape) - y.ndim))  # kept at its own size
     return _binary_cross_entropy(y, jnp.broadcast_to(x, shape))
+
+
+def _check_ranks(y: Array, x: Array) -> None:
+    """Refuse to broadcast where `jax_numpy_rank_promotion` says so."""
+    if setting("jax_numpy_rank_promotion") == "raise" and 0 < y.ndim != x.ndim > 0:
+        raise ValueError(
+            "`labels` must have the rank of `logits` under jax_numpy_rank_promotion='raise', "
+            f"but got shapes {y.shape} and {x.shape}; add the missing axes."
+        )
 
 
 @jax.custom_jvp
