@@ -11,7 +11,7 @@ from jax import lax
 from jax.interpreters import ad as ad
 from jax.interpreters import batching as batching
 from jax.interpreters import mlir as mlir
-from jax.sharding import PartitionSpec
+from jax.sharding import AxisType, PartitionSpec
 
 
 def new_primitive(name: str) -> Any:
@@ -69,6 +69,15 @@ def with_axes(aval: Any, axes: tuple[int, ...], other: Any) -> Any:
         spec[axis] = other.sharding.spec[axis] if other is not None else None
     sharding = aval.sharding.update(spec=PartitionSpec(*spec))
     return aval.update(shape=tuple(shape), weak_type=False, sharding=sharding)
+
+
+def repeat(x: Any, size: int, beside: Any) -> Any:
+    """`x` along a new first axis, split over devices as the first axis of `beside` is."""
+    sharding = jax.typeof(beside).sharding
+    if AxisType.Explicit not in sharding.mesh.axis_types:
+        return lax.broadcast(x, (size,))
+    spec = PartitionSpec(sharding.spec[0], *jax.typeof(x).sharding.spec)
+    return lax.broadcast(x, (size,), out_sharding=sharding.update(spec=spec))
 
 
 def shaped_like(x: Any, shape: tuple[int, ...]) -> Any:

@@ -54,6 +54,13 @@ def _masked_logits(args: Args, params: Params, shapes: Sequence[Shape]) -> list[
     return _filled(where, x, -float("inf"), shapes[0])
 
 
+def _masked_softmax(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    (shape,) = shapes
+    (logits,) = _masked_logits(args, params, shapes)
+    s = call("softmax", (logits,), shape, axes=params["rows"].axes)
+    return _filled(args[0], s, 0.0, shape)
+
+
 def _cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
     """−Σ y ⊙ log softmax(x) of each row, y one-hot where it is a class index."""
     y, x = args
@@ -107,6 +114,7 @@ OWN: dict[str, Written] = {
     "jaxcalc_fast_softplus": _elementwise("softplus"),
     "jaxcalc_log_sigmoid": _elementwise("log_sigmoid"),
     "jaxcalc_softmax": _of_rows("softmax"),
+    "jaxcalc_masked_softmax": _masked_softmax,
     "jaxcalc_log_softmax": _of_rows("log_softmax"),
     "jaxcalc_log_softmax_and_softmax": _of_rows("log_softmax", "softmax"),
     "jaxcalc_logsumexp": _of_rows("logsumexp_kept"),

@@ -34,6 +34,7 @@ from jaxcalc._compat import (
     match_varying,
     mlir,
     new_primitive,
+    repeat,
     setting,
     with_axes,
     zero_tangent,
@@ -150,12 +151,13 @@ class Value:
         return self(*operands, **dict(params))
 
     def _batch(self, operands: Any, dims: Any, **params: Hashable) -> tuple[Any, Any]:
-        size = next(x.shape[d] for x, d in zip(operands, dims, strict=True) if d is not None)
+        pairs = list(zip(operands, dims, strict=True))
+        mapped = next(jnp.moveaxis(x, d, 0) for x, d in pairs if d is not None)
         *residuals, t = (
-            jnp.expand_dims(x, 0) if d is None else jnp.moveaxis(x, d, 0)
-            for x, d in zip(operands, dims, strict=True)
+            jnp.expand_dims(x, 0) if d is None else jnp.moveaxis(x, d, 0) for x, d in pairs
         )
-        t = jnp.broadcast_to(t, (size, *t.shape[1:]))
+        if dims[-1] is None:
+            t = repeat(operands[-1], mapped.shape[0], mapped)
         out = self(*residuals, t, **params)
         return out, jax.tree.map(lambda _: 0, out)
 

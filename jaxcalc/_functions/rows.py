@@ -303,17 +303,17 @@ def mask_logits(x: Array, where: Array | None, rows: Rows) -> Array:
 
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _mask_logits(where: Array, x: Array, rows: Rows) -> Array:
-    return _masked_logits(where, x, rows=rows)
+    return _masked_logits_value(where, x, rows=rows)
+
+
+def masked_logits(where: Array, x: Array, *, rows: Rows) -> Array:
+    """The formula of `mask_logits`."""
+    filling = jnp.where(nonempty(where, rows), -jnp.inf, jnp.zeros((), x.dtype))
+    return jnp.where(where, x, filling)
 
 
 _fill_value = Value("fill", lambda where, x, *, value: jnp.where(where, x, value))
-_masked_logits = RowValue(
-    "masked_logits",
-    lambda where, x, *, rows: jnp.where(
-        where, x, jnp.where(nonempty(where, rows), -jnp.inf, jnp.zeros((), x.dtype))
-    ),
-    "classes",
-)
+_masked_logits_value = RowValue("masked_logits", masked_logits, "classes")
 # A select of jax.numpy would keep the mask broadcast to the size of x.
 masked_product = JacobianProduct("masked_product", lambda where, t: jnp.where(where, t, 0))
 
@@ -325,7 +325,7 @@ def _(value: float, primals: Any, tangents: Any) -> tuple[Array, Array]:
     return _fill(where, x, value), masked_product(where, dx)
 
 
-@_masked_logits.defjvp
+@_masked_logits_value.defjvp
 @_mask_logits.defjvp
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (where, x), (_, dx) = primals, tangents

@@ -29,6 +29,8 @@ from jaxcalc._functions.rows import (
     RowValue,
     fill,
     mask_logits,
+    masked_logits,
+    masked_product,
     normalizer,
     probabilities,
     shifted,
@@ -166,8 +168,12 @@ def _softmax_of(
     if is_complex(array):
         return holomorphic.softmax(array, chosen, rows)
     check_rows("x", array, rows)
-    logits = mask_logits(split_over("x", array, rows), chosen, rows)
-    return fill(_softmax(logits, rows), chosen, 0)
+    array = split_over("x", array, rows)
+    if chosen is None:
+        return _softmax(array, rows)
+    if rows.implementation == "pallas":
+        return fill(_softmax(mask_logits(array, chosen, rows), rows), chosen, 0)
+    return _masked_softmax(chosen, array, rows)
 
 
 @jit_checked("axis", "accuracy", "implementation", "axis_name")
@@ -207,6 +213,32 @@ def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     if keeps_input(x, rows):
         return s, softmax_product(x, dx, rows=rows)
     return s, softmax_product(s, dx, rows=from_softmax(rows))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _masked_softmax(where: Array, x: Array, rows: Rows) -> Array:
+    return _masked_softmax_value(where, x, rows=rows)
+
+
+_masked_softmax_value = RowValue(  # the same of what a mask leaves, 0 elsewhere
+    "masked_softmax",
+    lambda where, x, *, rows: jnp.where(
+        where, probabilities(masked_logits(where, x, rows=rows), rows), 0
+    ),
+    "classes",
+)
+
+
+@_masked_softmax_value.defjvp
+@_masked_softmax.defjvp  # M (diag(s) − s sᵀ) M, M = diag(where)
+def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (where, x), (_, dx) = primals, tangents
+    s = _masked_softmax(where, x, rows)
+    r, kept_as = s, from_softmax(rows)
+    if keeps_input(x, rows):
+        r, kept_as = mask_logits(x, where, rows), rows
+    ds = softmax_product(r, masked_product(where, dx), rows=kept_as)
+    return s, masked_product(where, ds)
 
 
 def keeps_input(x: Array, rows: Rows) -> bool:
