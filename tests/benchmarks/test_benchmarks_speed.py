@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from slow import some
 
 from benchmarks.peers.jax import jax_nn
 from benchmarks.report import Progress
@@ -75,7 +76,9 @@ OTHER = [
 ]
 
 
-@pytest.mark.parametrize(("function", "quantity", "shape", "axis"), LAST + OTHER)
+@pytest.mark.parametrize(
+    ("function", "quantity", "shape", "axis"), some(LAST + OTHER, LAST[::4] + OTHER[::4])
+)
 @pytest.mark.usefixtures("x64")
 def test_what_results_are_checked_against(function, quantity, shape, axis):
     cell = Cell(function, quantity, "float64", shape, axis)
@@ -224,6 +227,7 @@ def test_speed_is_shown_one_line_a_cell(rows):
 # --- small inputs ---
 
 
+@pytest.mark.slow
 def test_small_inputs():
     calls = Effort(rounds=3, seconds=1e-5)
     rows = overhead.measure_overheads(calls, Effort(rounds=1, seconds=0), quick=True)
