@@ -513,8 +513,5 @@ def fitting(left: Maker, fit: Callable[[Any, Any], bool]) -> list[Maker]:
     return [right for right in DISTINCT if fit(shapes(left), shapes(right))]
 
 
-# One operator a structure.
-KINDS = list({m.structure: m for m in reversed(DISTINCT)}.values())[::-1]
-
 # One operator a class, with arrays of floats if any of its class has them.
 CLASSES = list({type(shapes(m)): m for m in reversed(DISTINCT)}.values())[::-1]
