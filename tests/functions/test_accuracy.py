@@ -14,6 +14,9 @@ from benchmarks import oracles
 NARROW = ("float16", "bfloat16")
 DTYPES = (*NARROW, "float32", "float64")
 WIDE = ("float32", "float64")
+every_logits = pytest.mark.parametrize(
+    "logits", some(oracles.LOGITS, ["no majority", "one majority", "saturated", "scale 10"])
+)
 every_dtype = pytest.mark.parametrize("dtype", some(DTYPES, ["bfloat16", *WIDE]))
 
 
@@ -148,7 +151,7 @@ def worst_over_condition(got, true, chosen):
 
 
 @every_dtype
-@pytest.mark.parametrize("logits", oracles.LOGITS)
+@every_logits
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_products(name, logits, dtype):
     product, oracle = PRODUCTS[name]
@@ -169,7 +172,7 @@ loss_change = jax.jit(
 
 
 @every_dtype
-@pytest.mark.parametrize("logits", oracles.LOGITS)
+@every_logits
 def test_cross_entropy(logits, dtype):
     bound = 2 if dtype in NARROW else 50
     for classes in (2, 3, 100):
@@ -189,7 +192,7 @@ dense_jacobian = jax.jit(jax.vmap(lambda x: jc.softmax_jacobian(x).todense()))
 
 
 @every_dtype
-@pytest.mark.parametrize("logits", oracles.LOGITS)
+@every_logits
 def test_dense_softmax_jacobian(logits, dtype):
     bound = {"float32": 10, "float64": 12}.get(dtype, 0.51)
     for classes in (2, 3, 100):
