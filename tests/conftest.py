@@ -1,5 +1,6 @@
 """Strict JAX for every test: no silent promotion of dtypes or ranks."""
 
+import gc
 import itertools
 
 import jax
@@ -8,6 +9,14 @@ import pytest
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 8)  # for the tests of sharding
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _let_programs_go():
+    """What a module has compiled serves no other, and it would add up to gigabytes."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture

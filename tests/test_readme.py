@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from slow import some
 
 import benchmarks.__main__
 from jaxcalc.__main__ import main
@@ -43,13 +44,17 @@ def test_python_blocks_print_what_they_say():
     assert doctest.DocTestRunner().run(test).failed == 0
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if "-m jaxcalc" in c])
+OWN = [c for c in COMMANDS if "-m jaxcalc" in c]
+
+
+@pytest.mark.parametrize("command", some(OWN, [c for c in OWN if " derive " in c]))
 def test_commands_succeed(command, capsys):
     assert main(shlex.split(command)[3:]) == 0
     expected = ": ok" if " derive " in command else "" if " train" in command else "0 failed"
     assert expected in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "-m benchmarks" in c])
 def test_benchmarks_succeed(command, capsys):
     assert benchmarks.__main__.main(command.split()[3:]) == 0

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from slow import some
 
 from benchmarks import derive, plot
 from benchmarks.peers.jacobians import JacobianPeer, find_jacobian_peers
@@ -40,7 +41,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", some(CASES, ["softmax(W x)", "Burgers"]))
 def test_the_jacobians_are_those_of_autodiff(name):
     case = CASES[name]()
     dense_form = jax.jacrev(case.f)(*case.arguments)
@@ -209,6 +210,7 @@ def test_slope_is_the_power(power):
     assert math.isclose(growth.slope(line), power, abs_tol=1e-9)
 
 
+@pytest.mark.slow
 def test_what_was_right_at_one_size_only_has_no_slope(result):
     rows = [row for row in part(result, "growth") if row["n"] == 8 or row["quantity"] == "trace"]
     assert {row["quantity"] for row in growth.slope_rows(rows)} == {"trace"}
@@ -275,10 +277,12 @@ def part(result, name):
     return [row for row in result.rows if row["part"] == name]
 
 
+@pytest.mark.slow
 def test_derive_and_autodiff_are_right_everywhere(result):
     assert result.failures == []
 
 
+@pytest.mark.slow
 def test_a_wrong_peer_is_in_the_table(result):
     rows = [row for row in part(result, "case") if row["contestant"] == "doubling"]
     assert len(rows) == 8
@@ -286,6 +290,7 @@ def test_a_wrong_peer_is_in_the_table(result):
     assert all(row["seconds"] is None and row["ratio"] is None for row in rows)
 
 
+@pytest.mark.slow
 def test_every_operation_grows_from_the_least_size_to_the_largest(result):
     operations = [*growing.OPERATIONS, "J @ v", "J @ v", "J @ v"]  # jvp twice, J given
     for function in TINY.functions:
@@ -296,6 +301,7 @@ def test_every_operation_grows_from_the_least_size_to_the_largest(result):
         assert all(row["bytes_per_entry"] > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_aims_are_those_of_the_largest_size(result):
     aims = part(result, "aim")
     grown = [row for row in aims if row["case"].startswith(TINY.functions)]
@@ -319,6 +325,7 @@ def test_both_sides_of_the_overhead_are_traced_anew_each_time():
     assert aim["at_most"] == 3.0
 
 
+@pytest.mark.slow
 def test_the_tables_have_a_line_for_everything(result):
     text = tables.show(result.rows)
     assert text.count("softmax of rows 4×8  ") >= 7
@@ -328,12 +335,14 @@ def test_the_tables_have_a_line_for_everything(result):
     assert text.splitlines()[-1].endswith("0 not timed")
 
 
+@pytest.mark.slow
 def test_parts_that_were_not_measured_are_not_shown(result):
     text = tables.show(part(result, "overhead"))
     assert "Time to trace" in text
     assert "Aims" not in text
 
 
+@pytest.mark.slow
 def test_the_picture_shows_growth_and_cases(result):
     pytest.importorskip("matplotlib")
     figure = plot.DRAWINGS["derive"](result.rows)

@@ -313,6 +313,7 @@ def test_results_are_a_page_with_its_rows_and_pictures(tmp_path, capsys):
     assert written["machine"]["minutes"] >= 0
 
 
+@pytest.mark.slow
 def test_the_forms_have_a_page(tmp_path):
     arguments = ["--subject", "forms", "--quick", "--results", str(tmp_path)]
     assert command.main(arguments) == 0
@@ -324,6 +325,7 @@ def test_the_forms_have_a_page(tmp_path):
     assert all(f"| {form} |" in text for form in worst)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("speed")
 def test_pictures_of_speed_are_three(tmp_path):
     pytest.importorskip("matplotlib")

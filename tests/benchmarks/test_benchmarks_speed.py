@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from slow import some
 
 from benchmarks.peers.jax import jax_nn
 from benchmarks.report import Progress
@@ -91,7 +92,10 @@ IN_USE = [
 ]
 
 
-@pytest.mark.parametrize(("function", "quantity", "shape", "axis"), LAST + OTHER + IN_USE)
+@pytest.mark.parametrize(
+    ("function", "quantity", "shape", "axis"),
+    some(LAST + OTHER + IN_USE, LAST[::4] + OTHER[::4] + IN_USE[::4]),
+)
 @pytest.mark.usefixtures("x64")
 def test_what_results_are_checked_against(function, quantity, shape, axis):
     cell = Cell(function, quantity, "float64", shape, axis)
@@ -296,6 +300,7 @@ def test_what_stands_beside_is_part_of_the_traffic(further_rows):
 # --- small inputs ---
 
 
+@pytest.mark.slow
 def test_small_inputs():
     calls = Effort(rounds=3, seconds=1e-5)
     rows = overhead.measure_overheads(calls, Effort(rounds=1, seconds=0), quick=True)

@@ -197,6 +197,7 @@ def test_the_picture_is_written(trained):
     assert len(picture) > 20_000
 
 
+@pytest.mark.slow
 def test_double_precision_reaches_further(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "METHODS", (fitting.NEWTON,))
     status, _, record = run(tmp_path, "--x64", "--seed", "5")

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from slow import some
 
 import jaxcalc as jc
 from jaxcalc.__main__ import main
@@ -39,7 +40,9 @@ def test_every_formula_passes_in_both_layouts(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("start", "dtype"), [(0, "float16"), (1, "bfloat16"), (2, "float64")], ids=str
+    ("start", "dtype"),
+    some([(0, "float16"), (1, "bfloat16"), (2, "float64")], [(1, "bfloat16")]),
+    ids=str,
 )
 def test_formulas_pass_in_every_dtype(start, dtype, tmp_path, monkeypatch):
     monkeypatch.setattr(verify, "FORMULAS", FORMULAS[start::6])
@@ -118,7 +121,7 @@ RULE_OF = {
 }
 
 
-@pytest.mark.parametrize("formula", RULES, ids=lambda formula: formula.name)
+@pytest.mark.parametrize("formula", some(RULES, RULES[::3]), ids=lambda formula: formula.name)
 def test_a_wrong_rule_fails(formula, monkeypatch):
     rule = getattr(jc.rules, RULE_OF[formula.name])
     monkeypatch.setattr(jc.rules, RULE_OF[formula.name], lambda *a, **k: 1.25 * rule(*a, **k))

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from slow import some
 
 import jaxcalc as jc
 from jaxcalc._compat import compute_capabilities
@@ -94,7 +95,7 @@ def rounded(x, dtype):
 
 
 @pytest.mark.parametrize("accuracy", ["high", "fast"])
-@pytest.mark.parametrize("dtype", ROUNDOFF)
+@pytest.mark.parametrize("dtype", some(ROUNDOFF, ["float32"]))
 def test_values(rows, dtype, accuracy):
     x, exact = rounded(rows[0], dtype)
     form, u = Rows((-1,), accuracy), ROUNDOFF[dtype]
@@ -120,7 +121,7 @@ PRODUCTS = [
 
 
 @pytest.mark.parametrize(("name", "source", "plain"), PRODUCTS)
-@pytest.mark.parametrize("dtype", ROUNDOFF)
+@pytest.mark.parametrize("dtype", some(ROUNDOFF, ["bfloat16"]))
 def test_products_are_near_the_formulas(rows, dtype, name, source, plain):
     """Within u times the terms of which the result is the sum, kept values taken as they are."""
     x, exact = rounded(rows[0], dtype)
@@ -142,7 +143,7 @@ def test_products_are_near_the_formulas(rows, dtype, name, source, plain):
 
 
 @pytest.mark.parametrize("source", ["softmax", "logits"])
-@pytest.mark.parametrize("accuracy", ["high", "fast"])
+@pytest.mark.parametrize("accuracy", some(["high", "fast"], ["high"]))
 def test_curvature(short_rows, source, accuracy):
     x, exact = rounded(short_rows[0], "float32")
     s = softmax(exact)
@@ -223,7 +224,7 @@ def test_a_first_chunk_may_stay_in_registers():
 
 
 @pytest.mark.parametrize("shape", [(2, 16, 256), (1, 1_000, 200), (3, 1_792, 1_024)])
-@pytest.mark.parametrize("dtype", ROUNDOFF)
+@pytest.mark.parametrize("dtype", some(ROUNDOFF, ["float16"]))
 def test_columns(request, shape, dtype):
     if shape != (2, 16, 256):
         request.getfixturevalue("gpu")
@@ -317,7 +318,7 @@ def test_transformed_kernels_compute_what_xla_does(getkey, name, transformation,
         np.testing.assert_allclose(one, other, 1e-4, 1e-5 * float(jnp.max(jnp.abs(other))))
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("name", some(["softmax", "log_softmax"], ["softmax"]))
 @pytest.mark.parametrize("axis", [0, 1])
 def test_kernels_are_lowered_for_other_axes(name, axis):
     f = partial(getattr(jc, name), axis=axis, implementation="pallas")

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from functions import DISTRIBUTIONS, LABELS, LOGITS, MASK, TANGENTS, WEIGHTS, quick_jit
+from slow import some
 
 from jaxcalc._functions.binary_cross_entropy import binary_cross_entropy_product
 from jaxcalc._functions.logistic import logistic_product
@@ -247,7 +248,10 @@ def direction(case, residual):
     return residual * (dr - total(residual * dr)) if from_softmax else dr
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.product is not masked_product], ids=str)
+MOVABLE = [c for c in CASES if c.product is not masked_product]
+
+
+@pytest.mark.parametrize("case", some(MOVABLE, MOVABLE[::4]), ids=str)
 def test_derivative_by_the_residuals(case):
     residuals, t = case.operands()
     moving = [i for i, r in enumerate(residuals) if jnp.issubdtype(r.dtype, jnp.floating)]
@@ -275,12 +279,12 @@ def test_derivative_by_the_residuals(case):
     np.testing.assert_allclose(pulled, inner, rtol=1e-4, atol=1e-5)
 
 
-@over_cases
+@pytest.mark.parametrize("case", some(CASES, CASES[::4]), ids=str)
 def test_batching_any_of_the_operands(case):
     residuals, t = case.operands()
     operands = [*residuals, t]
     one = [tuple(0 if i == j else None for i in range(len(operands))) for j in range(len(operands))]
-    some = [*one, (0,) * len(operands), (-1,) * len(operands)]
+    all_axes = [*one, (0,) * len(operands), (-1,) * len(operands)]
 
     def batch(x, axis):
         return (
@@ -291,7 +295,7 @@ def test_batching_any_of_the_operands(case):
         batches = [batch(x, axis) for x, axis in zip(operands, in_axes, strict=True)]
         return [jax.vmap(f, in_axes)(*batches) for f in (case.apply, case.plain)]
 
-    every = quick_jit(lambda operands: [both(operands, in_axes) for in_axes in some])
+    every = quick_jit(lambda operands: [both(operands, in_axes) for in_axes in all_axes])
     for got, true in every(operands):
         assert_close(got, true)
 
