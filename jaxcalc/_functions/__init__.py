@@ -4,7 +4,9 @@ From the ground up:
 
     primitives             values and Jacobian products as primitives of their own
     fusion                 the form of a row's map that XLA:GPU compiles to one kernel
-    rows                   shifted exponentials of rows, and masks
+    rows                   shifted exponentials of rows
+    row_primitives         primitives of rows, split over devices or not
+    masks                  what is left out
     kernels                rows on NVIDIA Hopper GPUs, in one kernel
     holomorphic            the same of complex numbers, by the plain formulas
     softmax_maps           the linear maps of the softmax family

@@ -24,18 +24,15 @@ from jaxcalc._arrays import (
     wide,
 )
 from jaxcalc._functions import holomorphic
+from jaxcalc._functions.masks import fill, mask_logits, nonempty, split_mask
 from jaxcalc._functions.primitives import add, changing
+from jaxcalc._functions.row_primitives import RowValue
 from jaxcalc._functions.rows import (
     Rows,
-    RowValue,
-    fill,
     largest,
-    mask_logits,
-    nonempty,
     normalizer,
     shifted,
     shifted_exponentials,
-    split_mask,
     split_over,
     total,
 )

@@ -1,4 +1,4 @@
-"""Rows: the slices of an array along the class axes, their shifted exponentials, and masks.
+"""Rows: the slices of an array along the class axes, and their shifted exponentials.
 
 Axes are counted from the end and sums keep their axes, so that a row's sum broadcasts against it.
 A row may be split over the devices of a mesh axis: sums and maxima are then taken over them too.
@@ -7,34 +7,13 @@ XLA:CPU drops NaN in a maximum that it fuses. Nothing here leans on one to carry
 through the difference x − m into the exponential, and so into the sum.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.typing import ArrayLike
 
-from jaxcalc._arrays import (
-    Accuracy,
-    Implementation,
-    broadcast_shape,
-    inexact,
-    is_narrow,
-    mask,
-    wide,
-    working,
-)
-from jaxcalc._compat import (
-    match_varying,
-    mesh_axes,
-    typed_varying,
-    vary,
-    varying_axes,
-    with_axes,
-)
-from jaxcalc._functions.primitives import JacobianProduct, Value
+from jaxcalc._arrays import Accuracy, Implementation, is_narrow, wide, working
+from jaxcalc._compat import mesh_axes, varying_axes
 
 
 class Rows(NamedTuple):
@@ -53,15 +32,6 @@ class Rows(NamedTuple):
     source: Literal["softmax", "shares", "logits", "extended logits"] = "logits"
     implementation: Implementation = "xla"
     axis_name: tuple[str, ...] = ()
-
-
-def split_mask(name: str, x: ArrayLike, where: ArrayLike | None) -> tuple[Array, Array | None]:
-    """x as an inexact array broadcast against the mask, and the mask with the rank of x."""
-    array, chosen = inexact(name, x), mask(where)
-    if chosen is None:
-        return array, None
-    array = jnp.broadcast_to(array, broadcast_shape("where", chosen, array, name))
-    return array, lax.expand_dims(chosen, range(array.ndim - chosen.ndim))
 
 
 def split_over(name: str, x: Array, rows: Rows) -> Array:
@@ -98,15 +68,6 @@ def largest(x: Array, rows: Rows) -> Array:
     """The largest entry of each row."""
     top = jnp.max(x, rows.axes, keepdims=True, initial=-jnp.inf)
     return lax.pmax(top, rows.axis_name) if rows.axis_name else top
-
-
-def nonempty(where: Array, rows: Rows) -> Array:
-    """Whether a mask leaves anything of each row."""
-    some = jnp.any(where, rows.axes, keepdims=True)
-    if not rows.axis_name:
-        return some
-    count = vary(some, frozenset(rows.axis_name)).astype(jnp.int32)
-    return lax.pmax(count, rows.axis_name) > 0
 
 
 def shifted(x: Array, rows: Rows) -> tuple[Array, Array]:
@@ -206,127 +167,3 @@ def normalizer(sums: Array, rows: Rows) -> Array:
     """
     sums = jnp.where(sums == jnp.inf, jnp.nan, sums)
     return jnp.where(sums == 0, 1, sums) if rows.source == "extended logits" else sums
-
-
-Extent = Literal["classes", "row"]  # an entry a class, or a number a row
-
-
-def _type(aval: Any, extent: Extent, classes: Any, rows: Rows) -> Any:
-    """The type `aval`, strong, with the extent of `classes` or of a number a row.
-
-    What holds classes varies over the mesh axes that split them, a number a row does not.
-    """
-    other = classes if extent == "classes" else None
-    sized = with_axes(aval, rows.axes, other)
-    if not rows.axis_name:
-        return sized
-    split = frozenset(rows.axis_name)
-    varying = varying_axes(aval) | varying_axes(classes)
-    return typed_varying(sized, varying | split if extent == "classes" else varying - split)
-
-
-def _match(operands: Sequence[Array], last: Extent, rows: Rows) -> list[Array]:
-    """Operands that vary over the same mesh axes, those that hold a number a row not over a split.
-
-    Such are labels by their index, and the last operand where it is said to. Were they marked as
-    varying, their cotangents would be summed over the devices once more.
-    """
-    split = frozenset(rows.axis_name)
-    if not split:
-        return match_varying(operands)
-    every = frozenset().union(*map(varying_axes, operands))
-
-    def varies(x: Array, extent: Extent) -> frozenset[str]:
-        is_label = jnp.issubdtype(x.dtype, jnp.integer)
-        return every - split if is_label or extent == "row" else every | split
-
-    *others, t = operands
-    return [*(vary(x, varies(x, "classes")) for x in others), vary(t, varies(t, last))]
-
-
-class RowValue(Value):
-    """A function of rows: of the logits, its last operand, as many results as there are extents."""
-
-    def __init__(self, name: str, apply: Callable[..., Any], *gives: Extent):
-        def types(*avals: Any, rows: Rows) -> Any:
-            made = [_type(avals[-1], extent, avals[-1], rows) for extent in gives]
-            return made if len(gives) > 1 else made[0]
-
-        super().__init__(name, apply, types, multiple=len(gives) > 1)
-
-    def _matched(self, operands: Sequence[Array], **params: Any) -> list[Array]:
-        return _match(operands, "classes", params["rows"])
-
-
-class RowProduct(JacobianProduct):
-    """A linear map of rows, from an entry a class or a number a row to either."""
-
-    def __init__(
-        self,
-        name: str,
-        apply: Callable[..., Array],
-        takes: Extent = "classes",
-        gives: Extent = "classes",
-    ):
-        def type_of(*avals: Any, rows: Rows) -> Any:
-            return _type(avals[-1], gives, avals[0], rows)
-
-        super().__init__(name, apply, type_of)
-        self._takes = takes
-
-    def _matched(self, operands: Sequence[Array], **params: Any) -> list[Array]:
-        return _match(operands, self._takes, params["rows"])
-
-
-def spread(x: Array, like: Array, rows: Rows) -> Array:
-    """A number a row, repeated for each of the classes of `like`."""
-    return vary(jnp.broadcast_to(x, like.shape), varying_axes(like) | frozenset(rows.axis_name))
-
-
-def fill(x: Array, where: Array | None, value: float) -> Array:
-    """x with `value` where the mask is False; its derivative there is exactly zero."""
-    return x if where is None else _fill(where, x, value)
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _fill(where: Array, x: Array, value: float) -> Array:
-    return _fill_value(where, x, value=value)
-
-
-def mask_logits(x: Array, where: Array | None, rows: Rows) -> Array:
-    """x with −inf where the mask is False, but 0 in a row where it is False throughout.
-
-    So such a row has a finite softmax, and no NaN arises where the result is filled in anyhow.
-    """
-    return x if where is None else _mask_logits(where, x, rows)
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _mask_logits(where: Array, x: Array, rows: Rows) -> Array:
-    return _masked_logits_value(where, x, rows=rows)
-
-
-def masked_logits(where: Array, x: Array, *, rows: Rows) -> Array:
-    """The formula of `mask_logits`."""
-    filling = jnp.where(nonempty(where, rows), -jnp.inf, jnp.zeros((), x.dtype))
-    return jnp.where(where, x, filling)
-
-
-_fill_value = Value("fill", lambda where, x, *, value: jnp.where(where, x, value))
-_masked_logits_value = RowValue("masked_logits", masked_logits, "classes")
-# A select of jax.numpy would keep the mask broadcast to the size of x.
-masked_product = JacobianProduct("masked_product", lambda where, t: jnp.where(where, t, 0))
-
-
-@_fill_value.defjvp
-@_fill.defjvp
-def _(value: float, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (where, x), (_, dx) = primals, tangents
-    return _fill(where, x, value), masked_product(where, dx)
-
-
-@_masked_logits_value.defjvp
-@_mask_logits.defjvp
-def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (where, x), (_, dx) = primals, tangents
-    return _mask_logits(where, x, rows), masked_product(where, dx)

@@ -24,18 +24,14 @@ from jaxcalc._arrays import (
 )
 from jaxcalc._functions import holomorphic
 from jaxcalc._functions.kernels import check_rows, kernel_form, maps, refused_form
+from jaxcalc._functions.masks import fill, mask_logits, masked_logits, masked_product, split_mask
+from jaxcalc._functions.row_primitives import RowValue
 from jaxcalc._functions.rows import (
     Rows,
-    RowValue,
-    fill,
-    mask_logits,
-    masked_logits,
-    masked_product,
     normalizer,
     probabilities,
     shifted,
     shifted_exponentials,
-    split_mask,
     split_over,
     total,
 )

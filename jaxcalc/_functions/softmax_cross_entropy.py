@@ -25,21 +25,10 @@ from jaxcalc._arrays import (
     wide,
 )
 from jaxcalc._compat import varying_axes
+from jaxcalc._functions.masks import fill, mask_logits, nonempty, split_mask
 from jaxcalc._functions.primitives import add, changing
-from jaxcalc._functions.rows import (
-    RowProduct,
-    Rows,
-    RowValue,
-    fill,
-    mask_logits,
-    nonempty,
-    normalizer,
-    probabilities,
-    shifted,
-    split_mask,
-    split_over,
-    total,
-)
+from jaxcalc._functions.row_primitives import RowProduct, RowValue
+from jaxcalc._functions.rows import Rows, normalizer, probabilities, shifted, split_over, total
 from jaxcalc._functions.softmax import kept, log_softmax_rows
 from jaxcalc._functions.softmax_maps import (
     center,

@@ -35,7 +35,8 @@ from jax import Array, lax
 from jaxcalc._arrays import is_narrow, wide, working
 from jaxcalc._functions.fusion import seeded_form
 from jaxcalc._functions.kernels import fits, kernel_form, maps, refused_form
-from jaxcalc._functions.rows import RowProduct, Rows, probabilities, rounded, spread, total
+from jaxcalc._functions.row_primitives import RowProduct, spread
+from jaxcalc._functions.rows import Rows, probabilities, rounded, total
 
 
 def center(s: Array, t: Array, rows: Rows) -> Array:

@@ -14,8 +14,9 @@ from slow import some
 
 from jaxcalc._functions.binary_cross_entropy import binary_cross_entropy_product
 from jaxcalc._functions.logistic import logistic_product
+from jaxcalc._functions.masks import masked_product
 from jaxcalc._functions.primitives import JacobianProduct
-from jaxcalc._functions.rows import Rows, masked_product
+from jaxcalc._functions.rows import Rows
 from jaxcalc._functions.softmax_cross_entropy import (
     softmax_cross_entropy_product,
     softmax_cross_entropy_transposed,
