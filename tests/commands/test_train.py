@@ -128,6 +128,7 @@ def test_the_step_is_halved_until_the_loss_falls(stretch, small):
     assert (t == 1) == (stretch == 1)
 
 
+@pytest.mark.slow
 def test_a_method_that_runs_out_of_iterations_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(train, "METHODS", (fitting.DESCENT._replace(limit=200),))
     status, out, record = run(tmp_path)

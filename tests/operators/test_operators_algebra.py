@@ -32,7 +32,7 @@ def made(maker):
     return op, matrix(op)
 
 
-@pytest.mark.parametrize("left", some(DISTINCT, CLASSES), ids=str)
+@pytest.mark.parametrize("left", some(DISTINCT, CLASSES[::2]), ids=str)
 def test_products_with_every_operator_that_fits(left):
     a, A = made(left)
     for right in fitting(left, lambda x, y: x.domain == y.codomain):
@@ -43,7 +43,7 @@ def test_products_with_every_operator_that_fits(left):
         close(product @ v, (A @ (B @ np.ravel(v))).reshape(a.codomain), right)
 
 
-@pytest.mark.parametrize("left", some(DISTINCT, CLASSES), ids=str)
+@pytest.mark.parametrize("left", some(DISTINCT, CLASSES[::2]), ids=str)
 def test_sums_with_every_operator_that_fits(left):
     a, A = made(left)
     for right in fitting(left, lambda x, y: (x.domain, x.codomain) == (y.domain, y.codomain)):

@@ -98,7 +98,9 @@ def test_narrow_dtypes_stay(maker, dtype):
     close(product, expected.reshape(op.codomain), 8 * float(jnp.finfo(dtype).eps))
 
 
-@pytest.mark.parametrize("name", ["dense", "diagonal minus rank 2", "diagonal"])
+@pytest.mark.parametrize(
+    "name", some(["dense", "diagonal minus rank 2", "diagonal"], ["diagonal minus rank 2"])
+)
 def test_narrow_factorizations_are_computed_in_float32_and_rounded_once(name):
     op = by_name(name)(jnp.bfloat16)
     exact = jax.tree.map(lambda x: x.astype(jnp.float32), op)
