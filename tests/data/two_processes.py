@@ -1,7 +1,8 @@
 """The softmax family in two processes, the classes split over their four devices.
 
 `python two_processes.py PORT NUMBER FILE` is process 0 or 1 of the two. They meet at that port of
-this machine, and each writes what it computed as JSON. `whole()` is the same from whole arrays.
+this machine, and each writes what it computed as JSON. How many seconds they wait for each other
+may follow. `whole()` is the same from whole arrays.
 """
 
 import json
@@ -94,7 +95,7 @@ def split(mesh):
     return every(*map(shards_of, (x, t, weights)))
 
 
-def main(port, number, file):
+def main(port, number, file, patience=PATIENCE):
     """Meet the other process, compute, write."""
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", 2)
@@ -103,7 +104,7 @@ def main(port, number, file):
         f"127.0.0.1:{port}",
         num_processes=2,
         process_id=int(number),
-        initialization_timeout=PATIENCE,
+        initialization_timeout=int(patience),
         heartbeat_timeout_seconds=PATIENCE,
         shutdown_timeout_seconds=PATIENCE,
     )

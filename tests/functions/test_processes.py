@@ -6,6 +6,7 @@ other through sockets, by `jax.distributed` and gloo.
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -94,3 +95,15 @@ def test_the_descent_descends(both):
     losses, _ = both[0]["axis_name"]["descent"]
     assert len(losses) == two_processes.STEPS
     assert np.all(np.diff(losses) < 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 1], ids=["no peer", "no coordinator"])
+def test_a_process_that_waits_in_vain_is_aborted(number, tmp_path):
+    """`docs/many-devices.md` says so: five seconds after its timeout, without an exception."""
+    begun = time.monotonic()
+    process = start(free_port(), number, tmp_path / "file", 5)
+    (errors,) = finish([process], PATIENCE)
+    assert process.returncode == -signal.SIGABRT
+    assert "DEADLINE_EXCEEDED" in errors
+    assert 5 < time.monotonic() - begun < 60
