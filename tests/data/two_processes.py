@@ -20,7 +20,7 @@ import jaxcalc as jc
 WHOLE, BY_CLASS = PartitionSpec(), PartitionSpec(None, "model")
 ROWS, FEATURES, CLASSES = 3, 5, 8
 STEPS, RATE = 5, 0.5
-PATIENCE = 30  # seconds until a process gives the other up
+PATIENCE = 60  # seconds until a process gives the other up
 
 _drawn = np.random.default_rng(8)
 x, t = (4 * _drawn.standard_normal((ROWS, CLASSES), np.float32) for _ in range(2))
