@@ -6,5 +6,6 @@
 - `derive`: the derivative of an expression, which `reader` reads by the `vocabulary` and which
   `expression` computes; the comparison with autodiff is `derivation`
 - `train`: a model of handwritten `digits`; its mathematics is `regression`, its methods `fitting`,
-  its picture `picture`
+  its picture `picture`; with `--devices` its classes are split as in `splitting`, whose
+  `communication` is counted
 """

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PICTURES = (".png", ".pdf", ".svg")
+MOST_DEVICES = 64  # virtual ones: each is a thread
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ def seed(text: str) -> int:
     """A seed that every random generator takes."""
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 2³² − 1, not {text!r}")
+    return int(text)
+
+
+def device_count(text: str) -> int:
+    """How many virtual devices the CPU is to be divided into."""
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_DEVICES:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from 1 to {MOST_DEVICES}, not {text!r}"
+        )
     return int(text)
 
 

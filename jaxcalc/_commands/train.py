@@ -1,4 +1,4 @@
-"""`train`: handwritten digits by multinomial logistic regression, fitted in two ways."""
+"""`train`: handwritten digits by multinomial logistic regression, fitted in two ways, or split."""
 
 import argparse
 from dataclasses import asdict, dataclass
@@ -7,10 +7,17 @@ from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 import jaxcalc as jc
-from jaxcalc._commands import digits, fitting, regression
-from jaxcalc._commands.options import Command, add_common_options, picture_file, write_json
+from jaxcalc._commands import digits, fitting, regression, splitting
+from jaxcalc._commands.options import (
+    Command,
+    add_common_options,
+    device_count,
+    picture_file,
+    write_json,
+)
 
 PENALTY = 3e-4
 METHODS = (fitting.NEWTON, fitting.DESCENT)
@@ -18,6 +25,9 @@ AGREEMENT = 32  # eps: the two gradients sum the same numbers in different order
 PROGRESS = "{:30}iteration {:5}   loss {:.7f}   at most {:.1e} above the minimum"
 HEADER = "{:30}{:>10}{:>16}{:>19}{:>12}{:>9}"
 ROW = "{:30}{:10.7f}{:16.4f}{:19.4f}{:12}{:9.2f}"
+SPLIT_HEADER = "{:7}{:>12}{:>12}{:>12}{:>8}{:>15}"
+SPLIT_ROW = "{:7}{:12.7f}{:12.1e}{:12.1e}{:8}{:15.2f}"
+DRIFT = 4 * splitting.STEPS  # eps: every step rounds anew
 
 
 @dataclass(frozen=True)
@@ -34,11 +44,31 @@ class Result:
     losses: list[float]
 
 
+@dataclass(frozen=True)
+class SplitResult:
+    """One row of the table of `--devices`: differences from one device, and what was said."""
+
+    devices: int
+    loss: float
+    gradient_error: float
+    weights_error: float
+    rounds: int
+    numbers_a_row: float
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train`."""
     add_common_options(parser, seeded="the split into images to fit and images held out")
     help_text = "also draw the losses and the softmax Jacobian of a digit (needs matplotlib)"
     parser.add_argument("--plot", type=picture_file, metavar="FILE.png", help=help_text)
+    parser.add_argument(
+        "--devices",
+        type=device_count,
+        metavar="N",
+        help="instead, split the classes over N virtual devices of the CPU, compare with one "
+        "device, and say what was communicated",
+    )
+    parser.set_defaults(refuse=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,7 +76,8 @@ def run(options: argparse.Namespace) -> int:
     double = options.x64 or jax.config.read("jax_enable_x64")
     # "highest": GPUs would otherwise round the factors of float32 products to 10 bits
     with jax.enable_x64(double), jax.default_matmul_precision("highest"):
-        return _train(options, np.dtype(np.float64 if double else np.float32))
+        work = _train if options.devices is None else _train_split
+        return work(options, np.dtype(np.float64 if double else np.float32))
 
 
 def _train(options: argparse.Namespace, dtype: np.dtype[Any]) -> int:
@@ -63,11 +94,11 @@ def _train(options: argparse.Namespace, dtype: np.dtype[Any]) -> int:
 
 
 def _print_setting(train: regression.Problem, held_out: regression.Problem, seed: int) -> None:
-    device = jax.local_devices()[0].device_kind
+    (device,) = train.features.devices()
     print(digits.citation())
     print(
         f"{len(train.labels)} images to fit, {len(held_out.labels)} held out (seed {seed}); "
-        f"penalty {PENALTY}; {train.features.dtype} on {device}"
+        f"penalty {PENALTY}; {train.features.dtype} on {device.device_kind}"
     )
 
 
@@ -143,11 +174,82 @@ def _draw(
     )
 
 
+def _train_split(options: argparse.Namespace, dtype: np.dtype[Any]) -> int:
+    """Fit on one device and with the classes split over several; print both, and compare."""
+    devices = _devices(options)
+    with jax.default_device(devices[0]):
+        parts = digits.split(digits.load(), options.seed)
+        train, held_out = (regression.problem(part, PENALTY, dtype) for part in parts)
+        _print_setting(train, held_out, options.seed)
+        whole = splitting.train_whole(train, options.seed, devices[0])
+        split = splitting.train_split(train, options.seed, devices)
+    rows = [
+        _split_result(count, training, whole, len(train.labels))
+        for count, training in ((1, whole), (len(devices), split))
+    ]
+    _print_split_table(rows)
+    record = {"seed": options.seed, "penalty": PENALTY, "dtype": dtype.name}
+    write_json(options.json, record | {"steps": splitting.STEPS, "split": list(map(asdict, rows))})
+    eps = float(np.finfo(dtype).eps)
+    agrees = rows[1].gradient_error <= AGREEMENT * eps and rows[1].weights_error <= DRIFT * eps
+    return 0 if agrees else 1
+
+
+def _devices(options: argparse.Namespace) -> list[jax.Device]:
+    if options.plot is not None:
+        options.refuse("argument --plot: draws the two methods, which --devices does not run")
+    devices = splitting.virtual_devices(options.devices)
+    if len(devices) < options.devices:
+        options.refuse(
+            f"argument --devices: must be at most {len(devices)} here, since JAX has already "
+            f"started with so many devices of the CPU, but got {options.devices}; run it in a "
+            "process of its own"
+        )
+    return devices
+
+
+def _split_result(
+    devices: int, training: splitting.Training, whole: splitting.Training, images: int
+) -> SplitResult:
+    return SplitResult(
+        devices=devices,
+        loss=training.loss,
+        gradient_error=_difference(training.gradient, whole.gradient),
+        weights_error=_difference(training.weights, whole.weights),
+        rounds=training.said.rounds,
+        numbers_a_row=training.said.numbers / images,
+    )
+
+
+def _difference(x: NDArray[np.floating], right: NDArray[np.floating]) -> float:
+    """The largest, over the largest entry."""
+    return float(np.max(np.abs(x - right)) / np.max(np.abs(right)))
+
+
+def _print_split_table(rows: list[SplitResult]) -> None:
+    split = rows[-1]
+    share = -(-digits.CLASSES // split.devices)
+    print(
+        f"{splitting.STEPS} steps of accelerated gradient descent; {digits.CLASSES} classes, "
+        f"{share} a device, {share * split.devices - digits.CLASSES} of them masked\n"
+    )
+    print(SPLIT_HEADER.format("devices", "loss", "gradient", "weights", "rounds", "numbers a row"))
+    for r in rows:
+        print(SPLIT_ROW.format(*asdict(r).values()))
+    print(
+        "\ngradient (at random weights) and weights: largest difference from one device over the "
+        "largest entry;\nrounds that wait for each other, and numbers that each device hands over "
+        "for an image, in the compiled\nloss and gradient"
+    )
+
+
 COMMAND = Command(
     "train",
     "fit a model of handwritten digits by Newton's method and by gradient descent",
     "Fit multinomial logistic regression to handwritten digits: by Newton's method, whose Hessian "
-    "is built from the softmax Jacobians diag(s) − s sᵀ, and by accelerated gradient descent.",
+    "is built from the softmax Jacobians diag(s) − s sᵀ, and by accelerated gradient descent. With "
+    "`--devices N` its classes are split over N devices instead (`axis_name=` of the softmax "
+    "cross-entropy), and the training is compared with that on one device.",
     add_options,
     run,
 )

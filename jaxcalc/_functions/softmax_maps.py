@@ -77,13 +77,13 @@ def _center_split(s: Array, t: Array, rows: Rows) -> Array:
     S, c, q = lax.all_gather(jnp.stack([S, c, q]), rows.axis_name, axis=1)
 
     def nearest(a: Array) -> Array:
-        distance = jnp.abs(c - a - jnp.sum(S * (c - a) + q, 0) / jnp.sum(S, 0))
-        which = jnp.argmin(jnp.where(S > 0, distance, jnp.inf), 0, keepdims=True)
-        return jnp.take_along_axis(c, which, 0)[0]
+        off = jnp.sum(S * (c - a) + q, 0, keepdims=True) / jnp.sum(S, 0, keepdims=True)
+        which = jnp.argmin(jnp.where(S > 0, jnp.abs(c - a - off), jnp.inf), 0, keepdims=True)
+        return jnp.take_along_axis(c, which, 0)
 
     # from the first, which may be far off and is rounded so, to one that is near
-    a = nearest(nearest(c[0]))
-    return t - a - jnp.sum(S * (c - a) + q, 0)
+    a = nearest(nearest(c[:1]))
+    return t - a[0] - jnp.sum(S * (c - a) + q, 0)
 
 
 def center_transposed(s: Array, g: Array, rows: Rows) -> Array:

@@ -115,6 +115,21 @@ def test_split_classes_are_not_gathered(name):
     assert "all-gather" not in program
 
 
+@pytest.mark.parametrize("accuracy", ["high", "fast"])
+def test_classes_split_by_name(accuracy, getkey):
+    """Their mean is taken over all devices, of tangents that are far from 0 too."""
+    f = partial(jc.softmax, accuracy=accuracy)
+    spec = PartitionSpec(None, "devices")
+    split = jax.shard_map(
+        partial(f, axis_name="devices"), mesh=mesh_of(), in_specs=spec, out_specs=spec
+    )
+    x, t = (jax.random.normal(getkey(), (3, 64)) for _ in range(2))
+    got, expected = (quick_jit(partial(products, g))(x, t + 100) for g in (split, f))
+    tolerance = 1e-7 if accuracy == "high" else 1e-5
+    for own, right in zip(got, expected, strict=True):
+        np.testing.assert_allclose(own, right, rtol=1e-4, atol=tolerance)
+
+
 def test_a_product_differs_between_devices_as_its_residual_does():
     """So `shard_map` refuses to take it for the same everywhere, though its tangent is."""
 
