@@ -34,6 +34,7 @@ class Rowwise:
     beside: tuple[np.ndarray, ...] = ()
     gives_classes: bool = False
     axis: int = -1
+    condition: float = 1.0  # how much larger relative changes of the result are than of its terms
 
     def __str__(self) -> str:
         return self.name
@@ -66,6 +67,12 @@ def finite(f: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
     return lambda x, where, **options: jnp.where(where, f(x, where=where, **options), 0)
 
 
+def cancellation(a: np.ndarray, b: np.ndarray) -> float:
+    """Σ |b| exp(a) over |Σ b exp(a)|, of the worst row."""
+    terms = b * np.exp(a)
+    return float(np.max(np.abs(terms).sum(-1) / np.abs(terms.sum(-1))))
+
+
 def _weighted(a, b, **options):
     return jc.logsumexp(a, b=b, return_sign=True, **options)[0]
 
@@ -91,7 +98,7 @@ FUNCTIONS = [
     Rowwise("logsumexp", jc.logsumexp, X),
     Rowwise("logsumexp, first axis", jc.logsumexp, X.T, axis=0),
     Rowwise("logsumexp, masked", lambda x, m, **o: jc.logsumexp(x, where=m, **o), X, (MASK,)),
-    Rowwise("logsumexp, weighted", _weighted, X, (WEIGHTS,)),
+    Rowwise("logsumexp, weighted", _weighted, X, (WEIGHTS,), condition=cancellation(X, WEIGHTS)),
     Rowwise("logsumexp of the weights", _of_weights, POSITIVE, (X,)),
     Rowwise("cross-entropy, indices", jc.softmax_cross_entropy, X, (LABELS,)),
     Rowwise("cross-entropy, distributions", jc.softmax_cross_entropy, X, (DISTRIBUTIONS,)),

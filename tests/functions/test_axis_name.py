@@ -44,7 +44,8 @@ def assert_true(got, function, units=UNITS, accuracy="high", every=True):
     assert set(got) == set(true)
     for name, t in true.items():
         if accuracy == "high":
-            assert_digits(got[name], t, function.axis, units, f"{function}, {name}")
+            most = units * function.condition
+            assert_digits(got[name], t, function.axis, most, f"{function}, {name}")
         else:
             assert_close(got[name], t, units, f"{function}, {name}")
 
@@ -72,8 +73,7 @@ def test_products(function, name, axis_type, accuracy):
     split = Split(function, name, axis_type, accuracy)
     got = quick_jit(partial(of_all, split.around()))(*split.arrays)
     assert_true(got, function, accuracy=accuracy)
-    for product in ("VJP", "third"):
-        assert got[product].sharding.is_equivalent_to(split.arrays[0].sharding, 2)
+    assert got["VJP"].sharding.is_equivalent_to(split.arrays[0].sharding, 2)
 
 
 FEWER = [
