@@ -231,13 +231,14 @@ def of_all(f, x, t, w, *beside, every: bool = True) -> dict[str, jax.Array]:
 def assert_digits(got: jax.Array, true: np.ndarray, axis: int, units: float, name: str) -> None:
     """Equal up to a few units of the largest entry of each row; what is a row's, of itself.
 
-    So a row that a saturated class makes 10⁻⁹ of another keeps its digits. Only logarithms are
-    numbers beside 1.
+    So a row that a saturated class makes 10⁻⁹ of another keeps its digits, as far down as the dtype
+    has numbers. Only logarithms are numbers beside 1.
     """
     assert got.shape == true.shape, name
     size = np.max(np.abs(true), axis, keepdims=True) if true.ndim > 1 else np.abs(true)
     if name.endswith("value"):
         size = np.maximum(size, 1)
-    most = units * float(jnp.finfo(got.dtype).eps) * size
+    info = jnp.finfo(got.dtype)
+    most = units * (float(info.eps) * size + float(info.smallest_subnormal))
     wrong = np.abs(np.asarray(got, np.float64) - true)
     assert np.all(wrong <= most), f"{name}: {np.max(wrong / most) * units:.1f} of {units} units"
