@@ -1,6 +1,5 @@
 """The class axis over devices: the ways of splitting it, and what each makes devices say."""
 
-import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -9,7 +8,6 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-import jaxcalc as jc
 from benchmarks.report import Progress, Row
 from benchmarks.scale.communication import Rounds, communication
 from benchmarks.scale.programs import QUANTITIES, compiled
@@ -69,15 +67,9 @@ def communication_rows(
     for done, cell in enumerate(planned):
         progress(done, len(planned), f"communication of {cell}")
         for way, (name, library) in itertools.product(WAYS, rivals().items()):
-            if _can_go(way, name):
+            if way == "jit" or name != BASELINE:  # which knows no name of an axis
                 found = said(along(library, cell), cell, way, devices)
                 named = {**cell._asdict(), "shape": cell.place, "contestant": name}
                 split = {"part": "communication", "way": way, "devices": devices}
                 gathers = found.largest >= CLASSES / devices
                 yield {**split, **named, **found._asdict(), "gathers": gathers}
-
-
-def _can_go(way: str, name: str) -> bool:
-    """Whether that library can be told the name of an axis."""
-    named = "axis_name" in inspect.signature(jc.softmax).parameters  # not yet
-    return way == "jit" or (named and name != BASELINE)

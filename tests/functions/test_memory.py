@@ -1,0 +1,40 @@
+"""Temporaries of value and gradient, by memory analysis of the compiled program.
+
+In arrays like x of the dtype computed in: at most those of `jax.nn`, or one, whichever is more;
+log_softmax of long rows may have two. (Cross-entropy by classes is not held to it.)
+"""
+
+import itertools
+from functools import cache
+
+import pytest
+
+from benchmarks.scale.aims import LONGEST, SLACK
+from benchmarks.scale.memory import DTYPES, SHAPES, temporaries
+from benchmarks.scale.programs import FUNCTIONS
+from benchmarks.speed.cell import Cell
+from benchmarks.speed.jax_side import along, rivals
+
+HELD = [name for name in FUNCTIONS if not name.startswith("cross-entropy")]
+TABLE = list(itertools.product(HELD, DTYPES, SHAPES, ("high", "fast")))
+QUICK = {("softmax", "float32", SHAPES[1]), ("logsumexp(where)", "float32", SHAPES[0])}
+
+
+@cache
+def arrays(name: str, cell: Cell) -> float:
+    return temporaries(along(rivals()[name], cell), cell)
+
+
+def most(cell: Cell) -> float:
+    is_long = cell.function.startswith("log_softmax") and cell.classes > LONGEST
+    return max(arrays("jax.nn", cell), 2 if is_long else 1) + SLACK
+
+
+@pytest.mark.parametrize(
+    ("function", "dtype", "shape", "accuracy"),
+    [pytest.param(*c, marks=() if c[:3] in QUICK else pytest.mark.slow) for c in TABLE],
+    ids=str,
+)
+def test_temporaries(function, dtype, shape, accuracy):
+    cell = Cell(function, "value+vjp", dtype, shape)
+    assert arrays(accuracy, cell) <= most(cell)
