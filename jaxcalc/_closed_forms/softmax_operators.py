@@ -267,7 +267,7 @@ def complement(kept: Array, s: Array, rows: Rows) -> Array:
     dtype still add to a sum that is not.
     """
     major = s > 0.5
-    if rows.source == "softmax":
+    if rows.keep_softmax:
         return _others(s, major, jnp.ones((), s.dtype))
     largest = jnp.max(s, where=~major, initial=0)
     others = jnp.where(major & (largest > 0), -jnp.inf, wide(kept))

@@ -35,7 +35,7 @@ def _softmax(
     kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
 ) -> Expression:
     rows, r = params["rows"], kept[0]
-    if rows.source == "softmax":
+    if rows.keep_softmax:
         return r
     return call("softmax", (r,), r.shape, axes=rows.axes)
 

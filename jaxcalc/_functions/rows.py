@@ -33,6 +33,11 @@ class Rows(NamedTuple):
     implementation: Implementation = "xla"
     axis_name: tuple[str, ...] = ()
 
+    @property
+    def keep_softmax(self) -> bool:
+        """Whether what is kept is the softmax itself."""
+        return self.source in ("softmax", "shares")
+
 
 def split_over(name: str, x: Array, rows: Rows) -> Array:
     """x, after a check that its rows can be split over `rows.axis_name`."""
@@ -154,7 +159,7 @@ def probabilities(r: Array, rows: Rows) -> Array:
 
     A row with +inf is NaN throughout.
     """
-    if rows.source in ("softmax", "shares"):
+    if rows.keep_softmax:
         return working(r, rows.accuracy)
     e = exponentials(r, rows)
     return e / normalizer(total(e, rows), rows)

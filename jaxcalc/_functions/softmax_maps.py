@@ -74,7 +74,8 @@ def _center_split(s: Array, t: Array, rows: Rows) -> Array:
     u = t - mean
     c = _nearest(t, u - total(s * u, own) / share, own)
     q = total(s * (t - c), own)
-    S, c, q = lax.all_gather(jnp.stack([S, c, q]), rows.axis_name, axis=1)
+    sent = jnp.stack(jnp.broadcast_arrays(S, c, q))
+    S, c, q = lax.all_gather(sent, rows.axis_name, axis=1)
 
     def nearest(a: Array) -> Array:
         off = jnp.sum(S * (c - a) + q, 0, keepdims=True) / jnp.sum(S, 0, keepdims=True)
@@ -126,14 +127,14 @@ def _logsumexp_transposed(r: Array, g: Array, *, rows: Rows) -> Array:
 
 def _curvature(r: Array, t: Array, dr: Array, *, rows: Rows) -> Array:
     s = probabilities(r, rows)
-    ds = working(dr, rows.accuracy) if rows.source == "softmax" else s * center(s, dr, rows)
+    ds = working(dr, rows.accuracy) if rows.keep_softmax else s * center(s, dr, rows)
     return center_transposed(s, ds * center(s, t, rows), rows)
 
 
 def _curvature_transposed(r: Array, t: Array, w: Array, *, rows: Rows) -> Array:
     s = probabilities(r, rows)
     both = center(s, t, rows) * center(s, w, rows)
-    return both if rows.source == "softmax" else s * center(s, both, rows)
+    return both if rows.keep_softmax else s * center(s, both, rows)
 
 
 softmax_product = RowProduct("softmax_product", _softmax)
@@ -167,12 +168,12 @@ for _product in (logsumexp_product, logsumexp_transposed):
 
 def softmax_change(r: Array, dr: Array, rows: Rows) -> Array:
     """ds: the change of the softmax when what was kept of it changes by dr."""
-    return dr if rows.source == "softmax" else softmax_product(r, dr, rows=rows)
+    return dr if rows.keep_softmax else softmax_product(r, dr, rows=rows)
 
 
 def mean_change(dr: Array, r: Array, t: Array, rows: Rows) -> Array:
     """⟨ds, t⟩ = ⟨ds, C t⟩ = ⟨dx, J t⟩."""
-    product = log_softmax_product if rows.source == "softmax" else softmax_product
+    product = log_softmax_product if rows.keep_softmax else softmax_product
     # XLA:CPU of jax 0.12 sums a product of two broadcasts wrongly, where it may fuse them
     return total(lax.optimization_barrier(dr * product(r, t, rows=rows)), rows)
 

@@ -263,7 +263,7 @@ MISTAKES = {
     "A[0, 1, 2]": "`A[0, 1, 2]` cannot be computed from shapes 3×4: too many indices",
     "2[0]": "`2[0]` cannot be computed from shapes scalar: too many indices",
     "x[::0]": "`x[::0]` cannot be computed from shapes 4: slice step cannot be zero",
-    "softmax(c)": "`softmax(c)` cannot be computed from shapes scalar: `axis` must lie in",
+    "softmax(c)": "`softmax(c)` cannot be computed from shapes scalar: `x` must have an axis",
     "det(A)": "`det(A)` cannot be computed from shapes 3×4: ",
     "trace(x)": "`trace(x)` cannot be computed from shapes 4: ",
     "sum(x, axis=1)": "`sum(x, axis=1)` cannot be computed from shapes 4: ",

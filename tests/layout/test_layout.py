@@ -104,8 +104,10 @@ def test_layouts_are_known_by_their_words():
 def test_unknown_layout(wrong):
     with pytest.raises(ValueError, match="`layout` must be 'numerator' or 'denominator', but got"):
         Layout(wrong)
-    with pytest.raises(ValueError, match="`layout` must be 'numerator' or 'denominator', but got"):
+    with pytest.raises(ValueError, match="`target` must be 'numerator' or 'denominator', but got"):
         to_layout(jnp.ones((2, 3)), "numerator", wrong)
+    with pytest.raises(ValueError, match="`source` must be 'numerator' or 'denominator', but got"):
+        to_layout(jnp.ones((2, 3)), wrong, "numerator")
 
 
 @pytest.mark.parametrize(
