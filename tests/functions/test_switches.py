@@ -139,7 +139,7 @@ x = jnp.asarray(PLACES["saturated"], "float32")
 barrier, sums = threading.Barrier(16), [None] * 16
 
 def differentiate(i):
-    own = SWITCHED[i::8]  # every function in two threads
+    own = SWITCHED[i % 8 :: 8]  # every function in two threads
     barrier.wait()
     sums[i] = {f.name: jax.grad(lambda x: jnp.sum(f.own(x)))(x).tolist() for f in own}
 
