@@ -9,6 +9,7 @@ import pytest
 from functions import assert_close, quick_jit
 from jax import lax
 from jax.test_util import check_grads
+from slow import some
 
 import jaxcalc as jc
 
@@ -127,7 +128,7 @@ def test_derivatives_beside_differences(f, options):
     check_grads(lambda x: f(x, **options), (LOGITS,), order=2, rtol=0.05, atol=0.01)
 
 
-@pytest.mark.parametrize("masked_with", [NAN, INF, -INF, 1e38])
+@pytest.mark.parametrize("masked_with", some([INF, -INF, 1e38, NAN], [INF]))
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
 def test_what_is_masked_has_no_part_in_the_gradient(name, masked_with):
     x, mask = jnp.array([1.0, masked_with, -1.0]), jnp.array([True, False, True])
@@ -252,7 +253,7 @@ def test_logsumexp_of_a_scalar_meets_no_nan():  # jax#7634
         assert jc.logsumexp(1.0, b=1.0) == 1
 
 
-@pytest.mark.parametrize("size", range(6))
+@pytest.mark.parametrize("size", some(range(6), [0, 3]))
 @pytest.mark.parametrize("dtype", FLOATING)
 def test_logsumexp_of_what_a_mask_leaves(dtype, size):
     with x64_for(dtype):
@@ -286,7 +287,7 @@ def test_logsumexp_of_infinities(x, value):
     np.testing.assert_array_equal(sign, {-INF: 0.0}.get(value, NAN if value != value else 1.0))
 
 
-@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("signed", some([False, True], [True]))
 def test_logsumexp_derivatives_beside_differences(signed):
     b = jnp.array([1.0, 2.0, -0.5, 0.25])
     check_grads(jc.logsumexp, (LOGITS,), order=2, rtol=0.05, atol=0.01)
@@ -327,8 +328,8 @@ def shares_of_two(z):
     return 1 / (1 + np.exp(-z))
 
 
-@pytest.mark.parametrize("accuracy", ["high", "fast"])
-@pytest.mark.parametrize("dtype", COMPLEX)
+@pytest.mark.parametrize("accuracy", some(["high", "fast"], ["high"]))
+@pytest.mark.parametrize("dtype", some(COMPLEX, COMPLEX[:1]))
 @pytest.mark.parametrize("name", HOLOMORPHIC)
 def test_complex_numbers(name, dtype, accuracy):
     value, derivative = HOLOMORPHIC[name]

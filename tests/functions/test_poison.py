@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from poison import INF, NAN, Case, cases, usual_cases
+from slow import slow
 
 CLEAN = np.array([0.5, -1.25, 2.0, 0.0, -0.75, 1.5, -2.0])
 
@@ -111,12 +112,17 @@ def assert_passed_on(case: Case, value, products) -> None:
             assert not np.isnan(v).any(), f"−∞: {part}"
 
 
-@pytest.mark.parametrize("case", usual_cases(), ids=str)
+USUAL = usual_cases()
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=slow if i % 2 else ()) for i, c in enumerate(USUAL)], ids=str
+)
 def test_what_depends_on_nan_is_nan_and_nothing_else(case):
     check(case)
 
 
-@pytest.mark.parametrize("case", usual_cases()[1:15:3], ids=str)
+@pytest.mark.parametrize("case", USUAL[1:15:5], ids=str)
 def test_without_jit(case):
     check(case, compiled=lambda f: f)
 

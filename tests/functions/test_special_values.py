@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from functions import quick_jit
+from slow import some
 from special_values import ENTRY_FUNCTIONS, INF, ROW_FUNCTIONS, rows, special
 
 TOLERANCES = {"float16": 4e-3, "bfloat16": 3e-2, "float32": 1e-5, "float64": 1e-12}
@@ -71,12 +72,12 @@ def check_rows(function, dtype):
         pytest.fail("\n".join(wrong))
 
 
-@pytest.mark.parametrize("function", ROW_FUNCTIONS, ids=str)
+@pytest.mark.parametrize("function", some(ROW_FUNCTIONS, ROW_FUNCTIONS[::2]), ids=str)
 def test_rows_in_single_precision(function):
     check_rows(function, "float32")
 
 
-@pytest.mark.parametrize("function", ROW_FUNCTIONS[:6:2], ids=str)
+@pytest.mark.parametrize("function", ROW_FUNCTIONS[1:6:4], ids=str)
 def test_rows_in_double_precision(function):
     check_rows(function, "float64")
 
@@ -120,7 +121,7 @@ QUIET = {
 }
 
 
-@pytest.mark.parametrize("row", QUIET)
+@pytest.mark.parametrize("row", some(QUIET, ["all masked", "−∞"]))
 @pytest.mark.parametrize("mode", [jax.jacfwd, jax.jacrev, jax.hessian])
 @pytest.mark.parametrize(
     "name", ["softmax", "log_softmax", "logsumexp", "softmax_cross_entropy, class 1"]
