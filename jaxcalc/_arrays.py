@@ -178,7 +178,8 @@ def hashable_axis(axis: Axis) -> StaticAxis:
     """`axis` in a form that can be static under `jit`."""
     if type(axis) is int or axis is None or _is_index(axis):
         return axis
-    check_static("axis", axis, "Python integers")
+    for a in axis if isinstance(axis, tuple | list) else (axis,):
+        check_static("axis", a, "Python integers")
     if not isinstance(axis, tuple | list) or not all(map(_is_index, axis)):
         raise TypeError(f"`axis` must be an int, a tuple of ints or None, but got {axis!r}.")
     return tuple(axis)

@@ -279,8 +279,13 @@ def _shares(b: Array, a: Array, rows: Rows) -> Array:
 
 
 def _shares_formula(b: Array, a: Array, *, rows: Rows) -> Array:  # v = exp(a) / bᵀexp(a)
-    e, weighted, _ = _weighted_exponentials(a, b, rows)
-    return jnp.where(a == -jnp.inf, 0, e / normalizer(jnp.abs(weighted), rows) * jnp.sign(weighted))
+    _, weighted, m = _weighted_exponentials(a, b, rows)
+    half = jnp.exp((a - m) / 2)  # of an entry without weight exp(a − m) may be beyond the dtype
+    return jnp.where(a == -jnp.inf, 0, half * (half / _divisor(weighted, rows)))
+
+
+def _divisor(weighted: Array, rows: Rows) -> Array:
+    return normalizer(jnp.abs(weighted), rows) * jnp.sign(weighted)
 
 
 _share_values = RowValue("shares", _shares_formula, "classes")
@@ -306,7 +311,9 @@ def _parts(b: Array, a: Array, rows: Rows) -> Array:
 
 
 def _parts_formula(b: Array, a: Array, *, rows: Rows) -> Array:  # w = b ⊙ v, 0 where b is
-    return jnp.where(b == 0, 0, b * _shares_formula(b, a, rows=rows))
+    e, weighted, _ = _weighted_exponentials(a, b, rows)
+    part = b * e / _divisor(weighted, rows)
+    return jnp.where((b == 0) | (a == -jnp.inf), 0, part)
 
 
 _part_values = RowValue("parts", _parts_formula, "classes")

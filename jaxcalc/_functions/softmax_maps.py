@@ -216,9 +216,13 @@ log_softmax_transposed.defderivative(
 logsumexp_product.defderivative(0, lambda dr, r, t, *, rows: mean_change(dr, r, t, rows))
 logsumexp_transposed.defderivative(0, lambda dr, r, g, *, rows: softmax_change(r, dr, rows) * g)
 
-weighted_sum = RowProduct(
-    "weighted_sum", lambda w, t, *, rows: total(wide(w) * wide(t), rows), gives="row"
-)
+
+def _weighted_sum(w: Array, t: Array, *, rows: Rows) -> Array:
+    # what does not change adds nothing, though its weight be infinite
+    return total(jnp.where(t == 0, 0, wide(w) * wide(t)), rows)
+
+
+weighted_sum = RowProduct("weighted_sum", _weighted_sum, gives="row")
 weighted_sum_transposed = RowProduct(
     "weighted_sum_transposed", lambda w, g, *, rows: w * g, takes="row"
 )

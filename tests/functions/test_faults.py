@@ -264,15 +264,44 @@ def test_to_layout_names_the_argument_that_is_wrong():
         jc.to_layout(jnp.ones((2, 3)), "numerator", target="rows")
 
 
+def test_an_entry_without_weight_may_be_far_above_those_with_one():
+    a, b = jnp.array([0.0, 89.0]), jnp.array([10.0, 0.0])
+
+    def f(b):
+        return jc.logsumexp(a, b=b)
+
+    true = [0.1, np.exp(89.0) / 10]
+    np.testing.assert_allclose(jax.grad(f)(b), true, rtol=1e-5)
+    np.testing.assert_allclose(jax.jacfwd(f)(b), true, rtol=1e-5)
+    along = jax.jvp(f, (b,), (jnp.array([1.0, 0.0]),))[1]
+    np.testing.assert_allclose(along, 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("derivative", [jax.jacfwd, jax.jacrev])
+@pytest.mark.parametrize("left_out", [jnp.nan, jnp.inf, -jnp.inf])
+def test_an_entry_without_weight_is_left_out_in_both_modes(derivative, left_out):
+    a, b = jnp.array([left_out, 0.0]), jnp.array([0.0, 1.0])
+    np.testing.assert_array_equal(derivative(lambda a: jc.logsumexp(a, b=b))(a), [0, 1])
+
+
+def test_a_large_weight_has_a_share():
+    J = jax.grad(lambda a: jc.logsumexp(a, b=jnp.array([9e37])))
+    np.testing.assert_array_equal(J(jnp.zeros(1)), [1])
+
+
 def traced_axis(k):
     return jc.softmax(jnp.ones((2, 3)), k)
+
+
+def traced_axes(k):
+    return jc.softmax(jnp.ones((2, 3)), (0, k))
 
 
 def traced_accuracy(k):
     return jc.softmax(jnp.ones((2, 3)), accuracy=k)
 
 
-@pytest.mark.parametrize("f", [traced_axis, traced_accuracy])
+@pytest.mark.parametrize("f", [traced_axis, traced_axes, traced_accuracy])
 def test_an_option_that_is_traced_must_be_static(f):
     with pytest.raises((TypeError, ValueError), match="static") as refused:
         jax.jit(f)(0)
