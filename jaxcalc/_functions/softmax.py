@@ -60,7 +60,8 @@ def softmax(
         where: boolean mask that broadcasts against `x` (and `x` against it): entries where it is
             False are left out. Their value is 0, their derivative exactly 0, whatever `x` is there.
         accuracy: "high" carries the rounding of x − max x along (float32 values within 8 ULP for
-            any logits); "fast" does not, with errors no larger than those of `jax.nn`.
+            any logits, but for what XLA loses where it adds up one by one, in arrays of few
+            entries); "fast" does not, with errors no larger than those of `jax.nn`.
         implementation: "xla" leaves all kernels to XLA. "pallas" computes values and products, of
             any order, by a kernel that moves each array once however long its rows are; it needs an
             NVIDIA GPU of compute capability 9.0 or newer, 16 or 32 bits, and either a multiple of
