@@ -19,6 +19,17 @@ def _let_programs_go():
     gc.collect()
 
 
+_tests = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _let_maps_go():
+    """A program holds memory maps, of which a process has some 65,000; beyond them XLA crashes."""
+    yield
+    if next(_tests) % 50 == 0:
+        jax.clear_caches()
+
+
 @pytest.fixture
 def getkey():
     """A maker of fresh random keys, the same sequence in every run."""
