@@ -218,8 +218,9 @@ logsumexp_transposed.defderivative(0, lambda dr, r, g, *, rows: softmax_change(r
 
 
 def _weighted_sum(w: Array, t: Array, *, rows: Rows) -> Array:
-    # what does not change adds nothing, though its weight be infinite
-    return total(jnp.where(t == 0, 0, wide(w) * wide(t)), rows)
+    # what does not change adds nothing, though its weight be infinite; NaN goes on
+    nothing = (t == 0) & jnp.isinf(w)
+    return total(jnp.where(nothing, 0, wide(w) * wide(t)), rows)
 
 
 weighted_sum = RowProduct("weighted_sum", _weighted_sum, gives="row")

@@ -299,7 +299,7 @@ PAIRS = [
     Switch("scan inside shard_map", lambda f: in_shards(in_scan(f))),
 ]
 # A −∞ is part of what is computed, be it left out later.
-WITH_AN_INFINITY = {"log_softmax, masked"}
+WITH_AN_INFINITY = {"log_softmax, masked", "logsumexp, weighted, masked, fast"}
 
 
 def dealt(position: int) -> list[Function]:

@@ -283,6 +283,11 @@ def test_an_entry_without_weight_is_left_out_in_both_modes(derivative, left_out)
     np.testing.assert_array_equal(derivative(lambda a: jc.logsumexp(a, b=b))(a), [0, 1])
 
 
+def test_a_nan_goes_on_though_nothing_changes():
+    a, b, nothing = jnp.array([jnp.nan, 0.0]), jnp.ones(2), jnp.zeros(2)
+    assert jnp.isnan(jax.jvp(lambda a: jc.logsumexp(a, b=b), (a,), (nothing,))[1])
+
+
 def test_a_large_weight_has_a_share():
     J = jax.grad(lambda a: jc.logsumexp(a, b=jnp.array([9e37])))
     np.testing.assert_array_equal(J(jnp.zeros(1)), [1])
