@@ -5,9 +5,10 @@ Every error names the argument, what it must be, what came, and the remedy.
 
 import functools
 import inspect
+import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Literal, ParamSpec, TypeGuard, TypeVar, get_args
+from typing import Any, Literal, ParamSpec, TypeGuard, TypeVar, get_args
 
 import jax
 import jax.numpy as jnp
@@ -76,6 +77,49 @@ def check_static(name: str, option: object, example: str) -> None:
     """Refuse an option that is traced, in words without a tracer in them."""
     if isinstance(option, jax.core.Tracer):
         raise TypeError(f"`{name}` must be static, but it is traced; pass {example}.")
+
+
+def static_number(
+    name: str,
+    value: object,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+) -> float:
+    """A number that is known while tracing: least ≤ value ≤ most, and above < value, finite."""
+    check_static(name, value, "a Python number")
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"`{name}` must be a Python number, but got {type(value).__name__}.")
+    number = float(value)
+    if not (least <= number <= most and above < number and math.isfinite(number)):
+        if most < math.inf:
+            wanted = f"lie in [{least}, {most}]"
+        else:
+            wanted = f"be finite and {f'above {above}' if above > least else f'at least {least}'}"
+        raise ValueError(f"`{name}` must {wanted}, but got {number}.")
+    return number
+
+
+def static_index(name: str, value: object) -> int | None:
+    """An integer that is known while tracing, or None."""
+    check_static(name, value, "a Python integer")
+    if value is None or _is_index(value):
+        return None if value is None else operator.index(value)
+    raise TypeError(f"`{name}` must be an integer or None, but got {value!r}.")
+
+
+def float_dtype(dtype: Any) -> np.dtype | None:
+    """A real floating dtype as JAX has it under the current `jax_enable_x64`, or None."""
+    if dtype is None:
+        return None
+    try:
+        known = jnp.dtype(dtype)
+    except TypeError:
+        known = None
+    if known is None or not jnp.issubdtype(known, jnp.floating):
+        raise TypeError(f"`dtype` must be a real floating dtype or None, but got {dtype!r}.")
+    return jnp.zeros((), known).dtype
 
 
 def _check_accuracy(accuracy: object) -> None:

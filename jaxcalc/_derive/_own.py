@@ -17,11 +17,10 @@ from jaxcalc._derive._graph import Linear, Product, light, settled, through
 from jaxcalc._derive._rules import Operand, Rule, masked, stretched, times
 from jaxcalc._formula import Expression, call, number
 from jaxcalc._functions.binary_cross_entropy import binary_cross_entropy_product
+from jaxcalc._functions.distribution_cross_entropy import distribution_cross_entropy_transposed
+from jaxcalc._functions.index_cross_entropy import index_cross_entropy_transposed
 from jaxcalc._functions.logistic import logistic_product
 from jaxcalc._functions.primitives import JacobianProduct
-from jaxcalc._functions.softmax_cross_entropy import (
-    softmax_cross_entropy_transposed,
-)
 from jaxcalc._functions.softmax_maps import (
     logsumexp_transposed,
     weighted_sum_transposed,
@@ -63,18 +62,28 @@ def _weight(
     return kept[0]
 
 
-def _cross_entropy(
+def _index_cross_entropy(
     kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
 ) -> Expression:
-    """s Σy − y, where a class index stands for a one-hot y."""
+    """s − e_y, the one-hot row of a class index y."""
+    _, y = kept
+    one_hot = call("one_hot", (y,), shape, axis=params["rows"].axes[0])
+    return call("sub", (_softmax(kept, shape, params), one_hot), shape)
+
+
+def _distribution_cross_entropy(
+    kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
+) -> Expression:
+    """s Σy − y."""
     y, axes = kept[1], params["rows"].axes
-    s = _softmax(kept, shape, params)
-    if y.shape[axes[0]] != shape[axes[0]]:
-        return call("sub", (s, call("one_hot", (y,), shape, axis=axes[0])), shape)
+    every = tuple(range(len(shape)))
+    if y.shape != shape:
+        y = call("broadcast_in_dim", (y,), shape, shape=shape, broadcast_dimensions=every)
     mass = call("reduce_sum", (y,), _without(shape, axes), axes=tuple(a % len(shape) for a in axes))
-    rest = tuple(a for a in range(len(shape)) if a - len(shape) not in axes)
+    rest = tuple(a for a in every if a - len(shape) not in axes)
     mass = call("broadcast_in_dim", (mass,), shape, shape=shape, broadcast_dimensions=rest)
-    return call("sub", (call("mul", (s, mass), shape), y), shape)
+    scaled = call("mul", (_softmax(kept, shape, params), mass), shape)
+    return call("sub", (scaled, y), shape)
 
 
 def _without(shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
@@ -169,6 +178,13 @@ def _masked(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list
     return [masked(where, t, dtype)]
 
 
+def _refused(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
+    """The identity, for labels that are classes."""
+    _, t = operands
+    assert isinstance(t, Linear)
+    return [t]
+
+
 OWN: dict[str, Rule] = {
     "jaxcalc_softmax_product": _piece("softmax"),
     "jaxcalc_log_softmax_product": _piece("log_softmax"),
@@ -181,11 +197,18 @@ OWN: dict[str, Rule] = {
     "jaxcalc_logsumexp_transposed": _repeated(logsumexp_transposed, _softmax),
     "jaxcalc_weighted_sum": _row_sum(weighted_sum_transposed, _weight),
     "jaxcalc_weighted_sum_transposed": _repeated(weighted_sum_transposed, _weight),
-    "jaxcalc_softmax_cross_entropy_product": _row_sum(
-        softmax_cross_entropy_transposed, _cross_entropy
+    "jaxcalc_index_cross_entropy_product": _row_sum(
+        index_cross_entropy_transposed, _index_cross_entropy
     ),
-    "jaxcalc_softmax_cross_entropy_transposed": _repeated(
-        softmax_cross_entropy_transposed, _cross_entropy
+    "jaxcalc_index_cross_entropy_transposed": _repeated(
+        index_cross_entropy_transposed, _index_cross_entropy
     ),
+    "jaxcalc_distribution_cross_entropy_product": _row_sum(
+        distribution_cross_entropy_transposed, _distribution_cross_entropy
+    ),
+    "jaxcalc_distribution_cross_entropy_transposed": _repeated(
+        distribution_cross_entropy_transposed, _distribution_cross_entropy
+    ),
+    "jaxcalc_refused": _refused,
     "jaxcalc_masked_product": _masked,
 }

@@ -51,10 +51,8 @@ def _cofactors(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]
 
 
 def _mass(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:
-    """Σ of each row of y; 1 where a class index stands for a row."""
+    """Σ of each row of y."""
     (shape,), y = shapes, args[-1]
-    if y.shape == shape:
-        return [call("ones", (), shape)]
     axes = tuple(i for i, size in enumerate(shape) if size != y.shape[i])
     kept = tuple(i for i in range(len(shape)) if i not in axes)
     total = call("reduce_sum", (y,), [shape[i] for i in kept], axes=axes)
@@ -63,7 +61,7 @@ def _mass(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> 
 
 _OURS, _NN, _LINALG = "jaxcalc/", "jax/_src/nn/functions.py", "jax/_src/numpy/linalg.py"
 FUNCTIONS: dict[tuple[str, str], Known] = {
-    ("_mass", _OURS + "_functions/softmax_cross_entropy.py"): _mass,
+    ("_mass", _OURS + "_functions/distribution_cross_entropy.py"): _mass,
     ("cofactors", _OURS + "_derive/_closed.py"): _cofactors,
     ("relu", _NN): _elementwise("relu"),
     ("logaddexp", "jax/_src/lax/other.py"): _elementwise("logaddexp", 2),

@@ -61,15 +61,26 @@ def _masked_softmax(args: Args, params: Params, shapes: Sequence[Shape]) -> list
     return _filled(args[0], s, 0.0, shape)
 
 
-def _cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
-    """−Σ y ⊙ log softmax(x) of each row, y one-hot where it is a class index."""
+def _cross_entropy(y: Expression, x: Expression, axes: Sequence[int], shape: Shape) -> Expression:
+    """−Σ y ⊙ log softmax(x) of each row."""
+    logarithm = call("log_softmax", (x,), x.shape, axes=axes)
+    weighted = call("mul", (_spread(y, x.shape), logarithm), x.shape)
+    return call("neg", (_row_sum(weighted, axes),), shape)
+
+
+def _distribution_cross_entropy(
+    args: Args, params: Params, shapes: Sequence[Shape]
+) -> list[Expression]:
+    y, x = args
+    return [_cross_entropy(y, x, params["rows"].axes, shapes[0])]
+
+
+def _index_cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    """The same of one-hot rows."""
     y, x = args
     axes = params["rows"].axes
-    if y.shape != x.shape:
-        y = call("one_hot", (y,), x.shape, axis=axes[0] % len(x.shape))
-    logarithm = call("log_softmax", (x,), x.shape, axes=axes)
-    weighted = call("mul", (y, logarithm), x.shape)
-    return [call("neg", (_row_sum(weighted, axes),), shapes[0])]
+    one_hot = call("one_hot", (y,), x.shape, axis=axes[0] % len(x.shape))
+    return [_cross_entropy(one_hot, x, axes, shapes[0])]
 
 
 def _binary_cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
@@ -122,8 +133,10 @@ OWN: dict[str, Written] = {
     "jaxcalc_weighted_logsumexp": _weighted,
     "jaxcalc_shares": _shares,
     "jaxcalc_parts": _parts,
-    "jaxcalc_softmax_cross_entropy": _cross_entropy,
+    "jaxcalc_index_cross_entropy": _index_cross_entropy,
+    "jaxcalc_distribution_cross_entropy": _distribution_cross_entropy,
     "jaxcalc_binary_cross_entropy": _binary_cross_entropy,
+    "jaxcalc_refused": lambda args, params, shapes: [args[1]],
     "jaxcalc_fill": _fill,
     "jaxcalc_masked_logits": _masked_logits,
 }

@@ -168,7 +168,7 @@ def _logsumexp_of(
 
 
 def _plain(x: Array, chosen: Array | None, rows: Rows) -> tuple[Array, Array]:
-    out = _logsumexp(mask_logits(x, chosen, rows), rows)
+    out = logsumexp_rows(mask_logits(x, chosen, rows), rows)
     if chosen is not None:
         out = fill(out, nonempty(chosen, rows), -jnp.inf)
     return out, jnp.where(out == -jnp.inf, 0, jnp.where(jnp.isnan(out), out, 1)).astype(x.dtype)
@@ -196,7 +196,7 @@ def _weights(b: ArrayLike, x: Array) -> Array:
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _logsumexp(x: Array, rows: Rows) -> Array:
+def logsumexp_rows(x: Array, rows: Rows) -> Array:
     return _logsumexp_value(x, rows=rows)
 
 
@@ -218,11 +218,11 @@ _logsumexp_and_softmax_values = RowValue(  # one exp for both
 
 
 @_logsumexp_value.defjvp
-@_logsumexp.defjvp  # sᵀ
+@logsumexp_rows.defjvp  # sᵀ
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     if keeps_input(x, rows):
-        return _logsumexp(x, rows), logsumexp_product(x, dx, rows=rows)
+        return logsumexp_rows(x, rows), logsumexp_product(x, dx, rows=rows)
     out, s = _logsumexp_and_softmax_values(x, rows=rows)
     return out, logsumexp_product(s, dx, rows=from_softmax(rows))
 

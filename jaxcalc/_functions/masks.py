@@ -12,7 +12,7 @@ from jaxcalc._arrays import broadcast_shape, inexact, mask
 from jaxcalc._compat import vary
 from jaxcalc._functions.primitives import JacobianProduct, Value
 from jaxcalc._functions.row_primitives import RowValue
-from jaxcalc._functions.rows import Rows
+from jaxcalc._functions.rows import Rows, total
 
 
 def split_mask(name: str, x: ArrayLike, where: ArrayLike | None) -> tuple[Array, Array | None]:
@@ -31,6 +31,11 @@ def nonempty(where: Array, rows: Rows) -> Array:
         return some
     count = vary(some, frozenset(rows.axis_name)).astype(jnp.int32)
     return lax.pmax(count, rows.axis_name) > 0
+
+
+def count(where: Array, rows: Rows) -> Array:
+    """How many entries a mask leaves of each row."""
+    return total(vary(where, frozenset(rows.axis_name)).astype(jnp.int32), rows)
 
 
 def fill(x: Array, where: Array | None, value: float) -> Array:

@@ -61,7 +61,7 @@ class Value:
     Args:
         name: the primitive's name in a jaxpr.
         apply: the mathematics, in `jax.numpy`; it computes at least in float32, and its result is
-            rounded once to the dtype of the last operand.
+            rounded once to the dtype of its type.
         aval: the type of the result, from the operands' types; that of the last by default.
         multiple: whether there is a list of results, and of their types.
     """
@@ -130,10 +130,11 @@ class Value:
     def _lowering(self, form: Form) -> Callable[..., Any]:
         def rule(context: Any, *operands: Any, **params: Hashable) -> Any:
             apply = form(self._apply, holds_whole_arrays(context))
+            types = context.avals_out if self._multiple else context.avals_out[0]
 
             def lowered(*operands: Array, **params: Hashable) -> Any:
                 out = apply(*operands, **params)
-                return jax.tree.map(lambda y: y.astype(operands[-1].dtype), out)
+                return jax.tree.map(lambda y, aval: y.astype(aval.dtype), out, types)
 
             lower = mlir.lower_fun(lowered, multiple_results=self._multiple)
             return lower(context, *operands, **params)

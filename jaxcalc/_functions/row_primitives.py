@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxcalc._compat import match_varying, typed_varying, vary, varying_axes, with_axes
@@ -51,11 +52,15 @@ def _match(operands: Sequence[Array], last: Extent, rows: Rows) -> list[Array]:
 
 
 class RowValue(Value):
-    """A function of rows: of the logits, its last operand, as many results as there are extents."""
+    """A function of rows: of the logits, its last operand, as many results as there are extents.
+
+    They have the dtype of the logits, or that of the parameter `dtype`.
+    """
 
     def __init__(self, name: str, apply: Callable[..., Any], *gives: Extent):
-        def types(*avals: Any, rows: Rows) -> Any:
-            made = [_type(avals[-1], extent, avals[-1], rows) for extent in gives]
+        def types(*avals: Any, rows: Rows, dtype: np.dtype | None = None) -> Any:
+            x = avals[-1] if dtype is None else avals[-1].update(dtype=dtype)
+            made = [_type(x, extent, x, rows) for extent in gives]
             return made if len(gives) > 1 else made[0]
 
         super().__init__(name, apply, types, multiple=len(gives) > 1)
@@ -65,7 +70,11 @@ class RowValue(Value):
 
 
 class RowProduct(JacobianProduct):
-    """A linear map of rows, from an entry a class or a number a row to either."""
+    """A linear map of rows, from an entry a class or a number a row to either.
+
+    The result has the dtype of the last operand. Where there is a parameter `dtype`, a number a row
+    has that one, and an entry a class the dtype of the first operand.
+    """
 
     def __init__(
         self,
@@ -74,8 +83,11 @@ class RowProduct(JacobianProduct):
         takes: Extent = "classes",
         gives: Extent = "classes",
     ):
-        def type_of(*avals: Any, rows: Rows) -> Any:
-            return _type(avals[-1], gives, avals[0], rows)
+        def type_of(*avals: Any, rows: Rows, dtype: np.dtype | None = None) -> Any:
+            t = avals[-1]
+            if dtype is not None:
+                t = t.update(dtype=dtype if gives == "row" else avals[0].dtype)
+            return _type(t, gives, avals[0], rows)
 
         super().__init__(name, apply, type_of)
         self._takes = takes

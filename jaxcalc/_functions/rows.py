@@ -25,6 +25,8 @@ class Rows(NamedTuple):
         source: what is kept of a row to have its softmax from; see `probabilities`.
         implementation: what computes them on a GPU.
         axis_name: the mesh axes of `jax.shard_map` over which rows are split.
+        exact: whether the entries are numbers of 16 bits, be their dtype wider: so few that the
+            difference of two is rounded little.
     """
 
     axes: tuple[int, ...]
@@ -32,6 +34,7 @@ class Rows(NamedTuple):
     source: Literal["softmax", "shares", "logits", "extended logits"] = "logits"
     implementation: Implementation = "xla"
     axis_name: tuple[str, ...] = ()
+    exact: bool = False
 
     @property
     def keep_softmax(self) -> bool:
@@ -82,16 +85,26 @@ def shifted(x: Array, rows: Rows) -> tuple[Array, Array]:
 
 
 def exponentials(x: Array, rows: Rows) -> Array:
-    """exp(x − c), c ≤ max x, at least in float32: each is at most e⁴.
+    """exp(x − c), c = base(x) ≤ max x, at least in float32: each is at most e⁴."""
+    return exponentials_over(x, base(x, rows), rows)
+
+
+def base(x: Array, rows: Rows) -> Array:
+    """c: the largest entry of each row, or the multiple of 4 below it; 0 where it is infinite."""
+    m = _shift(x, rows)
+    return m if _is_plain(x, rows) else 4 * jnp.floor(m / 4)
+
+
+def exponentials_over(x: Array, c: Array, rows: Rows) -> Array:
+    """exp(x − c).
 
     Where x − c may not be rounded, c is a multiple of 4, a grid so coarse that d + c, d = x − c
     rounded, is a number of the dtype: what was lost is x − (d + c) (Dekker's FastTwoSum, without
     its condition). A quarter of each cannot overflow.
     """
-    m = _shift(x, rows)
     if _is_plain(x, rows):
-        return jnp.exp(wide(x) - m)
-    x, c = rounded(x, m) / 4, jnp.floor(m / 4)
+        return jnp.exp(wide(x) - c)
+    x, c = rounded(x, c) / 4, c / 4
     d = x - c
     return _corrected(d, _finite(x, rows) - (_finite(d, rows) + c))
 
@@ -144,7 +157,7 @@ def _shift(x: Array, rows: Rows) -> Array:
 
 def _is_plain(x: Array, rows: Rows) -> bool:
     """Whether x − m may be rounded: float32 leaves a 16-bit result 13 bits to spare."""
-    return rows.accuracy == "fast" or is_narrow(x)
+    return rows.accuracy == "fast" or rows.exact or is_narrow(x)
 
 
 def probabilities(r: Array, rows: Rows) -> Array:

@@ -111,24 +111,26 @@ def test_a_mask_is_an_array():
 
 def test_labels_of_the_softmax_cross_entropy():
     f = jc.softmax_cross_entropy
-    message = (
-        "`labels` must be integers (class indices) or floats (distributions), but got dtype bool"
-    )
-    refused(TypeError, message, f, X, np.ones((2, 3), bool))
-    refused(
-        TypeError, "`labels` must be real, but got dtype complex64", f, X, X.astype("complex64")
-    )
-    fitting = {
-        "class indices (dtype int32) must have shape (2,)": [(3,), (2, 1), ()],
-        "distributions (dtype float32) must have shape (2, 3)": [(3,), (2, 4), (3, 2)],
-    }
-    for required, shapes in fitting.items():
-        for shape in shapes:
-            message = (
-                f"`labels` given as {required} for `logits` of shape (2, 3), but got shape {shape}."
-            )
-            dtype = "int32" if "int32" in required else "float32"
-            refused(ValueError, message, f, X, np.zeros(shape, dtype))
+    message = "`labels` must be real, but got dtype complex64"
+    refused(TypeError, message, f, X, X.astype("complex64"))
+    indices, rows = "class indices (dtype int32) must have shape (2,)", "must have shape (2, 3)"
+    squeeze = "; squeeze its axis of size 1."
+    wrong = [
+        (indices, "int32", (3,), "."),
+        (indices, "int32", (), "."),
+        (indices, "int32", (1, 2, 1), squeeze),
+        (f"one-hot rows (dtype int32) {rows}", "int32", (2, 1), squeeze),
+        (f"one-hot rows (dtype uint8) {rows}", "uint8", (3, 3), "."),
+        (f"one-hot rows (dtype bool) {rows}", "bool", (2,), "."),
+        (f"distributions (dtype float32) {rows}", "float32", (3,), "."),
+        (f"distributions (dtype float32) {rows}", "float32", (2, 4), "."),
+    ]
+    for required, dtype, shape, remedy in wrong:
+        message = (
+            f"`labels` given as {required} for `logits` of shape (2, 3), but got shape "
+            f"{shape}{remedy}"
+        )
+        refused(ValueError, message, f, X, np.zeros(shape, dtype))
     for axis in ((0, 1), None):
         message = (
             "`labels` given as class indices need a single class axis, but `axis` names 2; "

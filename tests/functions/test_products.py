@@ -13,14 +13,18 @@ from functions import DISTRIBUTIONS, LABELS, LOGITS, MASK, TANGENTS, WEIGHTS, qu
 from slow import some
 
 from jaxcalc._functions.binary_cross_entropy import binary_cross_entropy_product
+from jaxcalc._functions.distribution_cross_entropy import (
+    distribution_cross_entropy_product,
+    distribution_cross_entropy_transposed,
+)
+from jaxcalc._functions.index_cross_entropy import (
+    index_cross_entropy_product,
+    index_cross_entropy_transposed,
+)
 from jaxcalc._functions.logistic import logistic_product
 from jaxcalc._functions.masks import masked_product
 from jaxcalc._functions.primitives import JacobianProduct
 from jaxcalc._functions.rows import Rows
-from jaxcalc._functions.softmax_cross_entropy import (
-    softmax_cross_entropy_product,
-    softmax_cross_entropy_transposed,
-)
 from jaxcalc._functions.softmax_maps import (
     log_softmax_product,
     log_softmax_transposed,
@@ -112,13 +116,16 @@ def cross_entropy_transposed(x, y, g):
 
 
 def cross_entropy_cases():
-    for name, labels in [("indices", LABELS[:, None]), ("distributions", DISTRIBUTIONS)]:
-        for product, plain, shape in [
-            (softmax_cross_entropy_product, cross_entropy_product, SHAPE),
-            (softmax_cross_entropy_transposed, cross_entropy_transposed, REDUCED),
+    params = {"rows": Rows((-1,), "high"), "dtype": np.dtype("float32")}
+    for labels, product, transposed in [
+        (LABELS[:, None], index_cross_entropy_product, index_cross_entropy_transposed),
+        (DISTRIBUTIONS, distribution_cross_entropy_product, distribution_cross_entropy_transposed),
+    ]:
+        for own, plain, shape in [
+            (product, cross_entropy_product, SHAPE),
+            (transposed, cross_entropy_transposed, REDUCED),
         ]:
-            params = {"rows": Rows((-1,), "high")}
-            yield Case(f"{product.name}, {name}", product, (LOGITS, labels), plain, shape, params)
+            yield Case(own.name, own, (LOGITS, labels), plain, shape, params)
 
 
 def logistic_cases():
@@ -312,10 +319,10 @@ def test_the_softmax_product_is_symmetric_and_annihilates_constants(case):
 
 
 @over_cases
-def test_the_result_has_the_dtype_of_the_tangent(case):
+def test_the_result_has_the_dtype_of_the_tangent_or_its_own(case):
     residuals, t = case.operands()
     out = jax.eval_shape(case.apply, *residuals, t.astype(jnp.bfloat16))
-    assert out.dtype == jnp.bfloat16
+    assert out.dtype == case.params.get("dtype", jnp.bfloat16)
     assert not out.weak_type
 
 

@@ -47,17 +47,17 @@ TABLE = {
     "softmax_cross_entropy, indices": (
         lambda x: jc.softmax_cross_entropy(x, LABELS),
         [LABELS_KEPT],
-        ["softmax_cross_entropy_product"],
+        ["index_cross_entropy_product"],
     ),
     "softmax_cross_entropy, masked": (
         lambda x: jc.softmax_cross_entropy(x, LABELS, where=MASK),
         [MASK_KEPT, LABELS_KEPT, ((1, 1), "bool")],  # whether a row has a class left
-        ["masked_product", "softmax_cross_entropy_product", "masked_product"],
+        ["masked_product", "index_cross_entropy_product", "masked_product"],
     ),
     "softmax_cross_entropy, distributions": (
         lambda x: jc.softmax_cross_entropy(x, DISTRIBUTIONS.astype(np.float32)),
         [(SHAPE, "float32")],
-        ["softmax_cross_entropy_product"],
+        ["distribution_cross_entropy_product"],
     ),
     "sigmoid_binary_cross_entropy": (
         lambda x: jc.sigmoid_binary_cross_entropy(x, like(x, DISTRIBUTIONS[:1])),
