@@ -7,7 +7,11 @@
 The functions, each drop-in for its namesake in `jax.nn` where there is one:
 
     sigmoid (logistic), log_sigmoid, softplus, softmax, log_softmax, logsumexp
-    softmax_cross_entropy, sigmoid_binary_cross_entropy
+
+and the losses that people train with, which keep their digits in 16 bits:
+
+    softmax_cross_entropy, linear_softmax_cross_entropy
+    sigmoid_binary_cross_entropy, sigmoid_focal_loss, kl_divergence, entropy
 
 Derivatives of any function, in either `Layout`, and those of the functions in closed form:
 
@@ -55,6 +59,12 @@ from jaxcalc._derive import derive as derive
 from jaxcalc._functions.binary_cross_entropy import (
     sigmoid_binary_cross_entropy as sigmoid_binary_cross_entropy,
 )
+from jaxcalc._functions.binary_cross_entropy import sigmoid_focal_loss as sigmoid_focal_loss
+from jaxcalc._functions.divergences import entropy as entropy
+from jaxcalc._functions.divergences import kl_divergence as kl_divergence
+from jaxcalc._functions.linear_softmax_cross_entropy import (
+    linear_softmax_cross_entropy as linear_softmax_cross_entropy,
+)
 from jaxcalc._functions.logistic import log_sigmoid as log_sigmoid
 from jaxcalc._functions.logistic import logistic as logistic
 from jaxcalc._functions.logistic import sigmoid as sigmoid
@@ -77,8 +87,11 @@ __all__ = [
     "__version__",
     "batch",
     "derive",
+    "entropy",
     "hessian",
     "jacobian",
+    "kl_divergence",
+    "linear_softmax_cross_entropy",
     "log_sigmoid",
     "log_sigmoid_jacobian",
     "log_softmax",
@@ -91,6 +104,7 @@ __all__ = [
     "show_versions",
     "sigmoid",
     "sigmoid_binary_cross_entropy",
+    "sigmoid_focal_loss",
     "sigmoid_jacobian",
     "softmax",
     "softmax_cross_entropy",

@@ -40,7 +40,7 @@ def jit_checked(*static: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
             for name, x in zip(names, arrays, strict=False):
                 if x is not None:
                     _check_kind(name, x)
-            _check_accuracy(options["accuracy"])
+            _check_accuracy(options.get("accuracy", "high"))
 
         @functools.wraps(f)
         def checked(*arrays: _P.args, **options: _P.kwargs) -> _R:

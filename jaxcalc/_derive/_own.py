@@ -93,9 +93,15 @@ def _without(shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
 def _binary_cross_entropy(
     kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
 ) -> Expression:
-    """σ(x) − y."""
-    x, y = kept
-    return call("sub", (call("logistic", (x,), shape), y), shape)
+    """σ(x) − y, or (1 − y) σ(x) − w y σ(−x)."""
+    x, y, *weight = kept
+    if not weight:
+        return call("sub", (call("logistic", (x,), shape), y), shape)
+    one, (w,) = number(1.0), weight
+    other = call("logistic", (call("neg", (x,), shape),), shape)
+    of_zero = call("mul", (call("sub", (one, y), shape), call("logistic", (x,), shape)), shape)
+    of_one = call("mul", (call("mul", (w, y), shape), other), shape)
+    return call("sub", (of_zero, of_one), shape)
 
 
 def _piece(kind: str) -> Rule:

@@ -84,11 +84,18 @@ def _index_cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) ->
 
 
 def _binary_cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
-    """log(1 + exp(x)) − x y."""
-    y, x = args
+    """log(1 + exp(x)) − x y; −w y log σ(x) − (1 − y) log σ(−x) with weights."""
+    (y, *weight, x), (shape,) = args, shapes
     y = _spread(y, x.shape)
-    parts = call("softplus", (x,), x.shape), call("mul", (x, y), x.shape)
-    return [call("sub", parts, shapes[0])]
+    if not weight:
+        parts = call("softplus", (x,), x.shape), call("mul", (x, y), x.shape)
+        return [call("sub", parts, shape)]
+    w = _spread(weight[0], x.shape)
+    other = call("softplus", (call("neg", (x,), x.shape),), x.shape)
+    of_one = call("mul", (call("mul", (w, y), x.shape), other), x.shape)
+    rest = call("sub", (number(1.0), y), x.shape)
+    of_zero = call("mul", (rest, call("softplus", (x,), x.shape)), x.shape)
+    return [call("add", (of_one, of_zero), shape)]
 
 
 def _weighted_sum(args: Args, params: Params) -> Expression:
