@@ -11,6 +11,24 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 8)  # for the tests of sharding
 
 
+MANY, SHARE = 4, 1 / 3
+GOLDEN = (5**0.5 - 1) / 2
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test of many cases every run takes a third; the others are left to `-m slow`.
+
+    Multiples of the golden ratio choose them, which fall in step with no parameter.
+    """
+    for _, cases in itertools.groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
+        cases = list(cases)
+        if len(cases) > MANY and not any(case.get_closest_marker("slow") for case in cases):
+            for i, case in enumerate(cases):
+                if i * GOLDEN % 1 > SHARE:
+                    case.add_marker("slow")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _let_programs_go():
     """What a module has compiled serves no other, and it would add up to gigabytes."""

@@ -66,7 +66,7 @@ def _index_cross_entropy(
     kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
 ) -> Expression:
     """s − e_y, the one-hot row of a class index y."""
-    _, y = kept
+    y = kept[1]
     one_hot = call("one_hot", (y,), shape, axis=params["rows"].axes[0])
     return call("sub", (_softmax(kept, shape, params), one_hot), shape)
 

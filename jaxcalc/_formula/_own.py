@@ -83,6 +83,15 @@ def _index_cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) ->
     return [_cross_entropy(one_hot, x, axes, shapes[0])]
 
 
+def _index_cross_entropy_and_sums(
+    args: Args, params: Params, shapes: Sequence[Shape]
+) -> list[Expression]:
+    """The loss, and what only the products read, which are known by x."""
+    return _index_cross_entropy(args, params, shapes) + [
+        _spread(number(0.0), s) for s in shapes[1:]
+    ]
+
+
 def _binary_cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
     """log(1 + exp(x)) − x y; −w y log σ(x) − (1 − y) log σ(−x) with weights."""
     (y, *weight, x), (shape,) = args, shapes
@@ -141,6 +150,7 @@ OWN: dict[str, Written] = {
     "jaxcalc_shares": _shares,
     "jaxcalc_parts": _parts,
     "jaxcalc_index_cross_entropy": _index_cross_entropy,
+    "jaxcalc_index_cross_entropy_and_sums": _index_cross_entropy_and_sums,
     "jaxcalc_distribution_cross_entropy": _distribution_cross_entropy,
     "jaxcalc_binary_cross_entropy": _binary_cross_entropy,
     "jaxcalc_refused": lambda args, params, shapes: [args[1]],

@@ -7,8 +7,8 @@ With e = exp(x − c), the label y and rest = Σ_{i≠y} e_i, in numerator layou
     transposed   s − e_y       s_i g, and −rest/(e_y + rest) g for the label
 
 No difference of nearly equal numbers is left: not where s_y is nearly 1, whose 1 − s_y is the sum
-of the others, and not where t has much in common. All of them are from the same exponentials, which
-XLA forms once where a program asks for more than one.
+of the others, and not where t has much in common. What is kept of a row for the products is x and
+three numbers: c, rest and e_y.
 
 A label outside [0, K) makes the loss NaN, and its derivative too, but where the tangent or
 cotangent is 0: so that a loss which is masked afterwards has the derivative 0.
@@ -22,99 +22,133 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxcalc._arrays import wide
-from jaxcalc._functions.labels import Marked, is_valid, marked
+from jaxcalc._arrays import narrowed, wide
+from jaxcalc._functions.labels import is_valid, marked
 from jaxcalc._functions.primitives import JacobianProduct
 from jaxcalc._functions.row_primitives import RowProduct, RowValue
 from jaxcalc._functions.rows import Rows, base, exponentials_over, normalizer, total
 from jaxcalc._functions.softmax_maps import mean_change, softmax_change
 
 
-class Parted(NamedTuple):
-    """Rows, parted in the entry of the label and the rest.
+class Way(NamedTuple):
+    """How the entry of each row's label is reached.
 
     Attributes:
-        others: exp(x − c), 0 for the label.
-        rest: its sum.
-        own: exp(x_y − c) of the label.
-        distance: x_y − c.
-        label: where the labels lie.
+        parted: the sum of the others among exponentials of x, and the x of the label.
+        exponentials: those of x over c; whatever for the label.
         pick: of an array like x, the entry of each label.
     """
 
-    others: Array
-    rest: Array
-    own: Array
-    distance: Array
-    label: Marked
-    pick: Callable[[Array], Array]
-
-    def normalizer(self, rows: Rows) -> Array:
-        return normalizer(self.rest + self.own, rows)
+    parted: Callable[..., tuple[Array, Array]]
+    exponentials: Callable[..., Array]
+    pick: Callable[..., Array]
 
 
-def by_masks(x: Array, y: Array, rows: Rows) -> Parted:
-    """As a GPU fuses it with the sums, and where rows are split."""
-    label, c = marked(y, x, rows), base(x, rows)
-    others = jnp.where(label.entry, 0, exponentials_over(x, c, rows))
-    here = rows._replace(axis_name=())
-
-    def pick(a: Array) -> Array:
-        return total(jnp.where(label.entry, a, 0), rows)
-
-    sums = total(others, here), total(jnp.where(label.entry, wide(x), 0), here)
-    rest, x_y = lax.psum(sums, rows.axis_name) if rows.axis_name else sums
-    return Parted(others, rest, exponentials_over(x_y, c, rows), x_y - c, label, pick)
+def _picked(a: Array, y: Array, x: Array, rows: Rows) -> Array:
+    return total(jnp.where(marked(y, x, rows).entry, a, 0), rows)
 
 
-def in_place(x: Array, y: Array, rows: Rows) -> Parted:
-    """By writing a 0 over the label's entry: XLA:CPU does not sum a masked array as fast."""
-    label, c = marked(y, x, rows), base(x, rows)
+def _parted(x: Array, y: Array, c: Array, rows: Rows) -> tuple[Array, Array]:
+    entry, here = marked(y, x, rows).entry, rows._replace(axis_name=())
+    others = total(jnp.where(entry, 0, exponentials_over(x, c, rows)), here)
+    sums = others, total(jnp.where(entry, wide(x), 0), here)
+    return lax.psum(sums, rows.axis_name) if rows.axis_name else sums
+
+
+# As a GPU fuses it with the sums, and where rows are split.
+BY_MASKS = Way(_parted, lambda x, y, c, rows: exponentials_over(x, c, rows), _picked)
+
+
+def _index(y: Array, x: Array, rows: Rows) -> Array:
+    """The labels, 0 for one that is not valid."""
+    counter = jnp.int64 if x.shape[rows.axes[0]] > 2**31 else jnp.int32
+    return jnp.where(is_valid(y, x, rows), y, 0).astype(counter)
+
+
+def _picked_in_place(a: Array, y: Array, x: Array, rows: Rows) -> Array:
     (axis,) = rows.axes
-    y = jnp.where(label.valid, y, 0).astype(jnp.int64 if x.shape[axis] > 2**31 else jnp.int32)
+    return jnp.take_along_axis(a, _index(y, x, rows), axis, mode="promise_in_bounds")
 
-    def pick(a: Array) -> Array:
-        return jnp.take_along_axis(a, y, axis, mode="promise_in_bounds")
 
-    shape = jnp.broadcast_shapes(x.shape, label.entry.shape)
-    e = jnp.broadcast_to(exponentials_over(x, c, rows), shape)
+def _others_in_place(x: Array, y: Array, c: Array, rows: Rows) -> Array:
+    (axis,) = rows.axes
+    e = exponentials_over(x, c, rows)
+    shape = jnp.broadcast_shapes(e.shape, marked(y, x, rows).entry.shape)
     one = [1 if i - len(shape) == axis else size for i, size in enumerate(shape)]
     places = [lax.broadcasted_iota(jnp.int32, one, i) for i in range(len(shape))]
-    x_y, places[axis] = wide(pick(x)), y
-    others = e.at[tuple(places)].set(0, mode="promise_in_bounds", unique_indices=True)
+    places[axis] = _index(y, x, rows)
+    e = jnp.broadcast_to(e, shape)
+    return e.at[tuple(places)].set(0, mode="promise_in_bounds", unique_indices=True)
+
+
+def _parted_in_place(x: Array, y: Array, c: Array, rows: Rows) -> tuple[Array, Array]:
+    return total(_others_in_place(x, y, c, rows), rows), wide(_picked_in_place(x, y, x, rows))
+
+
+# A 0 is written over the label's entry: XLA:CPU does not sum a masked array as fast.
+IN_PLACE = Way(_parted_in_place, _others_in_place, _picked_in_place)
+
+
+def _value_and_sums(
+    y: Array, x: Array, *, rows: Rows, dtype: Any, way: Way = BY_MASKS
+) -> list[Array]:
+    """The loss; c, rest and e_y."""
+    c = base(x, rows)
+    rest, x_y = way.parted(x, y, c, rows)
     own = exponentials_over(x_y, c, rows)
-    return Parted(others, total(others, rows), own, x_y - c, label, pick)
+    sums, distance = normalizer(rest + own, rows), x_y - c
+    # where the label is far below, its exponential may have no digits left
+    loss = jnp.where(distance > -64, jnp.log1p(rest / own), jnp.log(sums) - distance)
+    loss = jnp.where(is_valid(y, x, rows) & ~jnp.isnan(sums), loss, jnp.nan)
+    return [loss, *jnp.broadcast_arrays(c, rest, own)]
 
 
-def _value(y: Array, x: Array, *, rows: Rows, dtype: Any, part: Any = by_masks) -> Array:
-    r = part(x, y, rows)
-    sums = r.normalizer(rows)
-    near = r.distance > -64  # beyond, the label's exponential may have no digits left
-    loss = jnp.where(near, jnp.log1p(r.rest / r.own), jnp.log(sums) - r.distance)
-    return jnp.where(r.label.valid & ~jnp.isnan(sums), loss, jnp.nan)
+def _value(y: Array, x: Array, **how: Any) -> Array:
+    return _value_and_sums(y, x, **how)[0]
 
 
 def _product(
-    x: Array, y: Array, t: Array, *, rows: Rows, dtype: Any, part: Any = by_masks
+    x: Array,
+    y: Array,
+    c: Array,
+    rest: Array,
+    own: Array,
+    t: Array,
+    *,
+    rows: Rows,
+    dtype: Any,
+    way: Way = BY_MASKS,
 ) -> Array:
-    r, t = part(x, y, rows), wide(t)
-    changes = total(r.others * (t - r.pick(t)), rows) / r.normalizer(rows)
-    return _unless_zero(r.label.valid, changes)
+    e, t = way.exponentials(x, y, c, rows), wide(t)
+    change = total(e * (t - way.pick(t, y, x, rows)), rows) / normalizer(rest + own, rows)
+    return _unless_zero(is_valid(y, x, rows), change)
 
 
 def _transposed(
-    x: Array, y: Array, g: Array, *, rows: Rows, dtype: Any, part: Any = by_masks
+    x: Array,
+    y: Array,
+    c: Array,
+    rest: Array,
+    own: Array,
+    g: Array,
+    *,
+    rows: Rows,
+    dtype: Any,
+    way: Way = BY_MASKS,
 ) -> Array:
-    r = part(x, y, rows)
-    slope = jnp.where(r.label.entry, -r.rest, r.others)
-    return slope * (_unless_zero(r.label.valid, wide(g)) / r.normalizer(rows))
+    e = way.exponentials(x, y, c, rows)
+    slope = jnp.where(marked(y, x, rows).entry, -rest, e)
+    return slope * (_unless_zero(is_valid(y, x, rows), wide(g)) / normalizer(rest + own, rows))
 
 
 def _unless_zero(valid: Array, g: Array) -> Array:
     return jnp.where(valid | (g == 0), g, jnp.nan)
 
 
-index_cross_entropy_value = RowValue("index_cross_entropy", _value, "row")
+_index_cross_entropy_value = RowValue("index_cross_entropy", _value, "row")
+_value_and_sums_values = RowValue(
+    "index_cross_entropy_and_sums", _value_and_sums, "row", "row", "row", "row"
+)
 index_cross_entropy_product = RowProduct("index_cross_entropy_product", _product, gives="row")
 index_cross_entropy_transposed = RowProduct(
     "index_cross_entropy_transposed", _transposed, takes="row"
@@ -130,14 +164,16 @@ def _some(x: Array) -> bool:
 
 def _on_cpu(apply: Callable[..., Array], whole: bool) -> Callable[..., Array]:
     def form(*operands: Array, rows: Rows, dtype: Any) -> Array:
-        part = in_place if whole and not rows.axis_name and _some(operands[0]) else by_masks
-        return apply(*operands, rows=rows, dtype=dtype, part=part)
+        in_place = whole and not rows.axis_name and all(map(_some, operands))
+        way = IN_PLACE if in_place else BY_MASKS
+        return apply(*operands, rows=rows, dtype=dtype, way=way)
 
     return form
 
 
 for _primitive in (
-    index_cross_entropy_value,
+    _index_cross_entropy_value,
+    _value_and_sums_values,
     index_cross_entropy_product,
     index_cross_entropy_transposed,
 ):
@@ -147,27 +183,42 @@ for _primitive in (
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def index_cross_entropy(y: Array, x: Array, rows: Rows, dtype: Any) -> Array:
     """−log s_y of each row, y the class indices, in a dtype of its own."""
-    return index_cross_entropy_value(y, x, rows=rows, dtype=dtype)
+    return _index_cross_entropy_value(y, x, rows=rows, dtype=dtype)
 
 
-@index_cross_entropy_value.defjvp
+@_index_cross_entropy_value.defjvp
 @index_cross_entropy.defjvp  # (s − e_y)ᵀ
 def _(rows: Rows, dtype: Any, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (y, x), (_, dx) = primals, tangents
-    loss = index_cross_entropy(y, x, rows, dtype)
-    return loss, index_cross_entropy_product(x, y, dx, rows=rows, dtype=dtype)
+    loss, *sums = _value_and_sums_values(y, x, rows=rows, dtype=wide(x).dtype)
+    # what depends on x in them, the derivative of the products by x has already
+    sums = lax.stop_gradient(sums)
+    change = index_cross_entropy_product(x, y, *sums, dx, rows=rows, dtype=dtype)
+    return narrowed(loss, dtype), change
+
+
+@_value_and_sums_values.defjvp
+def _(rows: Rows, dtype: Any, primals: Any, tangents: Any) -> tuple[list[Array], list[Array]]:
+    (y, x), (_, dx) = primals, tangents
+    loss, *sums = _value_and_sums_values(y, x, rows=rows, dtype=dtype)
+    kept = lax.stop_gradient(sums)
+    change = index_cross_entropy_product(x, y, *kept, dx, rows=rows, dtype=dtype)
+    return [loss, *sums], [change, *map(jnp.zeros_like, sums)]
 
 
 # t, and NaN for an invalid label where it is not 0
 refused = JacobianProduct("refused", _unless_zero)
 
 
-def _product_change(dx: Array, x: Array, y: Array, t: Array, *, rows: Rows, dtype: Any) -> Array:
-    return refused(is_valid(y, x, rows), mean_change(dx, x, t, rows).astype(dtype))
+def _product_change(dx: Array, x: Array, y: Array, *rest: Array, rows: Rows, dtype: Any) -> Array:
+    change = mean_change(dx, x, rest[-1], rows).astype(dtype)
+    return refused(is_valid(y, x, rows), change)
 
 
-def _transposed_change(dx: Array, x: Array, y: Array, g: Array, *, rows: Rows, dtype: Any) -> Array:
-    change = softmax_change(x, dx, rows) * refused(is_valid(y, x, rows), g)
+def _transposed_change(
+    dx: Array, x: Array, y: Array, *rest: Array, rows: Rows, dtype: Any
+) -> Array:
+    change = softmax_change(x, dx, rows) * refused(is_valid(y, x, rows), rest[-1])
     return change.astype(x.dtype)
 
 

@@ -41,7 +41,7 @@ from jaxcalc._functions.rows import Rows, probabilities, rounded, total
 
 def center(s: Array, t: Array, rows: Rows) -> Array:
     """C t = t − ⟨s, t⟩."""
-    narrow, t = is_narrow(t), working(t, rows.accuracy)
+    narrow, (s, t) = is_narrow(t), together(s, t, rows)
     if rows.accuracy == "high":
         if rows.axis_name:
             return _center_split(s, t, rows)
@@ -50,6 +50,18 @@ def center(s: Array, t: Array, rows: Rows) -> Array:
             t = rounded(t, mean) - mean
         t -= _nearest(t, t - total(s * t, rows), rows)
     return t - total(s * t, rows)
+
+
+def together(s: Array, t: Array, rows: Rows) -> tuple[Array, Array]:
+    """A softmax and a tangent in one dtype to form products in."""
+    t = working(t, rows.accuracy)
+    dtype = max(s.dtype, t.dtype, key=lambda dtype: dtype.itemsize)
+    return s.astype(dtype), t.astype(dtype)
+
+
+def _times(s: Array, t: Array) -> Array:
+    """s ⊙ t, in the dtype of t: what multiplies it may be of fewer bits."""
+    return s.astype(t.dtype) * t
 
 
 def _nearest(t: Array, from_mean: Array, rows: Rows) -> Array:
@@ -89,7 +101,7 @@ def _center_split(s: Array, t: Array, rows: Rows) -> Array:
 
 def center_transposed(s: Array, g: Array, rows: Rows) -> Array:
     """Cᵀ g = g − s Σg."""
-    g = working(g, rows.accuracy)
+    s, g = together(s, g, rows)
     h = g - s * total(g, rows)
     if rows.accuracy == "fast":
         return h
@@ -106,7 +118,7 @@ def _huge(x: Array) -> float:
 
 def _softmax(r: Array, t: Array, *, rows: Rows) -> Array:
     s = probabilities(r, rows)
-    return s * center(s, t, rows)
+    return _times(s, center(s, t, rows))
 
 
 def _log_softmax(r: Array, t: Array, *, rows: Rows) -> Array:
@@ -118,23 +130,25 @@ def _log_softmax_transposed(r: Array, g: Array, *, rows: Rows) -> Array:
 
 
 def _logsumexp(r: Array, t: Array, *, rows: Rows) -> Array:
-    return total(probabilities(r, rows) * working(t, rows.accuracy), rows)
+    s, t = together(probabilities(r, rows), t, rows)
+    return total(s * t, rows)
 
 
 def _logsumexp_transposed(r: Array, g: Array, *, rows: Rows) -> Array:
-    return probabilities(r, rows) * working(g, rows.accuracy)
+    s, g = together(probabilities(r, rows), g, rows)
+    return s * g
 
 
 def _curvature(r: Array, t: Array, dr: Array, *, rows: Rows) -> Array:
     s = probabilities(r, rows)
-    ds = working(dr, rows.accuracy) if rows.keep_softmax else s * center(s, dr, rows)
-    return center_transposed(s, ds * center(s, t, rows), rows)
+    ds = working(dr, rows.accuracy) if rows.keep_softmax else _times(s, center(s, dr, rows))
+    return center_transposed(s, _times(ds, center(s, t, rows)), rows)
 
 
 def _curvature_transposed(r: Array, t: Array, w: Array, *, rows: Rows) -> Array:
     s = probabilities(r, rows)
     both = center(s, t, rows) * center(s, w, rows)
-    return both if rows.keep_softmax else s * center(s, both, rows)
+    return both if rows.keep_softmax else _times(s, center(s, both, rows))
 
 
 softmax_product = RowProduct("softmax_product", _softmax)

@@ -143,11 +143,13 @@ def test_labels_of_the_softmax_cross_entropy():
 
 def test_labels_of_the_binary_cross_entropy():
     f = jc.sigmoid_binary_cross_entropy
-    message = "`labels` must broadcast against `logits`, but got shapes (2,) and (2, 3)."
-    refused(ValueError, message, f, X, np.ones(2))
+    for shape in ((2,), (3,), (2, 1), (1, 3)):
+        message = (
+            "`labels` must have the shape of `logits`, (2, 3), or be one number, but got shape "
+            f"{shape}; broadcast them first."
+        )
+        refused(ValueError, message, f, X, np.ones(shape, np.float32))
     refused(TypeError, "`labels` must be real, but got dtype complex64", f, X, 1j)
-    message = "`labels` must have the rank of `logits` under jax_numpy_rank_promotion='raise', but"
-    refused(ValueError, f"{message} got shapes (3,) and (2, 3)", f, X, np.ones(3, np.float32))
     for other, kind in (([0, 1, 0], "list"), (None, "NoneType")):
         refused(TypeError, f"`labels` must be an array or a scalar, but got {kind}", f, X, other)
 

@@ -211,10 +211,10 @@ def test_a_fast_loss_in_float16_promotes_nothing(derivative, labels):
         assert J(jnp.ones((2, 3), jnp.float16)).dtype == jnp.float16
 
 
-@pytest.mark.parametrize("shapes", [((3, 1), (3,)), ((3,), (3, 1))], ids=str)
+@pytest.mark.parametrize("shapes", [((3, 1), (3,)), ((3,), (3, 1)), ((3, 1), (1, 3))], ids=str)
 def test_a_column_of_logits_does_not_meet_a_row_of_labels(shapes):
     logits, labels = (jnp.ones(shape) for shape in shapes)
-    with jax.numpy_rank_promotion("raise"), pytest.raises(ValueError, match="labels"):
+    with jax.numpy_rank_promotion("allow"), pytest.raises(ValueError, match="`labels` must have"):
         jc.sigmoid_binary_cross_entropy(logits, labels)
 
 

@@ -13,7 +13,7 @@ import jaxcalc as jc
 DTYPES = ["bfloat16", "float32"]
 SHAPE = POINTS.shape[1:]
 MASK_KEPT = ((1, 4), "bool")
-LABELS_KEPT = ((2, 1), "int32")
+LABELS_KEPT = [((2, 1), "int32"), *[((2, 1), "float32")] * 3]  # and three numbers of a row
 
 # name: the function, what is kept beside one array like x, the primitives of its linear program
 TABLE = {
@@ -46,12 +46,12 @@ TABLE = {
     ),
     "softmax_cross_entropy, indices": (
         lambda x: jc.softmax_cross_entropy(x, LABELS),
-        [LABELS_KEPT],
+        LABELS_KEPT,
         ["index_cross_entropy_product"],
     ),
     "softmax_cross_entropy, masked": (
         lambda x: jc.softmax_cross_entropy(x, LABELS, where=MASK),
-        [MASK_KEPT, LABELS_KEPT, ((1, 1), "bool")],  # whether a row has a class left
+        [MASK_KEPT, *LABELS_KEPT, ((1, 1), "bool")],  # whether a row has a class left
         ["masked_product", "index_cross_entropy_product", "masked_product"],
     ),
     "softmax_cross_entropy, distributions": (
@@ -60,8 +60,8 @@ TABLE = {
         ["distribution_cross_entropy_product"],
     ),
     "sigmoid_binary_cross_entropy": (
-        lambda x: jc.sigmoid_binary_cross_entropy(x, like(x, DISTRIBUTIONS[:1])),
-        [((1, 4), "same")],
+        lambda x: jc.sigmoid_binary_cross_entropy(x, like(x, DISTRIBUTIONS[0, 0])),
+        [((1, 1), "same")],
         ["binary_cross_entropy_product"],
     ),
 }

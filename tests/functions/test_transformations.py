@@ -302,7 +302,9 @@ BROADCASTING = {
     "softmax": lambda x: jc.softmax(x, where=MASK),
     "logsumexp": lambda x: jc.logsumexp(x, -1, like(x, WEIGHTS[1]), return_sign=True)[0],
     "softmax_cross_entropy": lambda x: jc.softmax_cross_entropy(x, jc.softmax(x), where=MASK),
-    "sigmoid_binary_cross_entropy": lambda x: jc.sigmoid_binary_cross_entropy(x, MASK[None]),
+    "sigmoid_binary_cross_entropy": lambda x: jc.sigmoid_binary_cross_entropy(
+        x, 1, where=MASK, pos_weight=2.0
+    ),
 }
 
 
