@@ -29,8 +29,8 @@ MOST = {  # of "high"
     ("log_softmax", "value+vjp"): Most(3, 4),
     ("logsumexp", "value"): Most(2, 2),
     ("logsumexp", "value+vjp"): Most(3, 4),
-    ("cross-entropy(indices)", "value"): Most(3, 3),
-    ("cross-entropy(indices)", "value+vjp"): Most(3, 5),
+    ("cross-entropy(indices)", "value"): Most(2, 3),
+    ("cross-entropy(indices)", "value+vjp"): Most(2, 3),
 }
 
 

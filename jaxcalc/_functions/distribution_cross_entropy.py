@@ -12,7 +12,7 @@ from jaxcalc._functions.labels import distribution
 from jaxcalc._functions.primitives import add, changing
 from jaxcalc._functions.row_primitives import RowProduct, RowValue
 from jaxcalc._functions.rows import Rows, normalizer, probabilities, shifted, total
-from jaxcalc._functions.softmax import kept, log_softmax_rows
+from jaxcalc._functions.softmax import log_softmax_rows
 from jaxcalc._functions.softmax_maps import (
     center,
     center_transposed,
@@ -49,8 +49,7 @@ def _(rows: Rows, dtype: Any, primals: Any, tangents: Any) -> tuple[Array, Array
     loss = distribution_cross_entropy(y, x, rows, dtype)
     changes = []
     if changing(dx):
-        r, kept_as = kept(x, rows)
-        changes.append(distribution_cross_entropy_product(r, y, dx, rows=kept_as, dtype=dtype))
+        changes.append(distribution_cross_entropy_product(x, y, dx, rows=rows, dtype=dtype))
     if changing(dy):
         log_s = narrowed(log_softmax_rows(wide(x), rows), y.dtype)
         unused = (y == 0) & (log_s == -jnp.inf)

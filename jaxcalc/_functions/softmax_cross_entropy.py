@@ -84,9 +84,8 @@ def softmax_cross_entropy(
         outside [0, K) that is not `ignore_index` makes the loss NaN, since under `jit` no error
         can be raised, and its derivative NaN too, but 0 where the cotangent is: rows that are
         masked afterwards have the gradient 0. So do +inf, NaN, or nothing but −inf among the
-        logits. What is kept for the backward pass is `logits` and `labels`; for distributions the
-        softmax instead of `logits` in float32 and float64; with smoothing or z the logits in
-        float32.
+        logits. What is kept for the backward pass is `logits` and `labels` and, for class indices,
+        three numbers of a row; with smoothing or z the logits in float32.
 
     Raises:
         TypeError: for complex or non-array logits or labels, a mask that is not boolean, a bad
