@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxcalc._arrays import (
@@ -284,7 +284,15 @@ def _focal_loss_of(
     if gamma:
         of_both = jnp.stack([log_sigmoid(-x), log_sigmoid(x)])
         y_of_both = jnp.stack(jnp.broadcast_arrays(y, 1 - y, x)[:2])
-        loss = jnp.exp(gamma * logsumexp(of_both, 0, y_of_both)) * loss
+        loss = _less(jnp.exp(gamma * logsumexp(of_both, 0, y_of_both)), loss)
     if alpha is not None:
-        loss = (alpha * y + (1 - alpha) * (1 - y)) * loss
+        of_label = alpha * y + (1 - alpha) * (1 - y)
+        loss = of_label * jnp.where((of_label == 0) & jnp.isinf(loss), 0, loss)
     return fill(narrowed(loss, dtype), chosen, 0)
+
+
+def _less(share: Array, loss: Array) -> Array:
+    """share · loss; where the loss is infinite the share changes no more, and 0 · ∞ is no number."""
+    infinite = jnp.isinf(loss)
+    of_infinite = lax.stop_gradient(share) * loss
+    return jnp.where(infinite, of_infinite, share * jnp.where(infinite, 0, loss))

@@ -26,7 +26,14 @@ from jaxcalc._arrays import (
 )
 from jaxcalc._functions.distribution_cross_entropy import distribution_cross_entropy
 from jaxcalc._functions.index_cross_entropy import index_cross_entropy
-from jaxcalc._functions.labels import along_classes, classes, is_index, picked, read_labels
+from jaxcalc._functions.labels import (
+    along_classes,
+    classes,
+    is_index,
+    is_valid,
+    picked,
+    read_labels,
+)
 from jaxcalc._functions.logsumexp import logsumexp_rows
 from jaxcalc._functions.masks import count, fill, mask_logits, nonempty, split_mask
 from jaxcalc._functions.rows import Rows, split_over
@@ -158,10 +165,11 @@ def _loss_of(
     elif z_loss or (label_smoothing and is_index(y)):  # each term's gradient is not yet rounded
         rows, x = rows._replace(exact=is_narrow(x)), wide(x)
     x = mask_logits(x, chosen, rows)
-    loss = _cross_entropy(y, x, chosen, weights, label_smoothing, dtype, rows)
+    first = wide(x).dtype if z_loss else dtype
+    loss = _cross_entropy(y, x, chosen, weights, label_smoothing, first, rows)
     if z_loss:
         lse = logsumexp_rows(x, rows._replace(source="extended logits"))
-        loss = loss + z_loss * lse**2
+        loss += z_loss * lse**2
     loss = narrowed(loss, dtype)
     if chosen is not None:
         loss = fill(loss, nonempty(chosen, rows), jnp.inf)
@@ -216,13 +224,16 @@ def _cross_entropy(
     if not smoothing and weights is None:
         return index_cross_entropy(y, x, rows, dtype)
     loss = index_cross_entropy(y, x, rows, wide(x).dtype)
+    of_label = 1 - smoothing
     if weights is not None:
-        of_label = picked(weights, y, x, rows)
-        loss = of_label * jnp.where((of_label == 0) & jnp.isinf(loss), 0, loss)
+        of_label = of_label * picked(weights, y, x, rows)
+    # 1 where the label is none: its NaN goes on, and into the derivative too
+    of_label = jnp.where(is_valid(y, x, rows), of_label, 1)
+    loss = of_label * jnp.where((of_label == 0) & jnp.isinf(loss), 0, loss)
     if smoothing:
         shares = _shares(smoothing, x, chosen, rows)
         shares = shares if w is None else shares * w
-        loss = (1 - smoothing) * loss + distribution_cross_entropy(shares, x, rows, loss.dtype)
+        loss += distribution_cross_entropy(shares, x, rows, loss.dtype)
     return loss
 
 

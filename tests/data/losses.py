@@ -51,8 +51,8 @@ def plain_loss(
 def plain_binary(
     x: Array, y: Array, *, label_smoothing: float = 0.0, pos_weight: Any = 1.0
 ) -> Array:
-    t = (1 - label_smoothing) * jnp.broadcast_to(jnp.asarray(y, x.dtype), x.shape) + label_smoothing / 2
-    return pos_weight * t * jnp.log1p(jnp.exp(-x)) + (1 - t) * jnp.log1p(jnp.exp(x))
+    t = (1 - label_smoothing) * y + label_smoothing / 2
+    return pos_weight * t * jnp.logaddexp(-x, 0 * x) + (1 - t) * jnp.logaddexp(x, 0 * x)
 
 
 def plain_focal(x: Array, y: Array, *, gamma: float = 2.0, alpha: float | None = None) -> Array:
