@@ -292,7 +292,7 @@ def _focal_loss_of(
 
 
 def _less(share: Array, loss: Array) -> Array:
-    """share · loss; where the loss is infinite the share changes no more, and 0 · ∞ is no number."""
+    """share · loss; where the loss is infinite the share is constant, and 0 · ∞ no number."""
     infinite = jnp.isinf(loss)
     of_infinite = lax.stop_gradient(share) * loss
     return jnp.where(infinite, of_infinite, share * jnp.where(infinite, 0, loss))

@@ -29,6 +29,7 @@ from jaxcalc._functions.index_cross_entropy import index_cross_entropy
 from jaxcalc._functions.labels import (
     along_classes,
     classes,
+    counted_rows,
     is_index,
     is_valid,
     picked,
@@ -122,14 +123,23 @@ def softmax_cross_entropy(
         where,
         class_weights,
         axis=hashable_axis(axis),
-        label_smoothing=static_number("label_smoothing", label_smoothing, least=0, most=1),
-        ignore_index=static_index("ignore_index", ignore_index),
-        z_loss=static_number("z_loss", z_loss, least=0),
-        soft_cap=None if soft_cap is None else static_number("soft_cap", soft_cap, above=0),
+        **static_options(label_smoothing, ignore_index, z_loss, soft_cap),
         dtype=float_dtype(dtype),
         accuracy=accuracy,
         axis_name=mesh_names(axis_name),
     )
+
+
+def static_options(
+    label_smoothing: float, ignore_index: int | None, z_loss: float, soft_cap: float | None
+) -> dict[str, Any]:
+    """The options that are numbers, checked, by their names."""
+    return {
+        "label_smoothing": static_number("label_smoothing", label_smoothing, least=0, most=1),
+        "ignore_index": static_index("ignore_index", ignore_index),
+        "z_loss": static_number("z_loss", z_loss, least=0),
+        "soft_cap": None if soft_cap is None else static_number("soft_cap", soft_cap, above=0),
+    }
 
 
 _OPTIONS = ("axis", "label_smoothing", "ignore_index", "z_loss", "soft_cap", "dtype")
@@ -156,7 +166,7 @@ def _loss_of(
     rows = Rows(negative_axes(axis, x.ndim, "logits"), accuracy, axis_name=axis_name)
     x = split_over("logits", x, rows)
     y = read_labels(labels, x, rows)
-    counted = _counted(y, ignore_index)
+    counted = counted_rows(y, ignore_index)
     if counted is not None:
         y, x = jnp.where(counted, y, 0), fill(x, counted, 0)
     weights = None if class_weights is None else _class_weights(class_weights, x, rows)
@@ -174,19 +184,6 @@ def _loss_of(
     if chosen is not None:
         loss = fill(loss, nonempty(chosen, rows), jnp.inf)
     return jnp.squeeze(fill(loss, counted, 0), rows.axes)
-
-
-def _counted(y: Array, ignore_index: int | None) -> Array | None:
-    """Where rows count; None where all do."""
-    if ignore_index is None:
-        return None
-    if not is_index(y):
-        raise ValueError(
-            f"`ignore_index={ignore_index}` needs class indices, but `labels` are distributions; "
-            "leave their rows out of the mean instead."
-        )
-    bounds = jnp.iinfo(y.dtype)
-    return y != ignore_index if bounds.min <= ignore_index <= bounds.max else None
 
 
 def _class_weights(class_weights: ArrayLike, x: Array, rows: Rows) -> Array:
@@ -224,11 +221,11 @@ def _cross_entropy(
     if not smoothing and weights is None:
         return index_cross_entropy(y, x, rows, dtype)
     loss = index_cross_entropy(y, x, rows, wide(x).dtype)
-    of_label = 1 - smoothing
+    weight: Any = 1 - smoothing
     if weights is not None:
-        of_label = of_label * picked(weights, y, x, rows)
+        weight *= picked(weights, y, x, rows)
     # 1 where the label is none: its NaN goes on, and into the derivative too
-    of_label = jnp.where(is_valid(y, x, rows), of_label, 1)
+    of_label = jnp.where(is_valid(y, x, rows), weight, 1)
     loss = of_label * jnp.where((of_label == 0) & jnp.isinf(loss), 0, loss)
     if smoothing:
         shares = _shares(smoothing, x, chosen, rows)

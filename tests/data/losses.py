@@ -23,6 +23,11 @@ ALL = {name: value for options in ALONE.values() for name, value in options.item
 OPTIONS = {**ALONE, "all": ALL}
 
 
+def typed(options: dict[str, Any], dtype: str = "float32") -> dict[str, Any]:
+    """Options whose arrays have a dtype."""
+    return {k: np.asarray(v, dtype) if np.ndim(v) else v for k, v in options.items()}
+
+
 def plain_loss(
     x: Array,
     y: Array,
@@ -40,7 +45,9 @@ def plain_loss(
     where = jnp.broadcast_to(where, x.shape)
     lse = jnp.log(jnp.sum(jnp.where(where, jnp.exp(x), 0), axis, keepdims=True))
     K = jnp.sum(jnp.where(where, jnp.ones_like(x), 0), axis, keepdims=True)
-    t = (1 - label_smoothing) * jnp.broadcast_to(jnp.asarray(y, x.dtype), x.shape) + label_smoothing / K
+    t = (1 - label_smoothing) * jnp.broadcast_to(
+        jnp.asarray(y, x.dtype), x.shape
+    ) + label_smoothing / K
     if np.ndim(class_weights):
         shape = [-1 if i == axis % x.ndim else 1 for i in range(x.ndim)]
         class_weights = jnp.reshape(jnp.asarray(class_weights, x.dtype), shape)
@@ -59,6 +66,12 @@ def plain_focal(x: Array, y: Array, *, gamma: float = 2.0, alpha: float | None =
     s = jax.nn.sigmoid(x)
     of_label = 1.0 if alpha is None else alpha * y + (1 - alpha) * (1 - y)
     return of_label * (y * (1 - s) + (1 - y) * s) ** gamma * plain_binary(x, y)
+
+
+def plain_entropy(x: Array, axis: Any = -1, where: Any = True) -> Array:
+    e = jnp.where(where, jnp.exp(x), 0)
+    log_s = x - jnp.log(jnp.sum(e, axis, keepdims=True))
+    return -jnp.sum(jnp.where(where, jnp.exp(log_s) * log_s, 0), axis)
 
 
 # --- in sixty digits ---

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from functions import DISTRIBUTIONS, LOGITS, TANGENTS, assert_close, like, quick_jit
-from losses import exact_binary, exact_focal, nth_derivative, plain_binary, plain_focal
+from losses import exact_binary, exact_focal, nth_derivative, plain_binary, plain_focal, typed
 from slow import slow, some
 from split_rows import products
 
@@ -28,10 +28,6 @@ CASES = {
     "focal, gamma 0": (focal, plain_focal, {"gamma": 0.0, "alpha": 0.25}),
     "focal, gamma 0.5": (focal, plain_focal, {"gamma": 0.5, "alpha": 0.75}),
 }
-
-
-def typed(options, dtype):
-    return {k: np.asarray(v, dtype) if np.ndim(v) else v for k, v in options.items()}
 
 
 @pytest.mark.parametrize(
@@ -236,7 +232,9 @@ def test_errors():
         (focal, "gamma", "be finite and at least 0", -1.0),
         (focal, "gamma", "be finite and at least 0", NAN),
     ):
-        refused(ValueError, f"`{option}` must {wanted}, but got {wrong}", f, X, Y, **{option: wrong})
+        refused(
+            ValueError, f"`{option}` must {wanted}, but got {wrong}", f, X, Y, **{option: wrong}
+        )
         message = f"`{option}` must be a Python number, but got str."
         refused(TypeError, message, f, X, Y, **{option: "1"})
         message = f"`{option}` must be static, but it is traced; pass a Python number."

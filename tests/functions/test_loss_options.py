@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from functions import assert_close, eighths, like, quick_jit
 from jax import lax
-from losses import ALL, ALONE, OPTIONS, WEIGHTS, exact_loss, partials, plain_loss
+from losses import ALL, ALONE, OPTIONS, WEIGHTS, exact_loss, partials, plain_loss, typed
 from slow import slow, some
 from split_rows import products
 
@@ -23,14 +23,6 @@ INDICES = np.array([[1, 0, 3], [3, 1, 0]]).T  # none of them masked
 DISTRIBUTIONS = np.abs(eighths(*SHAPE, seed=3)) / 4
 close = np.testing.assert_allclose
 loss = jc.softmax_cross_entropy
-
-
-def typed(options, dtype):
-    """Options whose weights have a dtype."""
-    return {
-        name: value.astype(jnp.dtype(dtype)) if isinstance(value, np.ndarray) else value
-        for name, value in options.items()
-    }
 
 
 def along(axis, a):
