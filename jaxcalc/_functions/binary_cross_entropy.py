@@ -193,7 +193,8 @@ def _by_logits(dx: Array, x: Array, y: Array, *rest: Array, dtype: Any) -> Array
     *weight, t = rest
     change = logistic_product(x, dx * t.astype(dx.dtype), order=1)
     if weight:
-        change = (1 - y + weight[0] * y).astype(change.dtype) * change
+        w, y = weight[0], wide(y).astype(weight[0].dtype)
+        change = (1 - y + w * y).astype(change.dtype) * change
     return change.astype(dtype)
 
 
@@ -208,7 +209,7 @@ def _by_label(dy: Array, x: Array, y: Array, *rest: Array, dtype: Any) -> Array:
 
 
 def _by_weight(dw: Array, x: Array, y: Array, w: Array, t: Array, *, dtype: Any) -> Array:
-    change = (dw * wide(y)).astype(x.dtype) * t.astype(x.dtype)
+    change = (dw * wide(y).astype(dw.dtype)).astype(x.dtype) * t.astype(x.dtype)
     return -logistic_product(-x, change, order=0).astype(dtype)
 
 

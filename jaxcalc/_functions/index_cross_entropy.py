@@ -167,8 +167,8 @@ def _product_change(dx: Array, x: Array, y: Array, t: Array, *, rows: Rows, dtyp
 
 
 def _transposed_change(dx: Array, x: Array, y: Array, g: Array, *, rows: Rows, dtype: Any) -> Array:
-    change = softmax_change(x, dx, rows) * refused(is_valid(y, x, rows), g)
-    return change.astype(x.dtype)
+    g = wide(refused(is_valid(y, x, rows), g)).astype(wide(x).dtype)
+    return (wide(softmax_change(x, dx, rows)) * g).astype(x.dtype)
 
 
 index_cross_entropy_product.defderivative(0, _product_change)
