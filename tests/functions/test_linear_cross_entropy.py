@@ -95,7 +95,12 @@ def test_the_gradient_by_one_argument(argument):
     close(got, true(x, kernel), 1e-5, 1e-6)
 
 
-@pytest.mark.parametrize("batch", [(), (1,), (2, 3), (2, 1, 2), (0,), (2, 0)], ids=str)
+BATCHES = [(), (1,), (2, 3), (2, 1, 2), (0,), (2, 0)]
+
+
+@pytest.mark.parametrize(
+    "batch", [pytest.param(b, marks=slow if len(b) == 3 else ()) for b in BATCHES]
+)
 def test_shapes_of_the_batch(batch):
     x, y = np.resize(X, (*batch, D)).astype(np.float32), np.resize(INDICES, batch)
     kernel, bias = in_float32(KERNEL, BIAS)
@@ -126,7 +131,7 @@ AROUND = {
 }
 
 
-@pytest.mark.parametrize("wrap", AROUND)
+@pytest.mark.parametrize("wrap", some(AROUND, ["vmap", "scan", "checkpoint"]))
 def test_transformations(wrap):
     x, kernel = in_float32(X, KERNEL)
     options = typed(ALL) | {"ignore_index": 3}
@@ -234,8 +239,10 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("size", [8, 5])
-@pytest.mark.parametrize("place", PLACES)
+PLACED = list(itertools.product(PLACES, [8, 5]))
+
+
+@pytest.mark.parametrize(("place", "size"), some(PLACED, PLACED[::4] + PLACED[3:4]))
 def test_arrays_that_are_split_are_not_gathered(place, size):
     mesh, (x, W, y) = mesh_of(), split_case()
     specs = (*PLACES[place], PLACES[place][0])
@@ -254,8 +261,10 @@ def test_arrays_that_are_split_are_not_gathered(place, size):
     assert_close(program(*put), jax.tree.map(np.asarray, mean_and_gradients(x, W, y)), 32)
 
 
-@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
-@pytest.mark.parametrize("name", ["plain", "all"])
+TYPES = list(itertools.product(["plain", "all"], [AxisType.Auto, AxisType.Explicit]))
+
+
+@pytest.mark.parametrize(("name", "axis_type"), some(TYPES, [TYPES[1], TYPES[2]]))
 def test_a_vocabulary_split_by_name(name, axis_type):
     mesh, (x, W, y) = mesh_of(axis_type), split_case()
     options = {"plain": {}, "all": {k: v for k, v in ALL.items() if k != "class_weights"}}[name]

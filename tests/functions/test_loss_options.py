@@ -62,9 +62,10 @@ def check(options, labels, axis, mask, accuracy, dtype):
 WAYS = list(itertools.product(AXES, (False, True), ("high", "fast")))
 LABELS = ("indices", "distributions")
 PAIRS = list(itertools.product(OPTIONS, LABELS))
+QUICK_PAIRS = [pair for pair in PAIRS if PAIRS.index(pair) % 3 == 0 or pair[0] == "all"]
 
 
-@pytest.mark.parametrize(("name", "labels"), PAIRS)
+@pytest.mark.parametrize(("name", "labels"), some(PAIRS, QUICK_PAIRS))
 def test_value_and_three_derivatives(name, labels):
     check(OPTIONS[name], labels, *WAYS[7 * PAIRS.index((name, labels)) % len(WAYS)], "float32")
 
@@ -76,8 +77,10 @@ def test_all_options_every_way(labels, axis, mask, accuracy):
     check(ALL, labels, axis, mask, accuracy, "float32")
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
-@pytest.mark.parametrize(("name", "labels"), some(PAIRS, PAIRS[-2:]))
+DTYPES = [(*pair, dtype) for pair in PAIRS[-4:] for dtype in ("float16", "bfloat16", "float64")]
+
+
+@pytest.mark.parametrize(("name", "labels", "dtype"), some(DTYPES, [DTYPES[-2], DTYPES[8]]))
 def test_dtypes(name, labels, dtype):
     check(OPTIONS[name], labels, -1, True, "high", dtype)
 
@@ -155,7 +158,7 @@ def test_the_mean_loss_of_16_bit_logits():
 
 
 ROUNDED = list(itertools.product(["plain", *OPTIONS], LABELS, ["bfloat16", "float16"]))
-QUICK_ROUNDED = [case for case in ROUNDED if case[0] in ("plain", "all") and "bf" in case[2]]
+QUICK_ROUNDED = [("plain", "indices", "bfloat16"), ("all", "distributions", "bfloat16")]
 
 
 @pytest.mark.parametrize(("name", "labels", "dtype"), some(ROUNDED, QUICK_ROUNDED))
@@ -184,6 +187,51 @@ def test_a_gradient_of_16_bits_is_rounded_once(name, labels, dtype):
     spacing = np.maximum(spacing, float(info.smallest_subnormal))
     error = np.abs(np.asarray(got, np.float64) - gradient)
     assert np.all(error <= 0.51 * spacing + 3e-7 * (name in ("smoothing", "all", "z")) + 1e-9)
+
+
+MIXED = {  # of logits and labels
+    "indices": lambda x, y, **o: loss(x, np.array([0, 2]), ignore_index=2, **ALONE["z"], **o),
+    "weights": lambda x, w, **o: loss(x, np.array([0, 2]), class_weights=w[0], **o),
+    "distributions": loss,
+    "distributions, options": partial(loss, label_smoothing=0.25, z_loss=0.5, soft_cap=2.0),
+    "binary": jc.sigmoid_binary_cross_entropy,
+    "binary, weights": lambda x, w, **o: jc.sigmoid_binary_cross_entropy(x, 1, pos_weight=w, **o),
+    "focal": partial(jc.sigmoid_focal_loss, alpha=0.25),
+    "divergence": jc.kl_divergence,
+}
+THREE = [
+    ("bfloat16", "float16", "float32"),
+    ("float32", "bfloat16", "float16"),
+    ("float32", "float64", "bfloat16"),
+    ("float16", "float32", "float64"),
+]
+
+
+@pytest.mark.parametrize(("logits", "labels", "result"), some(THREE, THREE[::3]))
+@pytest.mark.parametrize("name", MIXED)
+@pytest.mark.usefixtures("x64")
+def test_second_derivatives_of_three_dtypes(name, logits, labels, result):
+    """Under strict promotion; each has the dtype of the argument it is last taken by."""
+    arguments = [jax.ShapeDtypeStruct((2, 3), dtype) for dtype in (logits, labels)]
+
+    def total(x, y):
+        each = MIXED[name](x, y, dtype=result)
+        assert each.dtype == result
+        return jnp.sum(each)
+
+    for i, j in itertools.product((0, 1), repeat=2):
+        reverse = jax.eval_shape(jax.jacrev(jax.grad(total, i), j), *arguments)
+        forward = jax.eval_shape(jax.jacfwd(jax.grad(total, i), j), *arguments)
+        assert reverse.dtype == (logits, labels)[j]
+        assert forward.dtype == (logits, labels)[i]
+
+
+def test_the_hessian_of_a_wider_result():
+    x, y = jnp.asarray(X[:, 0], "bfloat16"), INDICES[:, 0]
+    got = jax.hessian(lambda x: jnp.sum(loss(x, y, dtype="float32")))(x)
+    true = jax.hessian(lambda x: jnp.sum(loss(x, y)))(x.astype("float32"))
+    assert got.dtype == jnp.bfloat16
+    close(got.astype("float32"), true, 2.0**-7, 1e-6)
 
 
 @pytest.mark.parametrize(("logits", "result"), [("float32", "float16"), ("float32", "bfloat16")])
@@ -267,7 +315,7 @@ INVALID = np.array([4, -100, 1, -1, 127])
 
 
 INVALID_CASES = list(itertools.product(["plain", "weights", "all", "ignored"], WRAPS))
-QUICK_INVALID = [("plain", "jit"), ("all", "plain"), ("ignored", "vmap"), ("weights", "scan")]
+QUICK_INVALID = [("all", "jit"), ("ignored", "vmap"), ("plain", "scan")]
 
 
 @pytest.mark.parametrize(("name", "wrap"), some(INVALID_CASES, QUICK_INVALID))
@@ -336,8 +384,10 @@ def test_derivatives_by_the_weights(labels):
         assert_close(got[name], np.asarray(value), 32, name)
 
 
-@pytest.mark.parametrize("labels", LABELS)
-@pytest.mark.parametrize("smoothing", [0.0, 0.25, 1.0])
+@pytest.mark.parametrize(
+    ("labels", "smoothing"),
+    some(itertools.product(LABELS, [0.0, 0.25, 1.0]), [(LABELS[0], 1.0), (LABELS[1], 0.25)]),
+)
 def test_a_class_of_weight_0_adds_nothing(labels, smoothing):
     """Though its logit be −inf, or be masked, and be it the label's."""
     w, x = jnp.array([0.0, 1.0, 2.0, 0.5]), jnp.array([-INF, 2.0, -1.0, 0.25])
