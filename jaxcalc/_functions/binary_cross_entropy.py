@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxcalc._arrays import (
@@ -193,7 +193,8 @@ def _by_logits(dx: Array, x: Array, y: Array, *rest: Array, dtype: Any) -> Array
     *weight, t = rest
     change = logistic_product(x, dx * t.astype(dx.dtype), order=1)
     if weight:
-        change = (1 - y + weight[0] * y).astype(change.dtype) * change
+        w, y = weight[0], wide(y).astype(weight[0].dtype)
+        change = (1 - y + w * y).astype(change.dtype) * change
     return change.astype(dtype)
 
 
@@ -208,7 +209,7 @@ def _by_label(dy: Array, x: Array, y: Array, *rest: Array, dtype: Any) -> Array:
 
 
 def _by_weight(dw: Array, x: Array, y: Array, w: Array, t: Array, *, dtype: Any) -> Array:
-    change = (dw * wide(y)).astype(x.dtype) * t.astype(x.dtype)
+    change = (dw * wide(y).astype(dw.dtype)).astype(x.dtype) * t.astype(x.dtype)
     return -logistic_product(-x, change, order=0).astype(dtype)
 
 
@@ -284,7 +285,15 @@ def _focal_loss_of(
     if gamma:
         of_both = jnp.stack([log_sigmoid(-x), log_sigmoid(x)])
         y_of_both = jnp.stack(jnp.broadcast_arrays(y, 1 - y, x)[:2])
-        loss = jnp.exp(gamma * logsumexp(of_both, 0, y_of_both)) * loss
+        loss = _less(jnp.exp(gamma * logsumexp(of_both, 0, y_of_both)), loss)
     if alpha is not None:
-        loss = (alpha * y + (1 - alpha) * (1 - y)) * loss
+        of_label = alpha * y + (1 - alpha) * (1 - y)
+        loss = of_label * jnp.where((of_label == 0) & jnp.isinf(loss), 0, loss)
     return fill(narrowed(loss, dtype), chosen, 0)
+
+
+def _less(share: Array, loss: Array) -> Array:
+    """share · loss; where the loss is infinite the share is constant, and 0 · ∞ no number."""
+    infinite = jnp.isinf(loss)
+    of_infinite = lax.stop_gradient(share) * loss
+    return jnp.where(infinite, of_infinite, share * jnp.where(infinite, 0, loss))

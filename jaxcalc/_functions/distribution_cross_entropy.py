@@ -90,7 +90,8 @@ def _product_change(dx: Array, x: Array, y: Array, t: Array, *, rows: Rows, dtyp
 
 
 def _transposed_change(dx: Array, x: Array, y: Array, g: Array, *, rows: Rows, dtype: Any) -> Array:
-    return (_mass(x, y, rows) * softmax_change(x, dx, rows) * g).astype(x.dtype)
+    change = wide(_mass(x, y, rows) * softmax_change(x, dx, rows))
+    return (change * wide(g).astype(change.dtype)).astype(x.dtype)
 
 
 def _product_label_change(

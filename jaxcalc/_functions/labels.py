@@ -71,6 +71,19 @@ def distribution(y: Array, x: Array) -> Array:
     return wide(y).astype(wide(x).dtype)
 
 
+def counted_rows(y: Array, ignore_index: int | None) -> Array | None:
+    """Where rows count; None where all do."""
+    if ignore_index is None:
+        return None
+    if not is_index(y):
+        raise ValueError(
+            f"`ignore_index={ignore_index}` needs class indices, but `labels` are distributions; "
+            "leave their rows out of the mean instead."
+        )
+    bounds = jnp.iinfo(y.dtype)
+    return y != ignore_index if bounds.min <= ignore_index <= bounds.max else None
+
+
 class Marked(NamedTuple):
     """Where the labels' classes lie in the rows that are here.
 

@@ -9,6 +9,7 @@ Chunk i has the rows i, i + n, i + 2n, …, of n chunks: each device then has it
 of a batch that is split over devices, and nothing is gathered.
 """
 
+import math
 from functools import partial
 from typing import Any
 
@@ -29,7 +30,9 @@ from jaxcalc._arrays import (
     static_index,
     wide,
 )
-from jaxcalc._functions.softmax_cross_entropy import softmax_cross_entropy
+from jaxcalc._functions.labels import counted_rows
+from jaxcalc._functions.masks import fill
+from jaxcalc._functions.softmax_cross_entropy import softmax_cross_entropy, static_options
 
 ENTRIES = 2**24  # of the logits of a chunk, 64 MiB of float32
 FEWEST = 384  # rows of a chunk: for each the kernel is read, and its gradient read and written
@@ -102,10 +105,7 @@ def linear_softmax_cross_entropy(
         bias,
         class_weights,
         chunk_size=_checked(chunk_size),
-        label_smoothing=label_smoothing,
-        ignore_index=ignore_index,
-        z_loss=z_loss,
-        soft_cap=soft_cap,
+        **static_options(label_smoothing, ignore_index, z_loss, soft_cap),
         dtype=float_dtype(dtype),
         accuracy=accuracy,
         axis_name=mesh_names(axis_name),
@@ -125,6 +125,7 @@ def _loss_of(
     class_weights: ArrayLike | None,
     *,
     chunk_size: int | None,
+    ignore_index: int | None,
     dtype: Any,
     axis_name: tuple[str, ...],
     **options: Any,
@@ -137,14 +138,22 @@ def _loss_of(
     of_chunk = partial(
         softmax_cross_entropy,
         where=None if chosen is None else lax.expand_dims(chosen, [0]),
+        ignore_index=ignore_index,
         class_weights=class_weights,
         dtype=wide(rows).dtype if dtype is None else dtype,
         axis_name=axis_name or None,
         **options,
     )
-    y = y.reshape((-1,) if y.shape == batch else (-1, V))
+    N = math.prod(batch)
+    rows = rows.reshape(N, D)
+    if y.shape == batch:
+        y = y.reshape(N)
+        counted = counted_rows(y, ignore_index)  # of the others 0 · NaN would reach the kernel
+        rows = rows if counted is None else fill(rows, lax.expand_dims(counted, [1]), 0)
+    else:
+        y = y.reshape(N, V)
     size = max(ENTRIES // max(V, 1), FEWEST) if chunk_size is None else chunk_size
-    return _in_chunks(rows.reshape(-1, D), W, b, y, size, of_chunk).reshape(batch)
+    return _in_chunks(rows, W, b, y, size, of_chunk).reshape(batch)
 
 
 def _check_shapes(x: Array, W: Array, y: Array, b: Array | None, where: Array | None) -> None:

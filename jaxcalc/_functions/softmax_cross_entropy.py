@@ -26,7 +26,15 @@ from jaxcalc._arrays import (
 )
 from jaxcalc._functions.distribution_cross_entropy import distribution_cross_entropy
 from jaxcalc._functions.index_cross_entropy import index_cross_entropy
-from jaxcalc._functions.labels import along_classes, classes, is_index, picked, read_labels
+from jaxcalc._functions.labels import (
+    along_classes,
+    classes,
+    counted_rows,
+    is_index,
+    is_valid,
+    picked,
+    read_labels,
+)
 from jaxcalc._functions.logsumexp import logsumexp_rows
 from jaxcalc._functions.masks import count, fill, mask_logits, nonempty, split_mask
 from jaxcalc._functions.rows import Rows, split_over
@@ -114,14 +122,23 @@ def softmax_cross_entropy(
         where,
         class_weights,
         axis=hashable_axis(axis),
-        label_smoothing=static_number("label_smoothing", label_smoothing, least=0, most=1),
-        ignore_index=static_index("ignore_index", ignore_index),
-        z_loss=static_number("z_loss", z_loss, least=0),
-        soft_cap=None if soft_cap is None else static_number("soft_cap", soft_cap, above=0),
+        **static_options(label_smoothing, ignore_index, z_loss, soft_cap),
         dtype=float_dtype(dtype),
         accuracy=accuracy,
         axis_name=mesh_names(axis_name),
     )
+
+
+def static_options(
+    label_smoothing: float, ignore_index: int | None, z_loss: float, soft_cap: float | None
+) -> dict[str, Any]:
+    """The options that are numbers, checked, by their names."""
+    return {
+        "label_smoothing": static_number("label_smoothing", label_smoothing, least=0, most=1),
+        "ignore_index": static_index("ignore_index", ignore_index),
+        "z_loss": static_number("z_loss", z_loss, least=0),
+        "soft_cap": None if soft_cap is None else static_number("soft_cap", soft_cap, above=0),
+    }
 
 
 _OPTIONS = ("axis", "label_smoothing", "ignore_index", "z_loss", "soft_cap", "dtype")
@@ -148,7 +165,7 @@ def _loss_of(
     rows = Rows(negative_axes(axis, x.ndim, "logits"), accuracy, axis_name=axis_name)
     x = split_over("logits", x, rows)
     y = read_labels(labels, x, rows)
-    counted = _counted(y, ignore_index)
+    counted = counted_rows(y, ignore_index)
     if counted is not None:
         y, x = jnp.where(counted, y, 0), fill(x, counted, 0)
     weights = None if class_weights is None else _class_weights(class_weights, x, rows)
@@ -157,27 +174,15 @@ def _loss_of(
     elif z_loss or (label_smoothing and is_index(y)):  # each term's gradient is not yet rounded
         rows, x = rows._replace(exact=is_narrow(x)), wide(x)
     x = mask_logits(x, chosen, rows)
-    loss = _cross_entropy(y, x, chosen, weights, label_smoothing, dtype, rows)
+    first = wide(x).dtype if z_loss else dtype
+    loss = _cross_entropy(y, x, chosen, weights, label_smoothing, first, rows)
     if z_loss:
         lse = logsumexp_rows(x, rows._replace(source="extended logits"))
-        loss = loss + z_loss * lse**2
+        loss += z_loss * lse**2
     loss = narrowed(loss, dtype)
     if chosen is not None:
         loss = fill(loss, nonempty(chosen, rows), jnp.inf)
     return jnp.squeeze(fill(loss, counted, 0), rows.axes)
-
-
-def _counted(y: Array, ignore_index: int | None) -> Array | None:
-    """Where rows count; None where all do."""
-    if ignore_index is None:
-        return None
-    if not is_index(y):
-        raise ValueError(
-            f"`ignore_index={ignore_index}` needs class indices, but `labels` are distributions; "
-            "leave their rows out of the mean instead."
-        )
-    bounds = jnp.iinfo(y.dtype)
-    return y != ignore_index if bounds.min <= ignore_index <= bounds.max else None
 
 
 def _class_weights(class_weights: ArrayLike, x: Array, rows: Rows) -> Array:
@@ -215,13 +220,16 @@ def _cross_entropy(
     if not smoothing and weights is None:
         return index_cross_entropy(y, x, rows, dtype)
     loss = index_cross_entropy(y, x, rows, wide(x).dtype)
+    weight: Any = 1 - smoothing
     if weights is not None:
-        of_label = picked(weights, y, x, rows)
-        loss = of_label * jnp.where((of_label == 0) & jnp.isinf(loss), 0, loss)
+        weight *= picked(weights, y, x, rows)
+    # 1 where the label is none: its NaN goes on, and into the derivative too
+    of_label = jnp.where(is_valid(y, x, rows), weight, 1)
+    loss = of_label * jnp.where((of_label == 0) & jnp.isinf(loss), 0, loss)
     if smoothing:
         shares = _shares(smoothing, x, chosen, rows)
         shares = shares if w is None else shares * w
-        loss = (1 - smoothing) * loss + distribution_cross_entropy(shares, x, rows, loss.dtype)
+        loss += distribution_cross_entropy(shares, x, rows, loss.dtype)
     return loss
 
 

@@ -104,6 +104,14 @@ def binary(x: Array, **options: Any) -> Array:
     return jc.sigmoid_binary_cross_entropy(x, distribution(x), **options)
 
 
+def focal(x: Array) -> Array:
+    return jc.sigmoid_focal_loss(x, distribution(x))
+
+
+def entropy(x: Array, axis: Any, where: Any) -> Array:
+    return jc.entropy(x, axis, where).reshape(jnp.sum(x, axis, keepdims=True).shape)
+
+
 def softmax(x: Array, axis: Any, where: Any, **options: Any) -> Array:
     return jc.softmax(x, axis, where, **options)
 
@@ -115,6 +123,7 @@ def log_softmax(x: Array, axis: Any, where: Any, **options: Any) -> Array:
 ENTRY = {"by_entry": True}
 ROW = {"reduced": True}
 INDEXED = {"reduced": True, "one_axis": True}
+SMOOTHED = {"label_smoothing": 0.125, "z_loss": 0.0625}
 POISONED = [
     Poisoned("softmax", softmax),
     Poisoned("log_softmax", log_softmax),
@@ -122,6 +131,8 @@ POISONED = [
     Poisoned("logsumexp, weighted", weighted, (INF, NAN), **ROW),
     Poisoned("softmax_cross_entropy, indices", indexed, **INDEXED),
     Poisoned("softmax_cross_entropy, distributions", distributed, **ROW),
+    Poisoned("softmax_cross_entropy, smoothed", partial(indexed, **SMOOTHED), **INDEXED),
+    Poisoned("entropy", entropy, **ROW),
     Poisoned("softmax, fast", partial(softmax, **FAST)),
     Poisoned("log_softmax, fast", partial(log_softmax, **FAST)),
     Poisoned("logsumexp, fast", partial(log_sum, **FAST), (INF, NAN), **ROW),
@@ -133,6 +144,7 @@ POISONED = [
     Poisoned("sigmoid, fast", by_entry(partial(jc.sigmoid, **FAST)), (1, 0), **ENTRY),
     Poisoned("softplus, fast", by_entry(partial(jc.softplus, **FAST)), (INF, 1), **ENTRY),
     Poisoned("sigmoid_binary_cross_entropy", by_entry(binary), (INF, 0.75), **ENTRY),
+    Poisoned("sigmoid_focal_loss", by_entry(focal), (INF, 0.75**3), **ENTRY),
 ]
 
 

@@ -160,17 +160,42 @@ def logsumexp(x: np.ndarray, part: np.ndarray, b: Any = (1.0, 1.0, 1.0)) -> list
 def cross_entropy(x: np.ndarray, part: np.ndarray, y: Any) -> list[Expected]:
     """With distributions y; a class index is the distribution that has nothing else."""
     r = Rows(x, part)
-    y = np.array(y, Long)
+    y = np.broadcast_to(np.array(y, Long), x.shape)
+    mass = np.sum(y, 1, keepdims=True)
     bad = r.poisoned | r.dead
     loss = np.sum(np.where(y == 0, 0, -y * r.log_s), 1)
     loss = np.where(r.empty, INF, np.where(bad, NAN, loss))
-    gradient = np.where(part, r.s * np.sum(y) - y, 0)
-    hessian = r.covariance(r.s) * np.sum(y)
+    gradient = np.where(part, r.s * mass - y, 0)
+    hessian = r.covariance(r.s) * mass[..., None]
     never = np.zeros(len(x), bool)
     return [
         Expected(loss, never, never),
         r.expected(gradient, 1, bad, ~part, r.empty),
         r.expected(hessian, 2, bad, ~every(part, 2), r.empty),
+    ]
+
+
+def smoothed(x: np.ndarray, part: np.ndarray, y: int, smoothing: float) -> list[Expected]:
+    """A class index, part of whose weight all classes have that are left."""
+    K = np.maximum(np.sum(part, 1, keepdims=True), 1)
+    shares = np.where(part, smoothing / K, 0)
+    return cross_entropy(x, part, (1 - smoothing) * np.eye(CLASSES)[y] + shares)
+
+
+def entropy(x: np.ndarray, part: np.ndarray) -> list[Expected]:
+    r = Rows(x, part)
+    bad = r.poisoned | r.dead
+    log_s = np.where(r.s > 0, r.log_s, 0)
+    H = -np.sum(r.s * log_s, 1, keepdims=True)
+    gradient = -r.s * (log_s + H)
+    change = IDENTITY - r.s[:, None, :] + gradient[:, None, :]
+    hessian = -r.covariance(r.s) * (log_s + H)[..., None] - r.s[..., None] * change
+    value = np.where(r.empty, 0, np.where(bad, NAN, H[:, 0]))
+    chosen, never = part & ~r.out, np.zeros(len(x), bool)
+    return [
+        Expected(value, never, never),
+        r.expected(gradient, 1, bad, ~chosen, r.empty),
+        r.expected(hessian, 2, bad, ~every(chosen, 2), r.empty),
     ]
 
 
@@ -232,6 +257,12 @@ ROW_FUNCTIONS = [
         )
         for y in DISTRIBUTIONS
     ),
+    RowFunction(
+        "softmax_cross_entropy, class 1, smoothed",
+        partial(loss, y=1, label_smoothing=0.25),
+        partial(smoothed, y=1, smoothing=0.25),
+    ),
+    RowFunction("entropy", lambda x, where: jc.entropy(x, where=where), entropy),
     RowFunction(
         "softmax_cross_entropy, class 1, fast",
         partial(loss, y=1, **FAST),

@@ -89,6 +89,15 @@ def _of_labels(y, x, **options):
     return jc.softmax_cross_entropy(x, y, **options)
 
 
+def _divergence(q, p, accuracy="high", **options):
+    return jc.kl_divergence(q, p, **options)
+
+
+def _of_target(p, q, accuracy="high", **options):
+    return jc.kl_divergence(q, p, **options)
+
+
+OPTIONS = {"label_smoothing": 0.125, "z_loss": 0.25, "soft_cap": 8.0, "ignore_index": 5}
 FUNCTIONS = [
     Rowwise("softmax", jc.softmax, X, gives_classes=True),
     Rowwise("softmax, masked", finite(jc.softmax), X, (MASK,), True),
@@ -104,6 +113,10 @@ FUNCTIONS = [
     Rowwise("cross-entropy, distributions", jc.softmax_cross_entropy, X, (DISTRIBUTIONS,)),
     Rowwise("cross-entropy, first axis", jc.softmax_cross_entropy, X.T, (LABELS,), axis=0),
     Rowwise("cross-entropy, masked", _masked_loss, X, (LABELS, MASK)),
+    Rowwise("cross-entropy, options", partial(jc.softmax_cross_entropy, **OPTIONS), X, (LABELS,)),
+    Rowwise("entropy", jc.entropy, X, condition=8.0),  # along t a row's terms cancel to 1/40
+    Rowwise("divergence", _divergence, X, (np.log(POSITIVE + 0.5),)),
+    Rowwise("divergence of the target", _of_target, np.log(POSITIVE + 0.5), (X,)),
     Rowwise("cross-entropy of the labels", _of_labels, DISTRIBUTIONS, (X,)),
 ]
 

@@ -20,6 +20,7 @@ from functions import (
     DISTRIBUTIONS,
     FUNCTIONS,
     LABELS,
+    LOGITS,
     MASK,
     POINTS,
     TANGENTS,
@@ -34,10 +35,12 @@ from functions import (
 )
 from jax import Array, export, lax
 from jax.sharding import AxisType, PartitionSpec
+from losses import ALL, ALONE, plain_binary, plain_entropy, plain_focal, plain_loss, typed
 
 import jaxcalc as jc
 
 FAST = {"accuracy": "fast"}
+KERNEL = np.array([[0.5, -1, 0, 2], [1, 0, -0.5, 0], [0, 0.25, 1, -1], [2, 0, 0, 0.5]])
 MORE = [
     Function("sigmoid, fast", partial(jc.sigmoid, **FAST), lambda x: 1 / (1 + jnp.exp(-x))),
     Function(
@@ -64,6 +67,41 @@ MORE = [
         "sigmoid_binary_cross_entropy, fast",
         lambda x: jc.sigmoid_binary_cross_entropy(x, like(x, DISTRIBUTIONS), **FAST),
         lambda x: plain_binary_cross_entropy(x, DISTRIBUTIONS),
+    ),
+    Function(
+        "softmax_cross_entropy, every option",
+        lambda x: jc.softmax_cross_entropy(x, LABELS, **typed(ALL)),
+        lambda x: plain_loss(x, one_hot(LABELS), **ALL),
+    ),
+    Function(
+        "softmax_cross_entropy, weights of classes",
+        lambda x: jc.softmax_cross_entropy(x, LABELS, ignore_index=-1, **typed(ALONE["weights"])),
+        lambda x: plain_loss(x, one_hot(LABELS), **ALONE["weights"]),
+    ),
+    Function(
+        "sigmoid_binary_cross_entropy, every option",
+        lambda x: jc.sigmoid_binary_cross_entropy(
+            x, like(x, DISTRIBUTIONS), label_smoothing=0.25, pos_weight=3.0
+        ),
+        lambda x: plain_binary(x, DISTRIBUTIONS, label_smoothing=0.25, pos_weight=3.0),
+    ),
+    Function(
+        "sigmoid_focal_loss",
+        lambda x: jc.sigmoid_focal_loss(x, like(x, DISTRIBUTIONS), alpha=0.25),
+        lambda x: plain_focal(x, DISTRIBUTIONS, alpha=0.25),
+    ),
+    Function("entropy", jc.entropy, plain_entropy),
+    Function(
+        "kl_divergence",
+        lambda q: jc.kl_divergence(q, like(q, LOGITS)),
+        lambda q: jnp.sum(jnp.exp(LOGITS) * (LOGITS - q), -1),
+    ),
+    Function(
+        "linear_softmax_cross_entropy",
+        lambda x: jc.linear_softmax_cross_entropy(
+            x, like(x, KERNEL), LABELS, chunk_size=1, dtype=x.dtype
+        ),
+        lambda x: plain_loss(x @ KERNEL, one_hot(LABELS)),
     ),
     Function(
         "jacobian of logsumexp",

@@ -11,13 +11,19 @@ import pytest
 
 import jaxcalc as jc
 
-ROWWISE = {"softmax": jc.softmax, "log_softmax": jc.log_softmax, "logsumexp": jc.logsumexp}
+ROWWISE = {
+    "softmax": jc.softmax,
+    "log_softmax": jc.log_softmax,
+    "logsumexp": jc.logsumexp,
+    "entropy": jc.entropy,
+}
 ELEMENTWISE = {"sigmoid": jc.sigmoid, "log_sigmoid": jc.log_sigmoid, "softplus": jc.softplus}
 CROSS_ENTROPY = {
     "softmax_cross_entropy": functools.partial(jc.softmax_cross_entropy, labels=np.array([0, 1])),
     "sigmoid_binary_cross_entropy": functools.partial(jc.sigmoid_binary_cross_entropy, labels=1),
+    "sigmoid_focal_loss": functools.partial(jc.sigmoid_focal_loss, labels=1),
 }
-FIRST = {"logsumexp": "a"} | dict.fromkeys(CROSS_ENTROPY, "logits")  # its name; else x
+FIRST = {"logsumexp": "a"} | dict.fromkeys([*CROSS_ENTROPY, "entropy"], "logits")  # else x
 FUNCTIONS = ELEMENTWISE | ROWWISE | CROSS_ENTROPY
 AXED = ROWWISE | {"softmax_cross_entropy": CROSS_ENTROPY["softmax_cross_entropy"]}
 X = np.ones((2, 3), np.float32)

@@ -49,6 +49,16 @@ TABLE = {
         LABELS_KEPT,
         ["index_cross_entropy_product"],
     ),
+    "softmax_cross_entropy, ignored rows": (
+        lambda x: jc.softmax_cross_entropy(x, LABELS, ignore_index=2),
+        [((2, 1), "bool"), LABELS_KEPT],
+        ["masked_product", "index_cross_entropy_product", "masked_product"],
+    ),
+    "softmax_cross_entropy, in float32": (
+        lambda x: jc.softmax_cross_entropy(x, LABELS, dtype="float32"),
+        [LABELS_KEPT],
+        ["index_cross_entropy_product"],
+    ),
     "softmax_cross_entropy, masked": (
         lambda x: jc.softmax_cross_entropy(x, LABELS, where=MASK),
         [MASK_KEPT, *LABELS_KEPT, ((1, 1), "bool")],  # whether a row has a class left
@@ -62,6 +72,11 @@ TABLE = {
     "sigmoid_binary_cross_entropy": (
         lambda x: jc.sigmoid_binary_cross_entropy(x, like(x, DISTRIBUTIONS[0, 0])),
         [((1, 1), "same")],
+        ["binary_cross_entropy_product"],
+    ),
+    "sigmoid_binary_cross_entropy, weighted": (
+        lambda x: jc.sigmoid_binary_cross_entropy(x, like(x, DISTRIBUTIONS), pos_weight=2.0),
+        [(SHAPE, "same"), ((1, 1), "float32")],
         ["binary_cross_entropy_product"],
     ),
 }
