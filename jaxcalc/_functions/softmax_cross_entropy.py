@@ -76,7 +76,7 @@ def softmax_cross_entropy(
             exactly 0, whatever their logits. It may lie in [0, K) or not.
         class_weights: K numbers w, by default 1; they are not normalised.
         z_loss: z, at least 0.
-        soft_cap: c; the logits are c tanh(x/c) instead of x.
+        soft_cap: c; the logits are c tanh(x/c) instead of x, which is ±c of an infinite one.
         dtype: of the result; that of `logits` by default. float32 keeps the digits of the loss of
             16-bit logits; the gradient has the dtype of `logits` and is rounded to it once.
         accuracy: "high" or "fast", as for `softmax`.
@@ -93,7 +93,7 @@ def softmax_cross_entropy(
         can be raised, and its derivative NaN too, but 0 where the cotangent is: rows that are
         masked afterwards have the gradient 0. So do +inf, NaN, or nothing but −inf among the
         logits. What is kept for the backward pass is `logits` and `labels` and, for class indices,
-        three numbers of a row; with smoothing or z the logits in float32.
+        three numbers of a row; with smoothing, z or a cap the logits in float32, twice.
 
     Raises:
         TypeError: for complex or non-array logits or labels, a mask that is not boolean, a bad

@@ -51,12 +51,12 @@ TABLE = {
     ),
     "softmax_cross_entropy, ignored rows": (
         lambda x: jc.softmax_cross_entropy(x, LABELS, ignore_index=2),
-        [((2, 1), "bool"), LABELS_KEPT],
+        [((2, 1), "bool"), *LABELS_KEPT],
         ["masked_product", "index_cross_entropy_product", "masked_product"],
     ),
     "softmax_cross_entropy, in float32": (
         lambda x: jc.softmax_cross_entropy(x, LABELS, dtype="float32"),
-        [LABELS_KEPT],
+        LABELS_KEPT,
         ["index_cross_entropy_product"],
     ),
     "softmax_cross_entropy, masked": (
