@@ -111,7 +111,7 @@ def joined_loss(x: Array, kernel: Array, bias: Array, labels: Array) -> Array:
 
 def plain_loss(x: Array, kernel: Array, bias: Array, labels: Array) -> Array:
     """The same as it is usually written: all logits at once, in the dtype of `x`."""
-    logits = x @ kernel + bias
+    logits = x @ kernel + bias[None, None]
     own = jnp.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
     return jax.nn.logsumexp(logits, axis=-1) - own
 
@@ -125,8 +125,8 @@ def mean_loss(model: Model, windows: Array, dtype: Any, loss: Loss) -> Array:
 
 def start(model: Model) -> Training:
     """Before the first step."""
-    zeros = jax.tree.map(jnp.zeros_like, model)
-    return Training(model, zeros, zeros, jnp.float32(0))
+    mean, square = (jax.tree.map(jnp.zeros_like, model) for _ in range(2))
+    return Training(model, mean, square, jnp.float32(0))
 
 
 def adam_step(t: Training, gradient: Model, rate: Array) -> Training:
