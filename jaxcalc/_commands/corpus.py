@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "pydoc_data", "lib2to3"}
-HELD_OUT = 20  # one document in so many
+HELD_OUT = 10  # one document in so many
 DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
 WORD = re.compile(rb" ?[A-Za-z]+| ?[0-9]| ?[^\sA-Za-z0-9]+|\n+ *| +(?= )|\s")
 BYTES = tuple(bytes([byte]) for byte in range(256))
@@ -61,7 +61,7 @@ class Vocabulary:
 
 
 def load(size: int, seed: int) -> Corpus:
-    """The text, of which every twentieth document is held out, and a vocabulary of that size."""
+    """The text, of which every tenth document is held out, and a vocabulary of that size."""
     texts = list(documents())
     order = np.random.default_rng(seed).permutation(len(texts))
     held_out, train = (

@@ -29,7 +29,7 @@ class Setting(NamedTuple):
 
     sizes: Sizes = Sizes()
     windows: int = 32  # of a step
-    steps: int = 160
+    steps: int = 120
     rate: float = 1e-2  # of Adam, at its highest
     reports: int = 10
 
@@ -167,11 +167,14 @@ def _fit(way: Way, step: Any, setting: Setting, text: corpus.Corpus, seed: int) 
     )
 
 
-def batches(pieces: NDArray[np.int32], setting: Setting, seed: int) -> Any:
-    """The windows of each step, shuffled; all windows equally often."""
+def batches(pieces: NDArray[np.int32], setting: Setting, seed: int) -> NDArray[np.int32]:
+    """The windows of each step, shuffled; none twice before each was there."""
     windows = cut(pieces, setting.sizes.length)
-    taken = np.random.default_rng(seed).permutation(setting.windows * setting.steps)
-    return windows[taken.reshape(setting.steps, setting.windows) % len(windows)]
+    count = setting.steps * setting.windows
+    rng = np.random.default_rng(seed)
+    rounds = [rng.permutation(len(windows)) for _ in range(-(-count // len(windows)))]
+    order = np.concatenate(rounds)[:count].reshape(setting.steps, setting.windows)
+    return windows[order]
 
 
 def cut(pieces: NDArray[np.int32], length: int) -> NDArray[np.int32]:
