@@ -2,34 +2,41 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-STYLES = ({"color": "0.6", "lw": 5}, {"color": "C1", "lw": 2}, {"color": "C0", "lw": 1})
+# the runs hardly differ: a wide line shows beneath a narrow one
+STYLES: tuple[dict[str, Any], ...] = (
+    {"color": "0.6", "lw": 5},
+    {"color": "C1", "lw": 2},
+    {"color": "C0", "lw": 1},
+)
 
 
 def draw(path: Path, losses: Mapping[str, Sequence[float]]) -> None:
     """Write the picture to `path`; the first of the runs is what the others are compared with."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     curves, apart = figure.subplots(1, 2)
-    first = np.asarray(next(iter(losses.values())))
-    for (name, loss), style in zip(losses.items(), STYLES, strict=False):
-        curves.plot(*smoothed(loss), label=name, **style)
-        if loss is not next(iter(losses.values())):
-            apart.plot(*smoothed(np.asarray(loss) - first), **style)
-    apart.axhline(0, **STYLES[0])
-    curves.set(title="Training loss", xlabel="step", ylabel="cross-entropy of a piece")
-    apart.set(title="Its difference from float32", xlabel="step")
+    runs = np.asarray(list(losses.values()))
+    width = max(runs.shape[1] // 20, 1)
+    for name, run, style in zip(losses, runs, STYLES, strict=True):
+        curves.plot(*_smoothed(run, width), label=name, **style)
+        apart.plot(*_smoothed(run - runs[0], width), **style)
+    curves.set(title=f"Training loss, mean of {width} steps", ylabel="cross-entropy of a piece")
+    apart.set(title="Its difference from the first run")
     for axes in (curves, apart):
+        axes.set_xlabel("step")
         axes.grid(alpha=0.3)
     figure.legend(*curves.get_legend_handles_labels(), loc="outside lower center", frameon=False)
     figure.savefig(path, dpi=150)
 
 
-def smoothed(loss: Sequence[float] | NDArray[np.floating]) -> tuple[NDArray[np.floating], ...]:
-    """Steps, and the mean loss of so many of them around each."""
-    width = max(len(loss) // 20, 1)
+def _smoothed(
+    loss: NDArray[np.floating], width: int
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Steps, and the mean loss of `width` of them around each."""
     means = np.convolve(loss, np.ones(width) / width, mode="valid")
     return np.arange(len(means)) + (width + 1) / 2, means
