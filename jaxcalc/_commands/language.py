@@ -63,7 +63,7 @@ WIDE = Way("float32, plain loss", jnp.float32, language_model.plain_loss)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train once, or with `--plot` in three ways, print how it went, and write the files."""
+    """Train once, or with `--plot` in three ways; print how it went, and write the files."""
     _refuse(options)
     with jax.enable_x64(False):
         return _train(options, SETTING)
@@ -217,6 +217,11 @@ def _print_table(results: Sequence[Result]) -> None:
     for r in results:
         row = (r.name, r.training_loss, r.held_out_loss, r.held_out_perplexity)
         print(ROW.format(*row, r.pieces_per_second, r.seconds, r.step_bytes / MIB))
+    print(
+        "\nheld-out loss and perplexity: of a piece, computed in float32 from the float32 parameters; "
+        "training loss:\nthe mean of the last steps; seconds: of these, without compilation"
+        + ("; seed and batches of all runs are the same" if len(results) > 1 else "")
+    )
 
 
 def _write_json(

@@ -267,7 +267,7 @@ COMMAND = Command(
     "train a small transformer in bfloat16 on a text that ships with Python, the topics of its "
     "language reference and the docstrings of its standard library (nothing is downloaded), with "
     "the softmax cross-entropy joined with the last layer, beside the memory of the plain one; "
-    "some two minutes on two cores, and with `--plot` three.",
+    "about a minute on two cores, and with `--plot` three.",
     add_options,
     run,
 )

@@ -193,9 +193,10 @@ def test_text_memory_progress_and_table_are_printed(trained):
     assert status in (0, 1)  # so few steps need not beat the frequencies
     assert out.startswith(corpus.citation())
     assert "nothing is downloaded" in out
+    assert "seed and batches of all runs are the same" in out
     assert "vocabulary of 2048: 256 bytes and the most frequent words" in out
     for way, result in zip(WAYS, record["runs"], strict=True):
-        lines = [line for line in out.splitlines() if line.startswith(way.name)]
+        lines = [line for line in out.splitlines() if line.startswith(way.name)]  # table last
         assert len([line for line in lines if "step " in line]) == SMALL.reports
         assert f"{result['held_out_perplexity']:.2f}" in lines[-1]
         assert f"MiB   {way.name}" in out
