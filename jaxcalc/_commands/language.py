@@ -218,8 +218,8 @@ def _print_table(results: Sequence[Result]) -> None:
         row = (r.name, r.training_loss, r.held_out_loss, r.held_out_perplexity)
         print(ROW.format(*row, r.pieces_per_second, r.seconds, r.step_bytes / MIB))
     print(
-        "\nheld-out loss and perplexity: of a piece, computed in float32 from the float32 parameters; "
-        "training loss:\nthe mean of the last steps; seconds: of these, without compilation"
+        "\ntraining loss: the mean of the last steps; held-out loss and perplexity: of a piece, "
+        "computed in float32;\nseconds: of the steps, without compilation"
         + ("; seed and batches of all runs are the same" if len(results) > 1 else "")
     )
 
