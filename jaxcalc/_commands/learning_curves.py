@@ -17,7 +17,7 @@ STYLES: tuple[dict[str, Any], ...] = (
 
 
 def draw(path: Path, losses: Mapping[str, Sequence[float]]) -> None:
-    """Write the picture to `path`; the first of the runs is what the others are compared with."""
+    """Write the picture to `path`; the first run, in float32, is what the others are compared with."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     curves, apart = figure.subplots(1, 2)
     runs = np.asarray(list(losses.values()))
@@ -26,7 +26,7 @@ def draw(path: Path, losses: Mapping[str, Sequence[float]]) -> None:
         curves.plot(*_smoothed(run, width), label=name, **style)
         apart.plot(*_smoothed(run - runs[0], width), **style)
     curves.set(title=f"Training loss, mean of {width} steps", ylabel="cross-entropy of a piece")
-    apart.set(title="Its difference from the first run")
+    apart.set(title="Difference from the float32 run")
     for axes in (curves, apart):
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)

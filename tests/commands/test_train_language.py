@@ -250,5 +250,5 @@ def test_the_whole_run_learns(tmp_path):
     status, _, record = run(tmp_path)
     (ours,) = record["runs"]
     assert status == 0
-    assert ours["held_out_perplexity"] < 0.8 * record["frequency_perplexity"]
+    assert ours["held_out_perplexity"] < 0.5 * record["frequency_perplexity"]
     assert ours["step_bytes"] < record["step_bytes"][language.PLAIN.name] / 1.5
