@@ -211,7 +211,7 @@ def _print_table(results: Sequence[Result]) -> None:
             "perplexity",
             "pieces/s",
             "seconds",
-            "MiB of a step",
+            "MiB a step",
         )
     )
     for r in results:

@@ -17,7 +17,7 @@ STYLES: tuple[dict[str, Any], ...] = (
 
 
 def draw(path: Path, losses: Mapping[str, Sequence[float]]) -> None:
-    """Write the picture to `path`; the first run, in float32, is what the others are compared with."""
+    """Write the picture to `path`; the first run, in float32, is what the others stand against."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     curves, apart = figure.subplots(1, 2)
     runs = np.asarray(list(losses.values()))
