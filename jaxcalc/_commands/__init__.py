@@ -7,5 +7,6 @@
   `expression` computes; the comparison with autodiff is `derivation`
 - `train`: a model of handwritten `digits`; its mathematics is `regression`, its methods `fitting`,
   its picture `picture`; with `--devices` its classes are split as in `splitting`, whose
-  `communication` is counted
+  `communication` is counted; `--task language` is `language`: its text `corpus`, its mathematics
+  `language_model`, its picture `learning_curves`
 """

@@ -1,4 +1,4 @@
-"""`train`: handwritten digits by multinomial logistic regression, fitted in two ways, or split."""
+"""`train`: handwritten digits by logistic regression, in two ways or split; or else `language`."""
 
 import argparse
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import jaxcalc as jc
-from jaxcalc._commands import digits, fitting, regression, splitting
+from jaxcalc._commands import digits, fitting, language, regression, splitting
 from jaxcalc._commands.options import (
     Command,
     add_common_options,
@@ -20,6 +20,7 @@ from jaxcalc._commands.options import (
 )
 
 PENALTY = 3e-4
+TASKS = ("digits", language.NAME)
 METHODS = (fitting.NEWTON, fitting.DESCENT)
 AGREEMENT = 32  # eps: the two gradients sum the same numbers in different orders
 PROGRESS = "{:30}iteration {:5}   loss {:.7f}   at most {:.1e} above the minimum"
@@ -58,8 +59,15 @@ class SplitResult:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train`."""
-    add_common_options(parser, seeded="the split into images to fit and images held out")
-    help_text = "also draw the losses and the softmax Jacobian of a digit (needs matplotlib)"
+    parser.add_argument(
+        "--task", choices=TASKS, default=TASKS[0], help=f"what is learnt (default {TASKS[0]})"
+    )
+    add_common_options(parser, seeded="the split into what is fitted and what is held out")
+    help_text = (
+        "also draw the losses and the softmax Jacobian of a digit, or with `--task language` the "
+        "losses of three runs, which are then made: float32, and bfloat16 with the plain loss and "
+        "with jaxcalc's (needs matplotlib)"
+    )
     parser.add_argument("--plot", type=picture_file, metavar="FILE.png", help=help_text)
     parser.add_argument(
         "--devices",
@@ -72,7 +80,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fit by both methods, print how it went, and write the files that were asked for."""
+    """Do the task, print how it went, and write the files that were asked for."""
+    if options.task == language.NAME:
+        return language.run(options)
+    return _fit_digits(options)
+
+
+def _fit_digits(options: argparse.Namespace) -> int:
     double = options.x64 or jax.config.read("jax_enable_x64")
     # "highest": GPUs would otherwise round the factors of float32 products to 10 bits
     with jax.enable_x64(double), jax.default_matmul_precision("highest"):
@@ -245,11 +259,15 @@ def _print_split_table(rows: list[SplitResult]) -> None:
 
 COMMAND = Command(
     "train",
-    "fit a model of handwritten digits by Newton's method and by gradient descent",
+    "fit a model of handwritten digits in two ways, or train a small language model",
     "Fit multinomial logistic regression to handwritten digits: by Newton's method, whose Hessian "
     "is built from the softmax Jacobians diag(s) − s sᵀ, and by accelerated gradient descent. With "
     "`--devices N` its classes are split over N devices instead (`axis_name=` of the softmax "
-    "cross-entropy), and the training is compared with that on one device.",
+    "cross-entropy), and the training is compared with that on one device. With `--task language`: "
+    "train a small transformer in bfloat16 on a text that ships with Python, the topics of its "
+    "language reference and the docstrings of its standard library (nothing is downloaded), with "
+    "the softmax cross-entropy joined with the last layer, beside the memory of the plain one; "
+    "about a minute on two cores, and with `--plot` three.",
     add_options,
     run,
 )
