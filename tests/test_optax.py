@@ -1,4 +1,4 @@
-"""`docs/optax.md`: it names all of optax's losses; what it says is equal is, and what differs does."""
+"""`docs/optax.md`: all of optax's losses are on it; what it calls equal is, what differs does."""
 
 import doctest
 import re
