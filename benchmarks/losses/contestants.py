@@ -11,10 +11,11 @@ import jax.numpy as jnp
 
 import jaxcalc as jc
 from benchmarks.speed.cell import NARROW
+from jaxcalc._arrays import Accuracy
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
 BASELINE = "jax.nn"
-OWN = ("high", "fast")
+OWN: tuple[Accuracy, ...] = ("high", "fast")
 WIDENED = "of float32"  # logits that are made float32 first
 
 

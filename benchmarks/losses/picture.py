@@ -2,6 +2,8 @@
 
 from itertools import cycle
 
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.report import Row
@@ -34,11 +36,17 @@ def draw_errors(rows: list[Row]) -> Figure:
             axes.minorticks_off()
     for axes in panels[-1]:
         axes.set_xlabel("scale of the logits")
-    handles = {}
-    for axes in panels.flat:
-        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend([handles[n] for n in names], names, loc="outside lower center", ncols=4)
+    figure.legend(*_everyone(list(panels[0])), loc="outside lower center", ncols=4)
     return figure
+
+
+def _everyone(panels: list[Axes]) -> tuple[list[Artist], list[str]]:
+    """For a legend: those that are in any of the panels."""
+    found: dict[str, Artist] = {}
+    for axes in panels:
+        handles, names = axes.get_legend_handles_labels()
+        found |= dict(zip(names, handles, strict=True))
+    return list(found.values()), list(found)
 
 
 def draw_memory(rows: list[Row]) -> Figure:

@@ -37,7 +37,7 @@ def planned(quick: bool) -> list[Case]:
 
 
 def run_case(case: Case, effort: Effort, torch: TorchProcess | None) -> Result:
-    """Rows for everyone; if jaxcalc is wrong that is a failure, if others are a note in their row."""
+    """Rows for everyone; a failure where jaxcalc is wrong, a note where others are."""
     data = make_data(case)
     if torch is not None:
         torch.begin(_job(case, data))
