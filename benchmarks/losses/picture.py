@@ -1,6 +1,6 @@
 """The pictures: error over the scale of the logits, memory over the vocabulary."""
 
-from itertools import cycle
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -13,6 +13,12 @@ MARKERS = "os^vDPX<>"
 ERRORS = {"mean_error": "mean loss", "gradient_error": "gradient of the worst row"}
 
 
+def _style(place: int) -> dict[str, Any]:
+    """Hollow marks, each smaller than the one before: some contestants are equal."""
+    marker = MARKERS[place % len(MARKERS)]
+    return {"marker": marker, "markersize": max(4, 13 - 2 * place), "fillstyle": "none"}
+
+
 def draw_errors(rows: list[Row]) -> Figure:
     """A column of panels for each dtype: the mean loss above, the gradient below."""
     rows = [row for row in rows if row["part"] == "logits"]
@@ -20,17 +26,18 @@ def draw_errors(rows: list[Row]) -> Figure:
     dtypes = list(dict.fromkeys(row["dtype"] for row in rows))
     names = list(dict.fromkeys(row["contestant"] for row in rows))
     figure = Figure(figsize=(2 + 3.2 * len(dtypes), 7), layout="constrained")
-    figure.suptitle(f"Relative error of the cross-entropy, {rows[0]['shape']} logits")
+    figure.suptitle(
+        f"Relative error of the cross-entropy, {rows[0]['shape']} logits (below 1e-8 drawn there)"
+    )
     panels = figure.subplots(len(ERRORS), len(dtypes), sharex=True, sharey=True, squeeze=False)
     for line, (field, title) in zip(panels, ERRORS.items(), strict=True):
         for axes, dtype in zip(line, dtypes, strict=True):
             axes.set(xscale="log", yscale="log", title=f"{title}, {dtype}")
             axes.grid(alpha=0.3)
-            for name, marker in zip(names, cycle(MARKERS), strict=False):
+            for place, name in enumerate(names):
                 own = [row for row in rows if (row["dtype"], row["contestant"]) == (dtype, name)]
-                scales = sorted({row["scale"] for row in own})
-                error = {row["scale"]: max(row[field], SMALLEST) for row in own}
-                axes.plot(scales, [error[s] for s in scales], marker + "-", alpha=0.75, label=name)
+                errors = [max(row[field], SMALLEST) for row in own]
+                axes.plot([row["scale"] for row in own], errors, label=name, **_style(place))
             axes.set_xticks(sorted({row["scale"] for row in rows}))
             axes.xaxis.set_major_formatter("{x:g}")
             axes.minorticks_off()
@@ -62,11 +69,12 @@ def draw_memory(rows: list[Row]) -> Figure:
     )
     panels = figure.subplots(1, len(dtypes), sharey=True, squeeze=False)[0]
     for axes, dtype in zip(panels, dtypes, strict=True):
-        for name, marker in zip(names, cycle(MARKERS), strict=False):
+        for place, name in enumerate(names):
             own = [row for row in rows if (row["dtype"], row["contestant"]) == (dtype, name)]
-            places = [row["vocabulary"] for row in own], [row["mib"] for row in own]
-            axes.plot(*places, marker + "-", alpha=0.75, label=name)
-        axes.set(xscale="log", yscale="log", title=dtype, xlabel="vocabulary")
+            points = [row["vocabulary"] for row in own], [row["mib"] for row in own]
+            axes.plot(*points, label=name, **_style(place))
+        axes.set(xscale="log", title=dtype, xlabel="vocabulary")
+        axes.set_yscale("log", base=2)
         axes.set_xticks(vocabularies, [f"{v // 1024}k" for v in vocabularies])
         axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()

@@ -7,7 +7,7 @@ from benchmarks.report import Column, Row, field, show_number, table
 LOGITS = """Losses of class indices, value and gradient, beside float64: the error of the mean loss
 (relative), of the worst row's loss, of the worst row's gradient (over its size); temporaries in
 float32 arrays like the logits, by compiled memory analysis; time, and its ratio to that of jax.nn,
-medians of one run."""
+medians of one run (blank where it was not measured)."""
 LAYER = """Loss of a last layer of {rows} rows and {features} features, value and gradient by both:
 temporaries by compiled memory analysis; time, and its ratio to that of the plain program."""
 
