@@ -52,7 +52,7 @@ def build_parser() -> Parser:
         nargs="?",
         const=str(RESULTS),
         metavar="FOLDER",
-        help="write the page, rows and pictures of speed or forms (default benchmarks/results)",
+        help="write the page, rows and pictures of what has a page (default benchmarks/results)",
     )
     return parser
 

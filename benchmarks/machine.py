@@ -14,7 +14,7 @@ import jax
 import jaxcalc as jc
 
 # Packages that are compared, where they are installed.
-PEERS = ("torch", "triton", "liger-kernel", "quack-kernels", "scipy")
+PEERS = ("optax", "torch", "triton", "liger-kernel", "quack-kernels", "scipy")
 ENVIRONMENT = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "XLA_", "OMP_")
 
 

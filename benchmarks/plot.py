@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.forms.picture import draw_forms
+from benchmarks.losses import picture as losses_pictures
 from benchmarks.report import Row
 from benchmarks.speed import pictures as speed_pictures
 from benchmarks.structure.picture import draw_derive
@@ -70,6 +71,7 @@ def _question(row: Row) -> str:
 DRAWINGS: dict[str, Callable[[list[Row]], Figure]] = {
     "accuracy": draw_accuracy,
     **{f"speed-{kind}": drawing for kind, drawing in speed_pictures.DRAWINGS.items()},
+    **{f"losses-{kind}": drawing for kind, drawing in losses_pictures.DRAWINGS.items()},
     "derive": draw_derive,
     "forms": draw_forms,
 }

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import accuracy, derive, forms, scale, speed
+from benchmarks import accuracy, derive, forms, losses, scale, speed
 from benchmarks.report import Progress, Result, Row
 
 # of a folder, what was measured on which machine, and the command; gives the path of the page
@@ -39,6 +39,9 @@ SUBJECTS = {
     "accuracy": Subject("the worst errors", accuracy.run, accuracy.show),
     "speed": Subject(
         "times and rates", _speed, speed.show, partial(speed.run, "full"), _write_speed
+    ),
+    "losses": Subject(
+        "losses beside optax's and PyTorch's", losses.run, losses.show, None, losses.write_results
     ),
     "scale": Subject("communication and memory of compiled programs", scale.run, scale.show),
     "derive": Subject("structured derivatives", derive.run, derive.show),

@@ -62,6 +62,11 @@ def _value_and_vjp(torch: Any, f: TensorFunction, x: Any, t: Any, g: Any) -> Cal
     return call
 
 
+def _loss_and_gradient(torch: Any, f: TensorFunction, x: Any, y: Any, g: Any) -> Call:
+    """Of a loss of labels, which stand where the tangent does."""
+    return _value_and_vjp(torch, lambda x: f(x, y), x, None, g)
+
+
 def _by_transform(name: str) -> Maker:
     def make(torch: Any, f: TensorFunction, x: Any, t: Any, g: Any) -> Call:
         transformed = _transforms(torch, f)[name]
@@ -85,6 +90,7 @@ MAKERS: dict[str, Maker] = {
     "value": _value,
     "vjp": _vjp,
     "value+vjp": _value_and_vjp,
+    "loss+gradient": _loss_and_gradient,
     "jvp": _by_transform("jvp"),
     "hvp": _by_transform("hvp"),
     "jacobian": _by_transform("jacobian"),

@@ -14,7 +14,7 @@ class Job(NamedTuple):
     function: str
     quantity: str
     axis: int
-    arguments: tuple[Array, Array, Array]  # x, a tangent, a cotangent
+    arguments: tuple[Array, Array, Array]  # x, a tangent or labels, a cotangent
     sets: int  # copies of the arguments, used in turn
     step: int  # between the rows that are sent back
     device: str  # "cpu" or "cuda"

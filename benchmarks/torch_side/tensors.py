@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-TensorFunction = Callable[[Any], Any]
+TensorFunction = Callable[..., Any]
 
 
 def load_torch() -> Any | None:
@@ -39,6 +39,7 @@ def functions(torch: Any, axis: int = -1) -> dict[str, TensorFunction]:
         "softmax": lambda x: torch.softmax(x, axis),
         "log_softmax": lambda x: torch.log_softmax(x, axis),
         "logsumexp": lambda x: torch.logsumexp(x, axis),
+        "cross_entropy": lambda x, y: F.cross_entropy(x, y, reduction="none"),
     }
 
 
