@@ -11,22 +11,38 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 8)  # for the tests of sharding
 
 
-MANY, SHARE = 4, 1 / 3
+MANY, LARGE, SHARE = 4, 100, 1 / 3
 GOLDEN = (5**0.5 - 1) / 2
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every", action="store_true", help="every case of the large tables")
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of a test of many cases every run takes a third; the others are left to `-m slow`.
 
-    Multiples of the golden ratio choose them, which fall in step with no parameter.
+    That takes a third of a large table of slow cases; `-m slow --every` takes the whole. Multiples
+    of the golden ratio choose them, which fall in step with no parameter.
     """
-    for _, cases in itertools.groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
-        cases = list(cases)
-        if len(cases) > MANY and not any(case.get_closest_marker("slow") for case in cases):
-            for i, case in enumerate(cases):
-                if i * GOLDEN % 1 > SHARE:
-                    case.add_marker("slow")
+    left_out = []
+    for _, group in itertools.groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
+        cases = list(group)
+        slow = [case for case in cases if case.get_closest_marker("slow")]
+        if not slow and len(cases) > MANY:
+            for case in _others(cases):
+                case.add_marker("slow")
+        if len(slow) > LARGE and not config.getoption("--every"):
+            left_out += _others(slow)
+    unwanted = set(left_out)
+    items[:] = [item for item in items if item not in unwanted]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _others(cases: list[pytest.Item]) -> list[pytest.Item]:
+    """All but a third of them."""
+    return [case for i, case in enumerate(cases) if i * GOLDEN % 1 > SHARE]
 
 
 @pytest.fixture(autouse=True, scope="module")
