@@ -11,7 +11,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 8)  # for the tests of sharding
 
 
-MANY, LARGE, SHARE = 4, 100, 1 / 3
+MANY, LARGE = 2, 60  # cases of a test
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -21,17 +21,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test of many cases every run takes a third; the others are left to `-m slow`.
+    """Of a test of many cases every run takes a quarter; the others are left to `-m slow`.
 
-    That takes a third of a large table of slow cases; `-m slow --every` takes the whole. Multiples
-    of the golden ratio choose them, which fall in step with no parameter.
+    That takes a quarter of a large table of slow cases; `-m slow --every` takes the whole.
+    Multiples of the golden ratio choose them, which fall in step with no parameter.
     """
     left_out = []
     for _, group in itertools.groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
         cases = list(group)
         slow = [case for case in cases if case.get_closest_marker("slow")]
-        if not slow and len(cases) > MANY:
-            for case in _others(cases):
+        quick = [case for case in cases if case not in slow]
+        if len(quick) > MANY:
+            for case in _others(quick):
                 case.add_marker("slow")
         if len(slow) > LARGE and not config.getoption("--every"):
             left_out += _others(slow)
@@ -41,8 +42,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _others(cases: list[pytest.Item]) -> list[pytest.Item]:
-    """All but a third of them."""
-    return [case for i, case in enumerate(cases) if i * GOLDEN % 1 > SHARE]
+    """All but a quarter of them, with the first in that."""
+    return [case for i, case in enumerate(cases) if i * GOLDEN % 1 > 1 / 4]
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -35,6 +35,7 @@ def test_every_loss_of_optax_is_on_the_page():
     assert public <= {name for pair in named for name in pair}
 
 
+@pytest.mark.slow
 def test_the_examples_print_what_they_say():
     session = "\n".join(re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
     test = doctest.DocTestParser().get_doctest(session, {}, "page", "optax.md", 0)

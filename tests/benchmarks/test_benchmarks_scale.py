@@ -346,6 +346,7 @@ def rows():
     patch.undo()
 
 
+@pytest.mark.slow
 def test_rows_of_every_contestant(rows):
     assert {row["contestant"] for row in rows} == {"high", "fast", "jax.nn"}
     plain = [row for row in rows if row.get("way") == "jit"]

@@ -278,6 +278,7 @@ def further_rows():
     return list(map(subject._of_second_group, result.rows))
 
 
+@pytest.mark.slow
 def test_the_second_group_has_a_table_of_its_own(rows, further_rows):
     text = tables.show([*rows, *further_rows])
     first, second = text.split("The second group: masks, weights, other axes, losses:")

@@ -188,6 +188,7 @@ def trained(tmp_path_factory):
         return folder, *run(folder, "--plot", str(folder / "f.png"))
 
 
+@pytest.mark.slow
 def test_text_memory_progress_and_table_are_printed(trained):
     _, status, out, record = trained
     assert status in (0, 1)  # so few steps need not beat the frequencies
@@ -202,6 +203,7 @@ def test_text_memory_progress_and_table_are_printed(trained):
         assert f"MiB   {way.name}" in out
 
 
+@pytest.mark.slow
 def test_the_record_holds_the_three_runs(trained):
     record = trained[-1]
     wide, plain, ours = record["runs"]
@@ -215,6 +217,7 @@ def test_the_record_holds_the_three_runs(trained):
         assert result["pieces_per_second"] > 0
 
 
+@pytest.mark.slow
 def test_our_step_takes_less_memory_than_the_plain_one(trained):
     wide, plain, ours = (trained[-1]["step_bytes"][way.name] for way in WAYS)
     logits = SMALL.windows * SMALL.sizes.length * SMALL.sizes.vocabulary
@@ -222,6 +225,7 @@ def test_our_step_takes_less_memory_than_the_plain_one(trained):
     assert ours < min(wide, plain) - 2 * logits
 
 
+@pytest.mark.slow
 def test_the_picture_is_written(trained):
     picture = (trained[0] / "f.png").read_bytes()
     assert picture.startswith(b"\x89PNG\r\n")

@@ -191,6 +191,7 @@ def test_cross_entropy(logits, dtype):
 dense_jacobian = jax.jit(jax.vmap(lambda x: jc.softmax_jacobian(x).todense()))
 
 
+@pytest.mark.slow
 @every_dtype
 @every_logits
 def test_dense_softmax_jacobian(logits, dtype):

@@ -183,6 +183,7 @@ def test_derivatives_where_something_is_left(name, modes):
             np.testing.assert_array_equal(out, 0, err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modes", MODES, ids=name_of)
 @pytest.mark.parametrize("name", OWN)
 def test_derivatives_where_nothing_is_left(name, modes):

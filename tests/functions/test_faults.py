@@ -195,6 +195,7 @@ print(*traced)
 '''
 
 
+@pytest.mark.slow
 def test_no_thread_sees_a_primitive_before_its_rules():
     done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, timeout=300)
     assert done.stdout.split() == ["right"] * 16, done.stderr

@@ -318,6 +318,7 @@ INVALID_CASES = list(itertools.product(["plain", "weights", "all", "ignored"], W
 QUICK_INVALID = [("all", "jit"), ("ignored", "vmap"), ("plain", "scan")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "wrap"), some(INVALID_CASES, QUICK_INVALID))
 def test_labels_that_are_none_and_are_masked_afterwards(name, wrap):
     options = {"plain": {}, "ignored": {"ignore_index": -100}, **OPTIONS}[name]

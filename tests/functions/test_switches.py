@@ -152,6 +152,7 @@ print(json.dumps(sums))
 """
 
 
+@pytest.mark.slow
 def test_sixteen_threads_of_a_fresh_process():
     paths = json.dumps([p for p in sys.path if p])
     command = [sys.executable, "-c", THREADS, paths]
