@@ -70,7 +70,8 @@ def plain_focal(x: Array, y: Array, *, gamma: float = 2.0, alpha: float | None =
 
 def plain_entropy(x: Array, axis: Any = -1, where: Any = True) -> Array:
     e = jnp.where(where, jnp.exp(x), 0)
-    log_s = x - jnp.log(jnp.sum(e, axis, keepdims=True))
+    sums = jnp.sum(e, axis, keepdims=True)
+    log_s = x - jnp.log(jnp.where(sums == 0, 1, sums))  # of nothing it is 0, with derivative 0
     return -jnp.sum(jnp.where(where, jnp.exp(log_s) * log_s, 0), axis)
 
 
