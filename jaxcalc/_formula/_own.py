@@ -86,10 +86,14 @@ def _index_cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) ->
 def _index_cross_entropy_and_sums(
     args: Args, params: Params, shapes: Sequence[Shape]
 ) -> list[Expression]:
-    """The loss, and what only the products read, which are known by x."""
-    return _index_cross_entropy(args, params, shapes) + [
-        _spread(number(0.0), s) for s in shapes[1:]
-    ]
+    """The loss; c, Σ exp(x − c) without the label's, and exp(x − c) of the label, for c = 0."""
+    y, x = args
+    axes = params["rows"].axes
+    one_hot = call("one_hot", (y,), x.shape, axis=axes[0] % len(x.shape))
+    e = call("exp", (x,), x.shape)
+    own = _row_sum(call("mul", (one_hot, e), x.shape), axes)
+    rest = call("sub", (_row_sum(e, axes), own), shapes[2])
+    return [*_index_cross_entropy(args, params, shapes), _spread(number(0.0), shapes[1]), rest, own]
 
 
 def _binary_cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:

@@ -30,7 +30,7 @@ from jaxcalc._functions.rows import Rows, base, exponentials_over, normalizer, t
 from jaxcalc._functions.softmax_maps import mean_change, softmax_change
 
 
-class Way(NamedTuple):
+class Access(NamedTuple):
     """How the entry of each row's label is reached.
 
     Attributes:
@@ -56,7 +56,7 @@ def _parted(x: Array, y: Array, c: Array, rows: Rows) -> tuple[Array, Array]:
 
 
 # As a GPU fuses it with the sums, and where rows are split.
-BY_MASKS = Way(_parted, lambda x, y, c, rows: exponentials_over(x, c, rows), _picked)
+BY_MASKS = Access(_parted, lambda x, y, c, rows: exponentials_over(x, c, rows), _picked)
 
 
 def _index(y: Array, x: Array, rows: Rows) -> Array:
@@ -86,15 +86,15 @@ def _parted_in_place(x: Array, y: Array, c: Array, rows: Rows) -> tuple[Array, A
 
 
 # A 0 is written over the label's entry: XLA:CPU does not sum a masked array as fast.
-IN_PLACE = Way(_parted_in_place, _others_in_place, _picked_in_place)
+IN_PLACE = Access(_parted_in_place, _others_in_place, _picked_in_place)
 
 
 def _value_and_sums(
-    y: Array, x: Array, *, rows: Rows, dtype: Any, way: Way = BY_MASKS
+    y: Array, x: Array, *, rows: Rows, dtype: Any, access: Access = BY_MASKS
 ) -> list[Array]:
     """The loss; c, rest and e_y."""
     c = base(x, rows)
-    rest, x_y = way.parted(x, y, c, rows)
+    rest, x_y = access.parted(x, y, c, rows)
     own = exponentials_over(x_y, c, rows)
     sums, distance = normalizer(rest + own, rows), x_y - c
     # where the label is far below, its exponential may have no digits left
@@ -117,10 +117,10 @@ def _product(
     *,
     rows: Rows,
     dtype: Any,
-    way: Way = BY_MASKS,
+    access: Access = BY_MASKS,
 ) -> Array:
-    e, t = way.exponentials(x, y, c, rows), wide(t)
-    change = total(e * (t - way.pick(t, y, x, rows)), rows) / normalizer(rest + own, rows)
+    e, t = access.exponentials(x, y, c, rows), wide(t)
+    change = total(e * (t - access.pick(t, y, x, rows)), rows) / normalizer(rest + own, rows)
     return _unless_zero(is_valid(y, x, rows), change)
 
 
@@ -134,9 +134,9 @@ def _transposed(
     *,
     rows: Rows,
     dtype: Any,
-    way: Way = BY_MASKS,
+    access: Access = BY_MASKS,
 ) -> Array:
-    e = way.exponentials(x, y, c, rows)
+    e = access.exponentials(x, y, c, rows)
     slope = jnp.where(marked(y, x, rows).entry, -rest, e)
     return slope * (_unless_zero(is_valid(y, x, rows), wide(g)) / normalizer(rest + own, rows))
 
@@ -165,8 +165,8 @@ def _some(x: Array) -> bool:
 def _on_cpu(apply: Callable[..., Array], whole: bool) -> Callable[..., Array]:
     def form(*operands: Array, rows: Rows, dtype: Any) -> Array:
         in_place = whole and not rows.axis_name and all(map(_some, operands))
-        way = IN_PLACE if in_place else BY_MASKS
-        return apply(*operands, rows=rows, dtype=dtype, way=way)
+        access = IN_PLACE if in_place else BY_MASKS
+        return apply(*operands, rows=rows, dtype=dtype, access=access)
 
     return form
 
