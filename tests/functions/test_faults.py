@@ -339,3 +339,16 @@ def test_a_softmax_over_split_classes_sums_to_1():
     f = partial(jc.softmax, axis_name="devices")
     s = jax.shard_map(f, mesh=mesh, in_specs=split, out_specs=split)(jnp.ones((3, 4)))
     np.testing.assert_allclose(s, np.full((3, 4), 0.25), rtol=1e-6)
+
+
+@pytest.mark.parametrize("derivative", [jax.jacfwd, jax.jacrev])
+def test_a_row_without_a_label_that_is_masked_afterwards_has_derivative_0(derivative):
+    x, y = jnp.array([[1.0, 2.0, 3.0]] * 3), np.array([2, -100, 0])
+
+    def kept(x):
+        return jnp.sum(jnp.where(y != -100, jc.softmax_cross_entropy(x, y), 0))
+
+    gradient, s = derivative(kept)(x), np.asarray(jc.softmax(x[0]))
+    np.testing.assert_allclose(gradient, [s - np.eye(3)[2], 0 * s, s - np.eye(3)[0]], 1e-5, 1e-6)
+    assert not np.isnan(derivative(jax.grad(kept))(x)).any()
+    assert np.isnan(jax.grad(lambda x: jnp.sum(jc.softmax_cross_entropy(x, y)))(x)[1]).all()
