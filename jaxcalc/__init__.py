@@ -48,13 +48,13 @@ and rounded once.
 
 from jaxcalc import operators as operators
 from jaxcalc import rules as rules
+from jaxcalc._closed_forms.derivative import Derivative as Derivative
 from jaxcalc._closed_forms.jacobians import log_sigmoid_jacobian as log_sigmoid_jacobian
 from jaxcalc._closed_forms.jacobians import log_softmax_jacobian as log_softmax_jacobian
 from jaxcalc._closed_forms.jacobians import logsumexp_jacobian as logsumexp_jacobian
 from jaxcalc._closed_forms.jacobians import sigmoid_jacobian as sigmoid_jacobian
 from jaxcalc._closed_forms.jacobians import softmax_jacobian as softmax_jacobian
 from jaxcalc._closed_forms.jacobians import softplus_jacobian as softplus_jacobian
-from jaxcalc._derive import Derivative as Derivative
 from jaxcalc._derive import derive as derive
 from jaxcalc._functions.binary_cross_entropy import (
     sigmoid_binary_cross_entropy as sigmoid_binary_cross_entropy,

@@ -5,12 +5,17 @@ at least in float32 and rounded once. Each can be jitted, batched by `jax.vmap` 
 differentiated.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxcalc import _formula
 from jaxcalc._arrays import floating, narrowed, wide
-from jaxcalc._closed_forms.softmax_operators import Origin, SoftmaxJacobian, softmax_operator
+from jaxcalc._closed_forms.derivative import Derivative
+from jaxcalc._closed_forms.softmax_operators import Origin, softmax_operator
+from jaxcalc._formula import Expression, maps
 from jaxcalc._functions.logistic import logistic_product
 from jaxcalc._functions.rows import Rows
 from jaxcalc._functions.softmax import softmax
@@ -18,7 +23,7 @@ from jaxcalc._layout.layout import Layout, LayoutLike
 from jaxcalc.operators import Diagonal, LinearOperator, LowRank
 
 
-def sigmoid_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> LinearOperator:
+def sigmoid_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
     """∂σ/∂x = diag(σ ⊙ (1 − σ)), the same in both layouts.
 
     Args:
@@ -26,7 +31,7 @@ def sigmoid_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Linea
         layout: "numerator" or "denominator".
 
     Returns:
-        The `Diagonal` operator in the dtype of `x`. σ(1 − σ) keeps its digits where σ rounds to 1;
+        A diagonal `Derivative` in the dtype of `x`. σ(1 − σ) keeps its digits where σ rounds to 1;
         it is 0 at ±inf and NaN at NaN.
 
     Raises:
@@ -38,11 +43,10 @@ def sigmoid_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Linea
     [[2.5000000e-01 0.0000000e+00]
      [0.0000000e+00 2.0611537e-09]]
     """
-    x = _vector(x)
-    return _in_layout(_logistic(x, order=1), layout)
+    return _logistic(x, 1, layout)
 
 
-def softplus_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> LinearOperator:
+def softplus_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
     """∂ log(1 + eˣ)/∂x = diag(σ), the same in both layouts.
 
     Arguments, result and errors are those of `sigmoid_jacobian`; the entry is 1 at +inf, 0 at −inf.
@@ -52,10 +56,10 @@ def softplus_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Line
     [[5.0000000e-01 0.0000000e+00]
      [0.0000000e+00 2.0611537e-09]]
     """
-    return _in_layout(_logistic(_vector(x), order=0), layout)
+    return _logistic(x, 0, layout)
 
 
-def log_sigmoid_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> LinearOperator:
+def log_sigmoid_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
     """∂ log σ/∂x = diag(1 − σ), with 1 − σ(x) = σ(−x), the same in both layouts.
 
     Arguments, result and errors are those of `sigmoid_jacobian`; the entry is 0 at +inf, 1 at −inf.
@@ -65,10 +69,10 @@ def log_sigmoid_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> L
     [[5.0000000e-01 0.0000000e+00]
      [0.0000000e+00 2.0611537e-09]]
     """
-    return _in_layout(_logistic(-_vector(x), order=0), layout)
+    return _logistic(x, 0, layout, sign=-1)
 
 
-def softmax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> LinearOperator:
+def softmax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
     """∂ softmax(x)/∂x = diag(s) − s sᵀ, s = softmax(x), the same in both layouts (notes §4).
 
     Args:
@@ -76,7 +80,7 @@ def softmax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Linea
         layout: "numerator" or "denominator".
 
     Returns:
-        An operator `diagonal - rank 1` in the dtype of `x`: symmetric, positive semidefinite,
+        A `Derivative`, `diagonal - rank 1`, in the dtype of `x`: symmetric, positive semidefinite,
         singular (J 1 = 0): `solve(b)` says so, `solve(b, shift)` and `pinv()` take O(K). Its
         diagonal s_k (1 − s_k) keeps its digits where s_k rounds to 1. The row and column of an
         entry −inf are 0; a row that holds NaN or +inf, or only −inf, gives NaN.
@@ -86,14 +90,16 @@ def softmax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Linea
         ValueError: when `x` is not a vector, or for an unknown layout.
 
     >>> import jax.numpy as jnp, jaxcalc as jc
+    >>> print(jc.softmax_jacobian(jnp.zeros(2)).formula)
+    diag(s) − s sᵀ where s = softmax(x)
     >>> print(jc.softmax_jacobian(jnp.array([20.0, 0.0])).todense())
     [[ 2.0611537e-09 -2.0611537e-09]
      [-2.0611537e-09  2.0611537e-09]]
     """
-    return _in_layout(_of_family("softmax", x), layout)
+    return _of_family("softmax", x, layout)
 
 
-def log_softmax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> LinearOperator:
+def log_softmax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
     """∂ log softmax(x)/∂x = I − 1 sᵀ (numerator) or I − s 1ᵀ (denominator), s = softmax(x).
 
     Arguments, result and errors are those of `softmax_jacobian`; here the layout shows.
@@ -107,10 +113,10 @@ def log_softmax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> L
     [[ 1.0000000e+00 -2.0611537e-09]
      [-1.0000000e+00  2.0611537e-09]]
     """
-    return _in_layout(_of_family("log_softmax", x), layout)
+    return _of_family("log_softmax", x, layout)
 
 
-def logsumexp_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> LinearOperator:
+def logsumexp_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
     """∂ log Σ exp(x)/∂x = sᵀ, 1×K (numerator), or s, K×1 (denominator), s = softmax(x).
 
     Arguments and errors are those of `softmax_jacobian`; an entry −inf gives 0, in a row of nothing
@@ -122,9 +128,11 @@ def logsumexp_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Lin
     >>> jc.logsumexp_jacobian(jnp.zeros(4), layout="denominator").shape
     (4, 1)
     """
-    x = _vector(x)
-    s = narrowed(jnp.where(x == -jnp.inf, 0, softmax(wide(x))), x.dtype)
-    return _in_layout(LowRank(jnp.ones((1,), s.dtype), s[:, None]), layout)
+    logits = _vector(x)
+    s = narrowed(jnp.where(logits == -jnp.inf, 0, softmax(wide(logits))), logits.dtype)
+    row = maps.Term(((_symbol("softmax", _x(logits), axes=(-1,)), (0,)),), _LINK, ())
+    J = LowRank(jnp.ones((1,), s.dtype), s[:, None])
+    return _derivative(J, maps.Terms((), logits.shape, (row,)), logits, layout)
 
 
 def _vector(x: ArrayLike) -> Array:
@@ -137,15 +145,37 @@ def _vector(x: ArrayLike) -> Array:
     return array
 
 
-def _in_layout(J: LinearOperator, layout: LayoutLike) -> LinearOperator:
-    return J if Layout(layout) is Layout.NUMERATOR else J.T
+_LINK = ((0, 0, None),)  # x is read at the label 0
 
 
-def _logistic(x: Array, order: int) -> LinearOperator:
-    ones = lax.integer_pow(x, 0)  # of x, so that a batch of them is split as that of x is
-    return Diagonal(logistic_product(x, ones, order=order))
+def _logistic(x: ArrayLike, order: int, layout: LayoutLike, sign: int = 1) -> Derivative:
+    """diag(σ), or for order 1 diag(σ ⊙ (1 − σ)), at x or −x."""
+    array = _vector(x)
+    kept = array if sign == 1 else -array
+    ones = lax.integer_pow(kept, 0)  # of x, so that a batch of them is split as that of x is
+    J = Diagonal(logistic_product(kept, ones, order=order))
+    σ = _symbol("logistic", _x(array) if sign == 1 else _symbol("neg", _x(array)))
+    entries = σ if order == 0 else _symbol("mul", σ, _symbol("sub", _formula.number(1.0), σ))
+    term = maps.Term(((entries, (0,)),), _LINK, (0,))
+    return _derivative(J, maps.Terms(array.shape, array.shape, (term,)), array, layout)
 
 
-def _of_family(kind: str, x: ArrayLike) -> SoftmaxJacobian:
+def _of_family(kind: str, x: ArrayLike, layout: LayoutLike) -> Derivative:
     logits = _vector(x)
-    return softmax_operator(kind, Origin(logits), Rows((-1,), "high", "logits"), logits.dtype)
+    J = softmax_operator(kind, Origin(logits), Rows((-1,), "high", "logits"), logits.dtype)
+    s = _symbol("softmax", _x(logits), axes=(-1,))
+    return _derivative(J, maps.Product(s.shape, s.shape, kind, s, (-1,)), logits, layout)
+
+
+def _derivative(J: LinearOperator, map_: maps.Map, x: Array, layout: LayoutLike) -> Derivative:
+    derivative = Derivative(J, {"x": x}, J.dtype, map_)
+    return derivative if Layout(layout) is Layout.NUMERATOR else derivative.T
+
+
+def _x(array: Array) -> Expression:
+    return _formula.name("x", array.shape)
+
+
+def _symbol(op: str, *args: Expression, **params: Any) -> Expression:
+    """An operation on vectors."""
+    return _formula.call(op, args, args[-1].shape, **params)

@@ -16,9 +16,7 @@ The way there, one room a step:
     _structure, _build
                    the plan as an operator
     _written       the plan as a formula
-    _derivative    both together
-    _derive        what gives it, of any function
+    _derive        both together, of any function
 """
 
-from jaxcalc._derive._derivative import Derivative as Derivative
 from jaxcalc._derive._derive import derive as derive

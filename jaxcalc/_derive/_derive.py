@@ -10,11 +10,11 @@ import numpy as np
 from jax import Array
 
 from jaxcalc._arrays import wide
+from jaxcalc._closed_forms.derivative import Derivative
 from jaxcalc._derive._blocks import blocked
 from jaxcalc._derive._bound import Pushed
 from jaxcalc._derive._build import build
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._derivative import Derivative
 from jaxcalc._derive._graph import Linear, Node, Opaque, UnstructuredError, linear_of
 from jaxcalc._derive._interpret import interpret
 from jaxcalc._derive._linearise import Linearised, linearised
@@ -22,7 +22,7 @@ from jaxcalc._derive._names import argument_names, captured_names, leaf_names
 from jaxcalc._derive._plan import Leaf, Plan, plan
 from jaxcalc._derive._rules import Operand
 from jaxcalc._derive._written import written
-from jaxcalc._formula import maps, name
+from jaxcalc._formula import maps, name, names_in
 from jaxcalc._layout.arguments import Argnums, check_function, positions, real_arrays, split
 from jaxcalc._layout.layout import Layout, LayoutLike
 from jaxcalc.operators import LinearOperator, Zero
@@ -101,11 +101,12 @@ def _in_layout(block: Derivative, layout: Layout) -> Derivative:
 def _blocks(program: Linearised, x: Sequence[Value]) -> list[list[Derivative]]:
     """A row for each output: its derivative by each argument."""
     dtype = _wide_dtype([value.array for value in (*x, *program.values)])
+    named = program.captured | {v.expression["text"]: jnp.asarray(v.array) for v in x}
     nodes = [Node(value.array.shape, value.array.dtype) for value in x]
     targets = _targets(program, nodes, dtype)
     return [
         [
-            _derivative(_planned(program, x, node, target, i, j), y, value, dtype)
+            _derivative(_planned(program, x, node, target, i, j), y, value, named, dtype)
             for j, (value, node) in enumerate(zip(x, nodes, strict=True))
         ]
         for i, (y, target) in enumerate(zip(program.values, targets, strict=True))
@@ -137,14 +138,17 @@ def _planned(
     return _whole(program, x, i, j)
 
 
-def _derivative(found: Plan | None, y: Value, x: Value, dtype: np.dtype) -> Derivative:
+def _derivative(
+    found: Plan | None, y: Value, x: Value, named: dict[str, Array], dtype: np.dtype
+) -> Derivative:
     if found is None:
         operator: LinearOperator = Zero(y.array.shape, x.array.shape, dtype)
         formula: maps.Map = maps.Zero(y.array.shape, x.array.shape)
     else:
         found = blocked(found)
         operator, formula = build(found, dtype), written(found)
-    return Derivative(operator, y.array.dtype, formula, y.expression, x.expression)
+    arrays = {text: named[text] for text in names_in(formula) if text in named}
+    return Derivative(operator, arrays, y.array.dtype, formula, y.expression, x.expression)
 
 
 def _whole(program: Linearised, x: Sequence[Value], i: int, j: int) -> Plan:

@@ -25,11 +25,13 @@ class Linearised(NamedTuple):
         values: the outputs, as arrays with expressions.
         program: the linear program, of the residuals and the tangents.
         residuals: the values that the linear program uses.
+        captured: the arrays that the function closes over, by their names.
     """
 
     values: list[Value]
     program: Any
     residuals: list[Value]
+    captured: dict[str, Array]
 
 
 Names = Callable[[Sequence[Array]], list[str]]
@@ -47,19 +49,20 @@ def linearised(f: Callable[..., list[Array]], x: Sequence[Value], captured: Name
         return _as_it_runs(f, [jnp.asarray(value.array) for value in x])
 
 
-def _as_traced(f: Callable[..., list[Array]], x: Sequence[Value], captured: Names) -> Linearised:
+def _as_traced(f: Callable[..., list[Array]], x: Sequence[Value], names_of: Names) -> Linearised:
     arrays = [jnp.asarray(value.array) for value in x]
     whole, program = _programs(f, arrays)
     if calls_closed(whole.jaxpr):
         traced = jax.make_jaxpr(f)(*arrays)
         whole, program = _programs(lambda *x: evaluated(traced, *x), arrays)
-    names = captured(whole.consts)
+    names = names_of(whole.consts)
     constants = [name(text, jnp.shape(c)) for c, text in zip(whole.consts, names, strict=True)]
     written = read(whole.jaxpr, constants, [value.expression for value in x])
     results = eval_jaxpr(whole.jaxpr, whole.consts, *arrays)
     values = [Value(_array(a), e) for a, e in zip(results, written, strict=True)]
     split = len(values) - len(program.constvars)
-    return Linearised(values[:split], program, values[split:])
+    captured = dict(zip(names, map(jnp.asarray, whole.consts), strict=True))
+    return Linearised(values[:split], program, values[split:], captured)
 
 
 def _programs(f: Callable[..., list[Array]], x: Sequence[Array]) -> tuple[Any, Any]:
@@ -98,7 +101,7 @@ def _as_it_runs(f: Callable[..., list[Array]], x: Sequence[Array]) -> Linearised
     program = jax.make_jaxpr(push)(*x)
     outputs = [Value(y, _unknown(f"y{i}", y)) for i, y in enumerate(values)]
     residuals = [Value(r, _unknown(f"r{i}", r)) for i, r in enumerate(program.consts)]
-    return Linearised(outputs, program.jaxpr, residuals)
+    return Linearised(outputs, program.jaxpr, residuals, {})
 
 
 def _unknown(text: str, array: Array | np.ndarray) -> Expression:

@@ -17,6 +17,7 @@
     _places, _writing, _signs   nodes as strings; functions with signs of their own
     _text, _latex               the two styles
     _code, _code_arrays         nodes as Python
+    _names                      the names in a map tree
     _source, _closed_form       the source of `derivative`; text, LaTeX and code of a map tree
     _local, _explain            the derivation, step by step
 
@@ -32,6 +33,8 @@ from jaxcalc._formula._expression import call as call
 from jaxcalc._formula._expression import hashable as hashable
 from jaxcalc._formula._expression import name as name
 from jaxcalc._formula._expression import number as number
+from jaxcalc._formula._names import names_in as names_in
+from jaxcalc._formula._names import renamed as renamed
 from jaxcalc._formula._program import apply as apply
 from jaxcalc._formula._program import read as read
 
@@ -45,6 +48,8 @@ __all__ = [
     "hashable",
     "maps",
     "name",
+    "names_in",
     "number",
     "read",
+    "renamed",
 ]

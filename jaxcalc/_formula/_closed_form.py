@@ -47,9 +47,16 @@ class ClosedForm:
         Raises:
             ValueError: when a function without a closed form takes part; it says which.
         """
-        computed = named(self._arranged.computed)
-        parameters = dict.fromkeys([*_names(self._shown), *_names(computed)])
-        return source(computed, self._arranged.shape, list(parameters))
+        return source(self._computed, self._arranged.shape, self.names)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names in the formula and the code, in the order in which one reads them."""
+        return list(dict.fromkeys([*_names(self._shown), *_names(self._computed)]))
+
+    @cached_property
+    def _computed(self) -> Named:
+        return named(self._arranged.computed)
 
 
 def closed_form(map_: _maps.Map, transposed: bool = False) -> ClosedForm:

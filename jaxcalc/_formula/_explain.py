@@ -17,12 +17,15 @@ _LONG = 30  # characters
 
 
 def explain(
-    value: Expression, argument: Expression | None, map_: maps.Map, transposed: bool = False
+    value: Expression | None,
+    argument: Expression | None,
+    map_: maps.Map,
+    transposed: bool = False,
 ) -> str:
     """Numbered steps from the argument to the value, then the formula they make.
 
     Args:
-        value: y, as an expression.
+        value: y, as an expression; None where it is not known.
         argument: x, as it occurs in `value`; None where y is not known as an expression of it.
         map_: the derivative, x to y.
         transposed: whether to write it in denominator layout.
@@ -39,7 +42,7 @@ def explain(
     2. the derivative: A
     """
     lines: list[str] = []
-    if argument is not None:
+    if value is not None and argument is not None:
         lines = _Explained(argument, transposed).lines(value)
     text = closed_form(map_, transposed).text
     blocks = ", block by block" if "blockdiag" in text else ""

@@ -158,6 +158,7 @@ _OTHER_NAMES = {
     "max": "jnp.maximum",
     "min": "jnp.minimum",
     "not": "jnp.logical_not",
+    "pinv": "jnp.linalg.pinv",
     "or": "jnp.logical_or",
     "pow": "jnp.power",
     "relu": "jax.nn.relu",

@@ -87,6 +87,7 @@ LATEX = Style(
     bracket=lambda inner: rf"\left[{inner}\right]",
     transpose=lambda base: rf"{base}^\top",
     inverse=lambda base, transposed: base + (r"^{-\top}" if transposed else "^{-1}"),
+    pseudo_inverse=lambda base: base + "^{+}",
     power=lambda base, exponent: f"{base}^{{{exponent}}}",
     raised=lambda base, exponent: f"{base}^{{{exponent}}}",
     root=lambda base, is_atom: rf"\sqrt{{{base}}}",

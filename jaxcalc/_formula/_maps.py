@@ -162,3 +162,39 @@ class Transposed(Map):
     """The transpose of `map`."""
 
     map: Map
+
+
+@dataclass(frozen=True)
+class PseudoInverse(Map):
+    """The Moore-Penrose inverse of `map`."""
+
+    map: Map
+
+
+def scaled(map_: Map, factor: float | Expression) -> Map:
+    """The map times a number, or times a scalar that is an expression."""
+    axes = tuple(range(len(map_.codomain)))
+    links = tuple((axis, axis, None) for axis in axes)
+    number = factor if isinstance(factor, float) else 1.0
+    factors = () if isinstance(factor, float) else ((factor, ()),)
+    multiple = Terms(map_.codomain, map_.codomain, (Term(factors, links, axes, number),))
+    return chained(multiple, map_)
+
+
+def chained(*maps: Map) -> Map:
+    """Their product, the last applied first."""
+    parts = [part for m in maps for part in (m.maps if isinstance(m, Chain) else (m,))]
+    return Chain(maps[0].codomain, maps[-1].domain, tuple(parts))
+
+
+def added(*maps: Map) -> Map:
+    """Their sum."""
+    parts = [part for m in maps for part in (m.maps if isinstance(m, Sum) else (m,))]
+    return Sum(maps[0].codomain, maps[0].domain, tuple(parts))
+
+
+def transposed(map_: Map) -> Map:
+    """Its transpose."""
+    if isinstance(map_, Transposed):
+        return map_.map
+    return Transposed(map_.domain, map_.codomain, map_)

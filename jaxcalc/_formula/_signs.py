@@ -13,6 +13,10 @@ def _inverse(writer: Writer, node: Expression) -> Written:
     return writer.style.inverse(writer.write(node.args[0], ATOM), False), POSTFIX
 
 
+def _pseudo_inverse(writer: Writer, node: Expression) -> Written:
+    return writer.style.pseudo_inverse(writer.write(node.args[0], ATOM)), POSTFIX
+
+
 def _logistic(writer: Writer, node: Expression) -> Written:
     return writer.style.call(writer.style.sigma, writer.listed(node.args)), ATOM
 
@@ -115,6 +119,7 @@ SIGNS: dict[str, Callable[[Writer, Expression], Written]] = {
     "logsumexp": _along,
     "opaque": _opaque,
     "pick": _picked,
+    "pinv": _pseudo_inverse,
     "pow": _power,
     **{f"reduce_{name}": _along for name in ("and", "max", "min", "or", "prod")},
     "select": _rows_of_identity,

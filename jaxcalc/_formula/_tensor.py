@@ -64,6 +64,19 @@ class Tensors:
         return self.algebra.permuted(self.of(map_.map), [*range(split, rank), *range(split)])
 
     @of.register
+    def _(self, map_: maps.PseudoInverse) -> Expression:
+        """Of a column or a row u that is uᵀ/‖u‖²; of a matrix an atom."""
+        inner = self.of(maps.transposed(map_.map))
+        small, axes = self.algebra.squeezed(inner)
+        if len(axes) < 2:
+            whole = tuple(range(len(inner.shape)))
+            squares = self.algebra.multiply([Factor(inner, whole), Factor(inner, whole)], ())
+            return self._product([Factor(inner, whole), Factor(squares, (), Fraction(-1))], map_)
+        if inner.shape != small.shape or len(axes) > 2:
+            return self.of(maps.Opaque(map_.codomain, map_.domain, "pinv"))
+        return self._atom(call("pinv", (self.of(map_.map),), inner.shape))
+
+    @of.register
     def _(self, map_: maps.Opaque) -> Expression:
         shape = map_.codomain + map_.domain
         return self._atom(call("opaque", (), shape, text=map_.text))

@@ -66,6 +66,7 @@ TEXT = Style(
     bracket=lambda inner: f"[{inner}]",
     transpose=lambda base: base + "ᵀ",
     inverse=lambda base, transposed: base + ("⁻ᵀ" if transposed else "⁻¹"),
+    pseudo_inverse=lambda base: base + "⁺",
     power=_power,
     raised=lambda base, exponent: f"{base}^{exponent}",
     root=lambda base, is_atom: f"√{base}" if is_atom else f"√({base})",

@@ -40,6 +40,7 @@ class Style:
     bracket: Callable[[str], str]
     transpose: Callable[[str], str]
     inverse: Callable[[str, bool], str]
+    pseudo_inverse: Callable[[str], str]
     power: Callable[[str, Fraction], str]
     raised: Callable[[str, str], str]
     root: Callable[[str, bool], str]

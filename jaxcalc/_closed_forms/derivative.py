@@ -1,7 +1,11 @@
 """The derivative of one array by another: an operator that also knows its formula."""
 
+import dataclasses
 import functools
+import itertools
+from collections.abc import Callable, Collection
 
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -10,7 +14,6 @@ from jaxcalc._formula import Expression, maps
 from jaxcalc.operators import (
     BlockDiagonal,
     Chain,
-    Identity,
     LinearOperator,
     Sum,
     add,
@@ -19,6 +22,8 @@ from jaxcalc.operators import (
     defcompose,
     static,
 )
+from jaxcalc.operators._checks import Scalar, checked_factor
+from jaxcalc.operators._cost import Cost
 
 
 class Derivative(LinearOperator):
@@ -28,6 +33,8 @@ class Derivative(LinearOperator):
     way of `J.operator`, whose class shows the structure. In denominator layout it maps y to x, and
     `J.T` is the same derivative in the other layout. float16 and bfloat16 are computed in float32
     and rounded once.
+
+    Multiples, sums, products, transposes and pseudo-inverses of derivatives are derivatives.
 
     Attributes:
         operator: the structured operator.
@@ -41,10 +48,11 @@ class Derivative(LinearOperator):
     """
 
     operator: LinearOperator
+    named: dict[str, Array]
     dtype: np.dtype = static()
     map: maps.Map = static()
-    value: Expression = static()
-    argument: Expression = static()
+    value: Expression | None = static(default=None)
+    argument: Expression | None = static(default=None)
     is_transposed: bool = static(default=False)
 
     @property
@@ -74,12 +82,17 @@ class Derivative(LinearOperator):
         """The source of a function `derivative` that computes the dense array.
 
         Its parameters are the names in the formula, arguments and captured arrays alike, in the
-        order in which they appear.
+        order in which they appear: `derivative(**J.arrays)` is `J.todense()`.
 
         Raises:
             ValueError: when a part has no closed form; it says which.
         """
         return self._closed_form.code
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The arrays that the formula names, by their names; those of `code` in its order."""
+        return {text: self.named[text] for text in self._closed_form.names}
 
     def explain(self) -> str:
         """The derivation step by step, each with the rule of the notes that it uses."""
@@ -108,13 +121,8 @@ class Derivative(LinearOperator):
     @property
     def T(self) -> "Derivative":
         """The same derivative in the other layout."""
-        return Derivative(
-            self.operator.T,
-            self.dtype,
-            self.map,
-            self.value,
-            self.argument,
-            not self.is_transposed,
+        return dataclasses.replace(
+            self, operator=self.operator.T, is_transposed=not self.is_transposed
         )
 
     def tensor(self) -> Array:
@@ -124,9 +132,10 @@ class Derivative(LinearOperator):
     def _quadratic(self, v: Array) -> Array:
         return self._rounded(self.operator.quadratic(v.astype(self.operator.dtype)))
 
-    def pinv(self) -> LinearOperator:
-        """The Moore-Penrose inverse, in the dtype of the computation."""
-        return self.operator.pinv()
+    def pinv(self) -> "Derivative":
+        """The Moore-Penrose inverse J⁺."""
+        inverse = maps.PseudoInverse(self.domain, self.codomain, self._own_map)
+        return Derivative(self.operator.pinv(), self.named, self.dtype, inverse)
 
     def frobenius_norm(self) -> Array:
         """The root of the sum of all squared entries."""
@@ -168,13 +177,45 @@ class Derivative(LinearOperator):
         shift = None if shift is None else shift.astype(wide)
         return self._rounded(self.operator._solve(b.astype(wide), shift))
 
-    def _scaled(self, scale: Array) -> LinearOperator:
-        if self.operator.dtype == self.dtype:
-            return self.operator * scale
-        return Chain((Identity(self.codomain, self.dtype, scale), self))
+    # --- multiples, sums and products ---
 
-    def _flops(self) -> int:
-        return self.operator.cost().flops
+    def __neg__(self) -> "Derivative":
+        return self._multiple(-1.0)
+
+    def __mul__(self, scale: Scalar) -> "Derivative":
+        return self._multiple(scale)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, scale: Scalar) -> "Derivative":
+        if isinstance(scale, int | float):
+            return self._multiple(1 / scale)
+        return self._multiple(1 / checked_factor(scale, self.operator.dtype))
+
+    def _multiple(self, scale: Scalar) -> "Derivative":
+        """The derivative times a number, or times an array that gets the name c."""
+        factor = checked_factor(scale, self.operator.dtype)
+        wide = jnp.promote_types(factor.dtype, self.operator.dtype)
+        operator = self.operator * factor.astype(wide)
+        dtype = self.dtype if wide == self.operator.dtype else wide
+        if isinstance(scale, int | float):
+            multiple = maps.scaled(self.map, float(scale))
+            return Derivative(
+                operator, self.named, dtype, multiple, is_transposed=self.is_transposed
+            )
+        text = _fresh("c", self.named)
+        multiple = maps.scaled(self.map, _formula.name(text, ()))
+        named = {**self.named, text: factor}
+        return Derivative(operator, named, dtype, multiple, is_transposed=self.is_transposed)
+
+    @property
+    def _own_map(self) -> maps.Map:
+        """The map from `domain` to `codomain`."""
+        return maps.transposed(self.map) if self.is_transposed else self.map
+
+    def cost(self) -> Cost:
+        """That of the operator, beside the dense form."""
+        return self.operator.cost()
 
 
 def _plain(op: LinearOperator) -> LinearOperator:
@@ -194,3 +235,33 @@ def _(a: LinearOperator, b: LinearOperator) -> LinearOperator:
 def _(a: LinearOperator, b: LinearOperator) -> LinearOperator:
     plain = _plain(a), _plain(b)
     return Sum((a, b)) if plain == (a, b) else add(*plain)
+
+
+@defcompose(Derivative, Derivative)
+def _(a: Derivative, b: Derivative) -> Derivative:
+    return _joined(a, b, compose(a.operator, b.operator), maps.chained)
+
+
+@defadd(Derivative, Derivative)
+def _(a: Derivative, b: Derivative) -> Derivative:
+    return _joined(a, b, add(a.operator, b.operator), maps.added)
+
+
+def _joined(
+    a: Derivative, b: Derivative, operator: LinearOperator, join: Callable[..., maps.Map]
+) -> Derivative:
+    """Both maps in one, arrays of b that only share their name with others of a renamed."""
+    renamed = {
+        text: _fresh(text, {**a.named, **b.named})
+        for text, array in b.named.items()
+        if a.named.get(text, array) is not array
+    }
+    named = a.named | {renamed.get(text, text): array for text, array in b.named.items()}
+    map_ = join(a._own_map, _formula.renamed(b._own_map, renamed))
+    return Derivative(operator, named, jnp.promote_types(a.dtype, b.dtype), map_)
+
+
+def _fresh(text: str, taken: Collection[str]) -> str:
+    """A name that none of the others is."""
+    options = itertools.chain([text], (f"{text}{i}" for i in itertools.count(2)))
+    return next(option for option in options if option not in taken)
