@@ -94,8 +94,19 @@ class Derivative(LinearOperator):
         """The arrays that the formula names, by their names; those of `code` in its order."""
         return {text: self.named[text] for text in self._closed_form.names}
 
-    def explain(self) -> str:
-        """The derivation step by step, each with the rule of the notes that it uses."""
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What it does to entries, a line a term, such as `s[i] s[j] ∂x[j] → y[i]`.
+
+        What one map of a chain gives to the next is d1, d2, …
+        """
+        return _formula.terms_of(self._own_map)
+
+    def explain(self) -> _formula.Explanation:
+        """The derivation step by step, each with the rule of the notes that it uses.
+
+        It is text; a notebook shows its formulas set by LaTeX.
+        """
         return _formula.explain(self.value, self.argument, self.map, self.is_transposed)
 
     def _repr_latex_(self) -> str:

@@ -20,6 +20,7 @@
     _names                      the names in a map tree
     _source, _closed_form       the source of `derivative`; text, LaTeX and code of a map tree
     _local, _explain            the derivation, step by step
+    _terms                      what a map does to entries
 
 They stand on each other in about this order, and nothing in them computes on arrays.
 """
@@ -27,6 +28,7 @@ They stand on each other in about this order, and nothing in them computes on ar
 from jaxcalc._formula import _maps as maps
 from jaxcalc._formula._closed_form import ClosedForm as ClosedForm
 from jaxcalc._formula._closed_form import closed_form as closed_form
+from jaxcalc._formula._explain import Explanation as Explanation
 from jaxcalc._formula._explain import explain as explain
 from jaxcalc._formula._expression import Expression as Expression
 from jaxcalc._formula._expression import call as call
@@ -37,9 +39,11 @@ from jaxcalc._formula._names import names_in as names_in
 from jaxcalc._formula._names import renamed as renamed
 from jaxcalc._formula._program import apply as apply
 from jaxcalc._formula._program import read as read
+from jaxcalc._formula._terms import terms_of as terms_of
 
 __all__ = [
     "ClosedForm",
+    "Explanation",
     "Expression",
     "apply",
     "call",
@@ -52,4 +56,5 @@ __all__ = [
     "number",
     "read",
     "renamed",
+    "terms_of",
 ]

@@ -1,7 +1,11 @@
 """The derivation of a derivative, step by step, each step with its rule in the notes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
+from typing import NamedTuple, Self
 
+from jaxcalc._formula import _latex, _text
 from jaxcalc._formula import _maps as maps
 from jaxcalc._formula._arrangement import arranged_tensor
 from jaxcalc._formula._closed_form import closed_form
@@ -10,10 +14,61 @@ from jaxcalc._formula._local import Derivation, Step
 from jaxcalc._formula._naming import named, replaced
 from jaxcalc._formula._notation import Notation
 from jaxcalc._formula._tensor import Tensors
-from jaxcalc._formula._text import WRITER
-from jaxcalc._formula._writing import ATOM, COMPARISON
+from jaxcalc._formula._writing import ATOM, COMPARISON, Writer
 
 _LONG = 30  # characters
+
+
+class Explanation(str):
+    """A derivation: lines of text; in a notebook a list with its formulas set by LaTeX.
+
+    Attributes:
+        html: the list.
+    """
+
+    __slots__ = ("html",)
+
+    html: str
+
+    def __new__(cls, steps: Sequence["Line"]) -> Self:
+        """Of steps, numbered from 1."""
+        made = super().__new__(cls, "\n".join(f"{i}. {s.text}" for i, s in enumerate(steps, 1)))
+        items = "".join(f"<li>{escape(s.rule)}: ${s.latex}$</li>" for s in steps)
+        made.html = f"<ol>{items}</ol>"
+        return made
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+class Line(NamedTuple):
+    """One step: its rule, and what it says in two styles."""
+
+    rule: str
+    plain: str
+    latex: str
+
+    @property
+    def text(self) -> str:
+        """The step in one line."""
+        return f"{self.rule}: {self.plain}"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How steps are said in one style."""
+
+    writer: Writer
+    by: str  # the derivative of one thing by another
+    missing: str
+
+
+PLAIN = Wording(_text.WRITER, "∂{}/∂{}", " has no closed form of its own")
+LATEX = Wording(
+    _latex.WRITER,
+    r"\frac{{\partial {}}}{{\partial {}}}",
+    r"\text{ has no closed form of its own}",
+)
 
 
 def explain(
@@ -21,7 +76,7 @@ def explain(
     argument: Expression | None,
     map_: maps.Map,
     transposed: bool = False,
-) -> str:
+) -> Explanation:
     """Numbered steps from the argument to the value, then the formula they make.
 
     Args:
@@ -41,13 +96,13 @@ def explain(
     1. linear map: ∂(A x)/∂x = A
     2. the derivative: A
     """
-    lines: list[str] = []
+    lines: list[Line] = []
     if value is not None and argument is not None:
         lines = _Explained(argument, transposed).lines(value)
-    text = closed_form(map_, transposed).text
-    blocks = ", block by block" if "blockdiag" in text else ""
-    lines.append(f"{_composition(map_, len(lines))}{blocks}: {text}")
-    return "\n".join(f"{i}. {line}" for i, line in enumerate(lines, 1))
+    form = closed_form(map_, transposed)
+    blocks = ", block by block" if "blockdiag" in form.text else ""
+    rule = f"{_composition(map_, len(lines))}{blocks}"
+    return Explanation([*lines, Line(rule, form.text, form.latex)])
 
 
 def _composition(map_: maps.Map, steps: int) -> str:
@@ -62,40 +117,64 @@ def _composition(map_: maps.Map, steps: int) -> str:
 
 @dataclass
 class _Explained:
-    """Writes steps."""
+    """The steps from an argument to a value, and what is needed to write them down."""
 
     argument: Expression
     transposed: bool
     tensors: Tensors = field(default_factory=Tensors)
     notation: Notation = field(default_factory=Notation)
-    names: dict[Expression, Expression] = field(default_factory=dict)
 
-    def lines(self, value: Expression) -> list[str]:
+    def lines(self, value: Expression) -> list[Line]:
         whole = self.tensors.value(value)
         source, _ = self.tensors.algebra.squeezed(self.tensors.value(self.argument))
         if source not in set(walk(whole)):
             return []
         steps = Derivation(self.tensors.algebra, source).steps(whole)
-        return [self._line(step) for step in steps]
+        names = self._names(steps)
+        return [
+            Line(step.rule, self._said(step, names, PLAIN), self._said(step, names, LATEX))
+            for step in steps
+        ]
 
-    def _line(self, step: Step) -> str:
-        """The step's rule and derivatives; what is long to write gets a name for the next ones."""
+    def _names(self, steps: Sequence[Step]) -> dict[Expression, Expression]:
+        """Names, for the steps that follow, of what is long to write."""
+        names: dict[Expression, Expression] = {}
+        for step in steps:
+            node = self.notation.of(step.whole)
+            if len(_text_of(node, names, PLAIN)) > _LONG:
+                names[node] = name(f"h{len(names) + 1}", node.shape)
+        return names
+
+    def _said(self, step: Step, names: Mapping[Expression, Expression], style: Wording) -> str:
+        """The definition of its name, if it gets one, and its derivatives."""
         node = self.notation.of(step.whole)
-        text, naming = self._text(step.whole), ""
-        if len(text) > _LONG:
-            symbol = name(f"h{len(self.names) + 1}", node.shape)
-            naming = f"{symbol['text']} = {self._text(step.whole, COMPARISON)}, "
-            self.names[node] = symbol
-        derivatives = [self._derivative(step, *part) for part in step.parts]
-        return f"{step.rule}: {naming}{'; '.join(derivatives)}"
+        derivatives = "; ".join(self._derivative(step, *part, names, style) for part in step.parts)
+        if node not in names:
+            return derivatives
+        before = {long: symbol for long, symbol in names.items() if long is not node}
+        definition = style.writer.style.definition(
+            _text_of(node, names, style), _text_of(node, before, style, COMPARISON)
+        )
+        return f"{definition}, {derivatives}"
 
-    def _derivative(self, step: Step, part: Expression, tensor: Expression | None) -> str:
-        by = f"∂{self._text(step.whole)}/∂{self._text(part)}"
+    def _derivative(
+        self,
+        step: Step,
+        part: Expression,
+        tensor: Expression | None,
+        names: Mapping[Expression, Expression],
+        style: Wording,
+    ) -> str:
+        y, x = (_text_of(self.notation.of(e), names, style) for e in (step.whole, part))
+        by = style.by.format(y, x)
         if tensor is None:
-            return f"{by} has no closed form of its own"
+            return by + style.missing
         ends = maps.Zero(step.whole.shape, part.shape)
         made = arranged_tensor(self.tensors.algebra, self.notation, tensor, ends, self.transposed)
-        return f"{by} = {WRITER.formula(named(replaced(made.shown, self.names)))}"
+        return f"{by} = {style.writer.formula(named(replaced(made.shown, names)))}"
 
-    def _text(self, value: Expression, least: int = ATOM) -> str:
-        return WRITER.write(replaced(self.notation.of(value), self.names), least)
+
+def _text_of(
+    node: Expression, names: Mapping[Expression, Expression], style: Wording, least: int = ATOM
+) -> str:
+    return style.writer.write(replaced(node, names), least)

@@ -194,7 +194,13 @@ def added(*maps: Map) -> Map:
 
 
 def transposed(map_: Map) -> Map:
-    """Its transpose."""
-    if isinstance(map_, Transposed):
-        return map_.map
-    return Transposed(map_.domain, map_.codomain, map_)
+    """Its transpose, taken of the parts of a chain or a sum."""
+    codomain, domain = map_.domain, map_.codomain
+    match map_:
+        case Transposed(map=inner):
+            return inner
+        case Chain(maps=parts):
+            return Chain(codomain, domain, tuple(map(transposed, parts[::-1])))
+        case Sum(maps=parts):
+            return Sum(codomain, domain, tuple(map(transposed, parts)))
+    return Transposed(codomain, domain, map_)

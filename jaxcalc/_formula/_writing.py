@@ -78,12 +78,15 @@ class Writer:
 
     def formula(self, named: Named) -> str:
         """The node, and what the names in it stand for."""
-        text = self.write(named.node)
-        definitions = [
+        text, definitions = self.write(named.node), self.defined(named)
+        return self.style.where(text, definitions) if definitions else text
+
+    def defined(self, named: Named) -> list[str]:
+        """What the names stand for."""
+        return [
             self.style.definition(self.write(symbol), self.write(node))
             for symbol, node in named.definitions
         ]
-        return self.style.where(text, definitions) if definitions else text
 
     def listed(self, args: Sequence[Expression]) -> str:
         return ", ".join(map(self.write, args))
@@ -278,10 +281,10 @@ class Writer:
         text = self.style.entry("J", INDICES[:rank]) + f" {self.style.equal} "
         for position, term in enumerate(node.args):
             sign = self.style.minus if nodes.is_negative(term) else "+" if position else ""
-            text += (f" {sign} " if position else sign) + self._entry(term, rank)
+            text += (f" {sign} " if position else sign) + self.entry(term, rank)
         return (text if node.args else text + "0"), COMPARISON
 
-    def _entry(self, term: Expression, rank: int) -> str:
+    def entry(self, term: Expression, rank: int) -> str:
         """|coefficient| Σ Π factors, each at its indices."""
         number = readable(abs(term["coefficient"])) if term.op == "times" else Fraction(1)
         top = number.numerator if _is_plain(number) else number
