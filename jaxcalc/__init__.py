@@ -21,6 +21,8 @@ Derivatives of any function, in either `Layout`, and those of the functions in c
     softmax_jacobian, log_softmax_jacobian, logsumexp_jacobian
     operators, batch       structured linear maps; blocks of what left `jax.vmap`
     rules                  the rules of matrix calculus
+    check, assert_derivative, check_custom
+                           what is wrong with a derivative made by hand; a `Report`
     show_versions          what a bug report should say
 
 The rooms, a floor a paragraph, from the ground up; imports run only upwards:
@@ -40,6 +42,8 @@ The rooms, a floor a paragraph, from the ground up; imports run only upwards:
 
     _derive        the structured derivative of any function
 
+    _check         derivatives made by hand, checked
+
     _commands      the command line
 
 Every result keeps the floating dtype of its input. float16 and bfloat16 are computed in float32
@@ -48,6 +52,10 @@ and rounded once.
 
 from jaxcalc import operators as operators
 from jaxcalc import rules as rules
+from jaxcalc._check import Report as Report
+from jaxcalc._check import assert_derivative as assert_derivative
+from jaxcalc._check import check as check
+from jaxcalc._check import check_custom as check_custom
 from jaxcalc._closed_forms.derivative import Derivative as Derivative
 from jaxcalc._closed_forms.jacobians import log_sigmoid_jacobian as log_sigmoid_jacobian
 from jaxcalc._closed_forms.jacobians import log_softmax_jacobian as log_softmax_jacobian
@@ -84,8 +92,12 @@ from jaxcalc.operators import batch as batch
 __all__ = [
     "Derivative",
     "Layout",
+    "Report",
     "__version__",
+    "assert_derivative",
     "batch",
+    "check",
+    "check_custom",
     "derive",
     "entropy",
     "hessian",

@@ -28,6 +28,7 @@ They stand on each other in about this order, and nothing in them computes on ar
 from jaxcalc._formula import _maps as maps
 from jaxcalc._formula._closed_form import ClosedForm as ClosedForm
 from jaxcalc._formula._closed_form import closed_form as closed_form
+from jaxcalc._formula._closed_form import summands as summands
 from jaxcalc._formula._explain import Explanation as Explanation
 from jaxcalc._formula._explain import explain as explain
 from jaxcalc._formula._expression import Expression as Expression
@@ -56,5 +57,6 @@ __all__ = [
     "number",
     "read",
     "renamed",
+    "summands",
     "terms_of",
 ]

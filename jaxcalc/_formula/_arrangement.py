@@ -52,6 +52,14 @@ def arranged(map_: maps.Map, transposed: bool) -> Arranged:
     return made
 
 
+def arranged_summands(map_: maps.Map, transposed: bool) -> list[Arranged]:
+    """The terms of a derivative, multiplied out."""
+    tensors, notation = Tensors(), Notation()
+    algebra = tensors.algebra
+    parts = [p for term in terms(tensors.of(map_)) for p in algebra.distributed(term)]
+    return [arranged_tensor(algebra, notation, part, map_, transposed) for part in parts]
+
+
 def arranged_tensor(
     algebra: Algebra, notation: Notation, tensor: Expression, ends: maps.Map, transposed: bool
 ) -> Arranged:

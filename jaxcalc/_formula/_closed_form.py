@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from jaxcalc._formula import _latex, _maps, _text
-from jaxcalc._formula._arrangement import Arranged, arranged
+from jaxcalc._formula._arrangement import Arranged, arranged, arranged_summands
 from jaxcalc._formula._expression import Expression
 from jaxcalc._formula._naming import Named, named
 from jaxcalc._formula._source import source
@@ -15,20 +15,14 @@ class ClosedForm:
     """A derivative as a formula, in one layout.
 
     Attributes:
-        map: the derivative, from x to y.
-        transposed: whether the layout is denominator layout.
+        arranged: what the formula is printed from.
     """
 
-    map: _maps.Map
-    transposed: bool
-
-    @cached_property
-    def _arranged(self) -> Arranged:
-        return arranged(self.map, self.transposed)
+    arranged: Arranged
 
     @cached_property
     def _shown(self) -> Named:
-        return named(self._arranged.shown)
+        return named(self.arranged.shown)
 
     @cached_property
     def text(self) -> str:
@@ -47,7 +41,7 @@ class ClosedForm:
         Raises:
             ValueError: when a function without a closed form takes part; it says which.
         """
-        return source(self._computed, self._arranged.shape, self.names)
+        return source(self._computed, self.arranged.shape, self.names)
 
     @cached_property
     def names(self) -> list[str]:
@@ -56,12 +50,17 @@ class ClosedForm:
 
     @cached_property
     def _computed(self) -> Named:
-        return named(self._arranged.computed)
+        return named(self.arranged.computed)
 
 
 def closed_form(map_: _maps.Map, transposed: bool = False) -> ClosedForm:
     """The closed form of the derivative `map_`, x to y; transposed, in denominator layout."""
-    return ClosedForm(map_, transposed)
+    return ClosedForm(arranged(map_, transposed))
+
+
+def summands(map_: _maps.Map, transposed: bool = False) -> list[ClosedForm]:
+    """The terms of the derivative, multiplied out, each as a closed form of its own."""
+    return [ClosedForm(made) for made in arranged_summands(map_, transposed)]
 
 
 def _names(formula: Named) -> list[str]:

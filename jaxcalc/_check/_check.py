@@ -1,0 +1,277 @@
+"""`check`: a hand-made derivative beside the true one."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcalc import _formula
+from jaxcalc._check._evidence import Evidence
+from jaxcalc._check._faults import found
+from jaxcalc._check._oracles import Array, Oracle, Truth, one_sided, places, truth, widened
+from jaxcalc._check._report import Report
+from jaxcalc._closed_forms.derivative import Derivative
+from jaxcalc._derive import derive
+from jaxcalc._layout.arguments import check_function, positions, real_arrays
+from jaxcalc._layout.layout import Layout, LayoutLike
+from jaxcalc.operators import Chain, LinearOperator
+
+NEARBY = 2  # further points
+FORMULA = 300  # characters that are shown
+LARGEST = 2**22  # entries of a derivative
+NARROW = 1e-4  # the eps of 16 bits is more
+LEAST = 1e-12  # beside the largest entry: what rounding in an algorithm for the truth may cost
+
+
+def check(
+    f: Callable[..., Any],
+    df: Any,
+    *args: Any,
+    layout: LayoutLike = "numerator",
+    argnums: int = 0,
+    rtol: float | None = None,
+    atol: float | None = None,
+) -> Report:
+    """Whether `df` is the derivative of `f`, and if not, what is wrong with it.
+
+    The truth is autodiff in double precision, forward and reverse, with a look at central
+    differences. A function `df` is also asked at two points near by, drawn from a fixed seed.
+
+    Args:
+        f: a function of arrays that returns one array.
+        df: what is claimed to be ∂f/∂x: a function of the same arguments, or an array or operator
+            at this point.
+        args: the point, positional arguments of `f`.
+        layout: the layout in which `df` is to be, as in `jacobian`.
+        argnums: the position of x, one array.
+        rtol: the error allowed beside the largest entry; unless given 64 eps of the claim's dtype,
+            8 eps of 16 bits, and what rounding of x explains.
+        atol: the error allowed at least, 0 unless given.
+
+    Returns:
+        A `Report`, true where `df` is right: it names the worst entry, and each fault of a table
+        (the other layout, a factor, a missing term, …) that explains the claim, with what to change
+        and the error that this leaves. A kink of `f` is named and is no fault.
+
+    Raises:
+        TypeError: when `f` is no function, x or the value is not one real floating array.
+        ValueError: for an unknown layout, `argnums` beyond the arguments, or a derivative of more
+            than 2²² entries.
+
+    >>> import jax.numpy as jnp, jaxcalc as jc
+    >>> A, x = jnp.array([[1.0, 2.0], [0.0, 3.0]]), jnp.array([1.0, -1.0])
+    >>> print(jc.check(lambda x: A @ x, A.T, x))
+    wrong: not ∂f/∂x in numerator layout
+      worst entry [0, 1]: 0 is claimed, 2 is true; 2 of 4 entries are wrong
+      the other layout: it is in denominator layout; transpose it, or pass \
+`layout='denominator'` (leaves 0.0e+00)
+      the derivative: A
+    """
+    layout = Layout(layout)
+    check_function(f)
+    problem = _posed(f, args, argnums, layout)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        points = [args, *_nearby(args, problem.position)] if callable(df) else [args]
+        report = None
+        for point in points:
+            report = _at(problem, df, point, rtol, atol)
+            if not report:
+                break
+    assert report is not None
+    return report
+
+
+def assert_derivative(f: Callable[..., Any], df: Any, *args: Any, **options: Any) -> None:
+    """Nothing if `check` finds `df` right; its options are the same.
+
+    Raises:
+        AssertionError: with the report for a message, if `df` is wrong.
+
+    >>> import jax.numpy as jnp, jaxcalc as jc
+    >>> jc.assert_derivative(jnp.sin, lambda x: jnp.diag(jnp.cos(x)), jnp.ones(3))
+    """
+    report = check(f, df, *args, **options)
+    if not report:
+        raise AssertionError(str(report))
+
+
+class _Problem(NamedTuple):
+    f: Callable[..., Any]
+    position: int
+    layout: Layout
+    oracle: Oracle
+
+
+def _posed(f: Callable[..., Any], args: Sequence[Any], argnums: int, layout: Layout) -> _Problem:
+    (position,) = positions(argnums, len(args))
+    x = real_arrays(f"argument {position}", "choose another by `argnums`", args[position])
+    if not isinstance(x, jax.Array):
+        raise TypeError(
+            f"argument {position} must be one array, but got {type(args[position]).__name__}; "
+            "check its arrays one by one."
+        )
+    value = jax.eval_shape(f, *args)
+    if len(jax.tree.leaves(value)) != 1 or not hasattr(value, "shape"):
+        raise TypeError(f"`f` must return one array, but got {value!r}.")
+    if x.size * value.size > LARGEST:
+        raise ValueError(
+            f"the derivative has {value.size} × {x.size} entries, more than {LARGEST}; "
+            "check it at smaller arrays."
+        )
+    return _Problem(f, position, layout, Oracle(f, position))
+
+
+def _nearby(args: Sequence[Any], position: int) -> list[list[Any]]:
+    """The point with x moved a little."""
+    random = np.random.default_rng(0)
+    x = np.asarray(args[position])
+    points = []
+    for _ in range(NEARBY):
+        moved = x * (1 + 0.1 * random.uniform(-1, 1, x.shape)) + 0.01 * random.uniform(
+            -1, 1, x.shape
+        )
+        points.append([*args[:position], jnp.asarray(moved, x.dtype), *args[position + 1 :]])
+    return points
+
+
+def _at(
+    problem: _Problem, df: Any, args: Sequence[Any], rtol: float | None, atol: float | None
+) -> Report:
+    wide = widened(list(args))
+    claim, eps = _claimed(df, args, wide)
+    true = truth(problem.oracle, wide, eps, np.random.default_rng(1))
+    evidence = _evidence(problem, true, eps, rtol, atol)
+    if not evidence.is_right(claim):
+        kinks = one_sided(problem.oracle.at(wide), true.x)
+        words = f"f has a kink at {places('x', list(kinks))}"
+        if kinks and words not in true.doubts:
+            true = true._replace(doubts=(*true.doubts, words))
+        if evidence.between(kinks).is_right(claim):
+            evidence = evidence.between(kinks)
+    if evidence.is_right(claim):
+        return _right(problem, evidence, claim, true)
+    evidence, formula = _derived(problem, evidence, args)
+    return _wrong(problem, evidence, claim, true, formula)
+
+
+def _claimed(df: Any, args: Sequence[Any], wide: Sequence[Any]) -> tuple[Array, float]:
+    """The claim, of doubles if `df` takes them, and the eps it is computed with."""
+    if not callable(df) or isinstance(df, LinearOperator):
+        found = df
+    else:
+        try:
+            found = df(*wide)
+        except (TypeError, ValueError):  # it may want the dtypes that it was written for
+            found = df(*args)
+    dense = found.todense() if isinstance(found, LinearOperator) else jnp.asarray(found)
+    if not jnp.issubdtype(dense.dtype, jnp.number) or jnp.iscomplexobj(dense):
+        raise TypeError(f"`df` must give a real array or an operator, but got {dense.dtype}.")
+    floating = jnp.issubdtype(dense.dtype, jnp.floating)
+    eps = float(jnp.finfo(dense.dtype).eps) if floating else float(jnp.finfo(jnp.float64).eps)
+    return np.asarray(dense, np.float64), eps
+
+
+def _evidence(
+    problem: _Problem,
+    true: Truth,
+    eps: float,
+    rtol: float | None,
+    atol: float | None,
+) -> Evidence:
+    scale = float(np.max(np.abs(true.tensor), initial=0.0, where=np.isfinite(true.tensor)))
+    relative = (8 if eps > NARROW else 64) * eps + LEAST if rtol is None else rtol
+    moved = np.where(np.isfinite(true.spread), true.spread, 0)
+    allowed = np.full(true.tensor.shape, (atol or 0) + relative * scale) + 8 * moved
+    return Evidence(true.tensor, true.y_shape, true.x, problem.layout, allowed, {"x": true.x})
+
+
+def _derived(problem: _Problem, e: Evidence, args: Sequence[Any]) -> tuple[Evidence, str | None]:
+    """The evidence with what `derive` knows, and the formula."""
+    try:
+        J = derive(problem.f, problem.position, layout=problem.layout)(*widened(list(args)))
+        formula = J.formula
+        named = {text: np.asarray(a, np.float64) for text, a in J.named.items()}
+    except Exception:
+        return e, None
+    whole = J.operator if problem.layout is Layout.NUMERATOR else J.T.operator
+    factors = whole.factors if isinstance(whole, Chain) else ()
+    known = Evidence(
+        e.tensor,
+        e.y_shape,
+        e.x,
+        e.layout,
+        e.allowed,
+        {"x": e.x} | named,
+        tuple(np.asarray(part.matrix(), np.float64) for part in factors),
+        tuple(_summands(J)),
+    )
+    return known, formula if len(formula) <= FORMULA else None
+
+
+def _summands(J: Derivative) -> list[tuple[str, Array]]:
+    """The terms of the formula with their arrays; none where one has no code."""
+    found = []
+    for form in _formula.summands(J.map, J.is_transposed):
+        scope: dict[str, Any] = {}
+        try:
+            exec(form.code, scope)
+            arrays = {text: J.named[text] for text in form.names}
+        except (ValueError, KeyError):
+            return []
+        found.append((form.text, np.asarray(scope["derivative"](**arrays), np.float64)))
+    return found
+
+
+# --- what is said ---
+
+
+def _right(problem: _Problem, e: Evidence, claim: Array, true: Truth) -> Report:
+    notes = list(true.doubts)
+    truth = e.truth
+    if truth.ndim == 2 and truth.shape[0] == truth.shape[1] > 1 and np.allclose(truth, truth.T):
+        notes.append("it is symmetric, so that its layout cannot be told")
+    wrong = any("rule" in doubt for doubt in true.doubts)
+    verdict = "right" if not wrong else "wrong"
+    words = f"{verdict}: ∂f/∂x in {problem.layout.value} layout, to {e.off(claim):.1e}"
+    return Report(not wrong, words, notes=tuple(notes))
+
+
+def _wrong(
+    problem: _Problem, e: Evidence, claim: Array, true: Truth, formula: str | None
+) -> Report:
+    details = [*_seen(claim, e)]
+    diagnoses = found(claim, e) if np.isfinite(claim).all() else []
+    return Report(
+        False,
+        f"wrong: not ∂f/∂x in {problem.layout.value} layout",
+        tuple(details),
+        tuple(diagnoses),
+        true.doubts,
+        formula,
+    )
+
+
+def _seen(claim: Array, e: Evidence) -> list[str]:
+    """The shape, NaN, and the worst entry."""
+    truth = e.truth
+    if claim.shape != truth.shape:
+        other = e.in_layout(e.layout.other).shape
+        return [
+            f"its shape is {claim.shape}: {e.layout.value} layout wants {truth.shape}, "
+            f"{e.layout.other.value} layout {other}"
+        ]
+    invalid = ~np.isfinite(claim) & np.isfinite(truth)
+    if invalid.any():
+        first = tuple(map(int, np.argwhere(invalid)[0]))
+        count = int(invalid.sum())
+        return [f"{count} of {claim.size} entries are NaN or infinite, the first at {list(first)}"]
+    error = np.abs(claim - truth) - e.tolerance
+    worst = np.unravel_index(int(np.nanargmax(error)), error.shape)
+    place = [int(i) for i in worst]
+    count = int(np.sum(error > 0))
+    return [
+        f"worst entry {place}: {claim[worst]:.6g} is claimed, {truth[worst]:.6g} is true; "
+        f"{count} of {claim.size} entries are wrong"
+    ]

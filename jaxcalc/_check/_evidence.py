@@ -1,0 +1,120 @@
+"""A claim beside the truth, in every shape that layouts give them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcalc._check._oracles import Array
+from jaxcalc._layout.layout import Layout, arrange
+
+
+class Unfit(Exception):  # noqa: N818  (no error: a question that has no answer)
+    """A claim of a shape that is none of the derivative's."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What there is to judge a claim by.
+
+    Attributes:
+        tensor: the true derivative, of shape y.shape + x.shape.
+        y_shape: the shape of y.
+        x: the point.
+        layout: the layout in which the claim is to be.
+        allowed: how far each entry of a right claim may be off, like `tensor`.
+        named: arrays by their names, of which a missing factor may be one.
+        factors: the maps of a chain whose product the derivative is, as matrices.
+        summands: the terms of the derivative's formula, each with its text.
+    """
+
+    tensor: Array
+    y_shape: tuple[int, ...]
+    x: Array
+    layout: Layout
+    allowed: Array
+    named: Mapping[str, Array] = field(default_factory=dict)
+    factors: tuple[Array, ...] = ()
+    summands: tuple[tuple[str, Array], ...] = ()
+
+    @property
+    def truth(self) -> Array:
+        """The derivative in its layout."""
+        return self.in_layout(self.layout)
+
+    def in_layout(self, layout: Layout, vec: Any = None) -> Array:
+        """The derivative in a layout; with `vec` as a matrix of stacked entries."""
+        return np.asarray(arrange(jnp.asarray(self.tensor), len(self.y_shape), layout, vec))
+
+    @property
+    def tolerance(self) -> Array:
+        """`allowed`, in the layout."""
+        return np.asarray(arrange(jnp.asarray(self.allowed), len(self.y_shape), self.layout))
+
+    @property
+    def matrix(self) -> Array:
+        """The derivative as the matrix of its tensor: rows are entries of y, columns of x."""
+        return self.tensor.reshape(math.prod(self.y_shape), self.x.size)
+
+    @property
+    def is_square(self) -> bool:
+        """Whether y has the shape of x."""
+        return self.y_shape == self.x.shape
+
+    def as_matrix(self, claim: Array) -> Array:
+        """A claim of the right shape as such a matrix.
+
+        Raises:
+            Unfit: when it has another shape.
+        """
+        if claim.shape != self.truth.shape:
+            raise Unfit
+        places = np.arange(self.tensor.size, dtype=np.float64).reshape(self.tensor.shape)
+        order = np.asarray(arrange(jnp.asarray(places), len(self.y_shape), self.layout))
+        flat = np.empty(self.tensor.size)
+        flat[order.astype(int).ravel()] = claim.ravel()
+        return flat.reshape(self.matrix.shape)
+
+    def between(self, kinks: Mapping[tuple[int, ...], tuple[Array, Array]]) -> "Evidence":
+        """The evidence with all allowed that lies between both slopes of a kink."""
+        middle, allowed = self.tensor.copy(), self.allowed.copy()
+        for index, (left, right) in kinks.items():
+            entries: tuple[Any, ...] = (..., *index)
+            middle[entries] = (left + right) / 2
+            allowed[entries] += np.abs(left - right) * (0.5 + 1e-4)
+        return replace(self, tensor=middle, allowed=allowed)
+
+    def arranged(self, matrix: Array) -> Array:
+        """A matrix of entries of y by entries of x, in the layout."""
+        tensor = jnp.asarray(matrix.reshape(self.tensor.shape))
+        return np.asarray(arrange(tensor, len(self.y_shape), self.layout))
+
+    def off(self, claim: Array) -> float:
+        """The largest error of a claim, beside the largest entry; infinite for another shape."""
+        return distance(claim, self.truth)
+
+    def is_right(self, claim: Array) -> bool:
+        """Whether no entry of a claim is further off than allowed."""
+        if claim.shape != self.truth.shape:
+            return False
+        error = np.where(np.isnan(claim) & np.isnan(self.truth), 0, np.abs(claim - self.truth))
+        same = (claim == self.truth) | (error <= self.tolerance)
+        return bool(np.all(same | (np.isnan(claim) & np.isnan(self.truth))))
+
+    @property
+    def near(self) -> float:
+        """How small `off` is of what fits."""
+        scale = float(np.max(np.abs(self.tensor), initial=0.0)) or 1.0
+        return float(np.median(self.allowed)) / scale if self.allowed.size else 0.0
+
+
+def distance(a: Array, b: Array) -> float:
+    """The largest difference beside the largest entry of b; infinite for another shape, or NaN."""
+    if a.shape != b.shape or not a.size:
+        return math.inf
+    worst = float(np.max(np.abs(a - b)))
+    scale = float(np.max(np.abs(b))) or 1.0
+    return worst / scale if math.isfinite(worst) else math.inf

@@ -1,0 +1,143 @@
+"""What a derivative is compared with: autodiff both ways, and central differences."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Function = Callable[..., Any]
+DIRECTIONS = 3
+MOST_KINKS = 256  # entries of x that are looked at one by one
+STEP = float(np.finfo(np.float64).eps) ** (1 / 3)  # of a central difference
+
+
+class Truth(NamedTuple):
+    """The derivative of one array by another at a point.
+
+    Attributes:
+        x: the point.
+        y_shape: the shape of the value.
+        tensor: the derivative, of shape y.shape + x.shape, in double precision if possible.
+        spread: how far its entries move where x moves by a unit in its last place.
+        doubts: what the ways to compute it do not agree in, in words.
+    """
+
+    x: Array
+    y_shape: tuple[int, ...]
+    tensor: Array
+    spread: Array
+    doubts: tuple[str, ...]
+
+
+def widened(tree: Any) -> Any:
+    """The floating arrays in a tree in double precision."""
+    return jax.tree.map(_wide, tree)
+
+
+def _wide(leaf: Any) -> Any:
+    floating = jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+    return jnp.asarray(leaf, jnp.float64) if floating else leaf
+
+
+class Oracle:
+    """A function of several arguments and its derivative by the one at `position`."""
+
+    def __init__(self, f: Function, position: int) -> None:
+        self.position = position
+        self.f = f
+        self._whole = {
+            "forward": jax.jit(jax.jacfwd(f, position)),
+            "reverse": jax.jit(jax.jacrev(f, position)),
+        }
+        self._eager = {"forward": jax.jacfwd(f, position), "reverse": jax.jacrev(f, position)}
+
+    def at(self, args: Sequence[Any]) -> Function:
+        """The function of x alone."""
+        return lambda x: self.f(*self._with(args, x))
+
+    def derivative(self, args: Sequence[Any], x: Array, mode: str) -> Array:
+        """Its derivative at x in one of both modes."""
+        arguments = self._with(args, x)
+        try:
+            return np.asarray(self._whole[mode](*arguments), np.float64)
+        except jax.errors.ConcretizationTypeError:  # it looks at numbers
+            return np.asarray(self._eager[mode](*arguments), np.float64)
+
+    def _with(self, args: Sequence[Any], x: Array) -> list[Any]:
+        return [*args[: self.position], jnp.asarray(x), *args[self.position + 1 :]]
+
+
+def truth(oracle: Oracle, args: Sequence[Any], eps: float, random: np.random.Generator) -> Truth:
+    """The derivative at a point, for an x that is known to within `eps` of itself."""
+    x = np.asarray(args[oracle.position], np.float64)
+    tensor, mode, doubts = _by_autodiff(oracle, args, x)
+    nudged = x * (1 + eps * random.choice([-1.0, 1.0], x.shape))
+    spread = np.abs(oracle.derivative(args, nudged, mode) - tensor)
+    doubts += _by_differences(oracle.at(args), x, tensor, random)
+    return Truth(x, tensor.shape[: tensor.ndim - x.ndim], tensor, spread, tuple(doubts))
+
+
+def _by_autodiff(oracle: Oracle, args: Sequence[Any], x: Array) -> tuple[Array, str, list[str]]:
+    """The derivative, a mode that gives it, and where forward and reverse differ."""
+    found: dict[str, Array] = {}
+    doubts = []
+    for mode in ("forward", "reverse"):
+        try:
+            found[mode] = oracle.derivative(args, x, mode)
+        except (TypeError, ValueError, NotImplementedError) as error:
+            doubts.append(f"f has no {mode} mode: {str(error).splitlines()[0]}")
+    if not found:
+        raise ValueError(f"`f` cannot be differentiated: {'; '.join(doubts)}.")
+    mode = next(iter(found))
+    first, last = found[mode], found[[*found][-1]]
+    if not np.allclose(first, last, 1e-6, 1e-9 * _scale(first), equal_nan=True):
+        doubts.append("forward and reverse mode of f differ: one of its rules is wrong")
+    return first, mode, doubts
+
+
+def _by_differences(f: Function, x: Array, tensor: Array, random: np.random.Generator) -> list[str]:
+    """Where central differences in a few directions are not what autodiff says."""
+    if not x.size or not np.isfinite(tensor).all():
+        return []
+    sizes = STEP * np.maximum(1, np.abs(x))
+    for _ in range(DIRECTIONS):
+        step = sizes * random.choice([-1.0, 1.0], x.shape)
+        ahead, behind = (np.asarray(f(jnp.asarray(x + s * step)), np.float64) for s in (1, -1))
+        if not (np.isfinite(ahead).all() and np.isfinite(behind).all()):
+            return []
+        said = np.tensordot(tensor, step, x.ndim)
+        rounding = STEP**2 * 1e3 * (np.max(np.abs(ahead), initial=0) + 1)
+        if not np.allclose((ahead - behind) / 2, said, 1e-4, rounding + 1e-5 * _scale(said)):
+            kinks = one_sided(f, x)
+            if kinks:
+                return [f"f has a kink at {places('x', list(kinks))}"]
+            return ["autodiff of f is not what differences of f say: a rule of f may be wrong"]
+    return []
+
+
+def one_sided(f: Function, x: Array) -> dict[tuple[int, ...], tuple[Array, Array]]:
+    """For the entries of x at which f has a kink, its derivatives from the left and the right."""
+    if x.size > MOST_KINKS:
+        return {}
+    middle = np.asarray(f(jnp.asarray(x)), np.float64)
+    kinks = {}
+    for index in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[index] = h = STEP * max(1.0, abs(float(x[index])))
+        right = np.asarray(f(jnp.asarray(x + step)), np.float64) - middle
+        left = middle - np.asarray(f(jnp.asarray(x - step)), np.float64)
+        if np.any(np.abs(right - left) > 1e-2 * (np.abs(right) + np.abs(left)) + 1e-3 * h):
+            kinks[index] = left / h, right / h
+    return kinks
+
+
+def places(name: str, indices: Sequence[tuple[int, ...]]) -> str:
+    shown = [f"{name}[{', '.join(map(str, i))}]" if i else name for i in indices[:4]]
+    return ", ".join(shown) + (", …" if len(indices) > 4 else "")
+
+
+def _scale(a: Array) -> float:
+    return float(np.max(np.abs(a[np.isfinite(a)]), initial=0.0))

@@ -1,0 +1,76 @@
+"""Faults of single terms: the claim as a sum of the terms of the true formula, turned or not."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from jaxcalc._check import _words
+from jaxcalc._check._evidence import distance
+from jaxcalc._check._oracles import Array
+
+Summands = Sequence[tuple[str, Array]]
+Fault = tuple[str, str, float]
+MOST = 8  # terms
+
+
+def of_summands(claim: Array, summands: Summands, sizes: Mapping[str, int]) -> Iterator[Fault]:
+    """Name, change and residual of what explains a claim by the terms (text, array)."""
+    if not 2 <= len(summands) <= MOST or any(t.shape != claim.shape for _, t in summands):
+        return
+    yield from _coefficients(claim, summands, sizes)
+    yield from _turned(claim, summands)
+
+
+def _coefficients(claim: Array, summands: Summands, sizes: Mapping[str, int]) -> Iterator[Fault]:
+    """Of claim = Σ c_k T_k, the c_k that are not 1."""
+    columns = np.stack([t.ravel() for _, t in summands], -1)
+    if np.linalg.matrix_rank(columns) < len(summands):
+        return
+    solution, *_ = np.linalg.lstsq(columns, claim.ravel(), rcond=None)
+    off = distance((columns @ solution).reshape(claim.shape), claim)
+    texts, c = [text for text, _ in summands], [float(k) for k in solution]
+    symmetric = _right_if(texts, c)
+    if symmetric:
+        yield "right only where an array is symmetric", f"it is right if {symmetric}", off
+    wrong = [(text, k) for text, k in zip(texts, c, strict=True) if abs(k - 1) > 1e-6]
+    if not symmetric and wrong and len(wrong) < len(texts):
+        names = sorted({_name(k) for _, k in wrong})
+        yield "; ".join(names), "; ".join(_change(*one, sizes) for one in wrong), off
+
+
+def _name(k: float) -> str:
+    if abs(k) < 1e-6:
+        return "a term missing"
+    return "the sign of a term" if abs(k + 1) < 1e-6 else "the factor of a term"
+
+
+def _change(text: str, k: float, sizes: Mapping[str, int]) -> str:
+    if abs(k) < 1e-6:
+        return f"you lack {text}"
+    if abs(k + 1) < 1e-6:
+        return f"the sign of {text} is wrong"
+    return f"{text} has the factor {_words.number(k, sizes)}"
+
+
+def _right_if(texts: Sequence[str], c: Sequence[float]) -> str | None:
+    """'A = Aᵀ', where the terms that this makes equal have the right coefficients together."""
+    for name in sorted({word for text in texts for word in re.findall(r"(\w+)ᵀ", text)}):
+        together: dict[str, list[float]] = {}
+        for text, k in zip(texts, c, strict=True):
+            together.setdefault(text.replace(f"{name}ᵀ", name), []).append(k)
+        right = all(abs(sum(group) - len(group)) < 1e-6 for group in together.values())
+        if right and len(together) < len(texts):
+            return f"{name} = {name}ᵀ"
+    return None
+
+
+def _turned(claim: Array, summands: Summands) -> Iterator[Fault]:
+    """One term transposed: an outer product the wrong way round."""
+    if claim.ndim != 2 or claim.shape[0] != claim.shape[1]:
+        return
+    whole = sum(t for _, t in summands)
+    for text, t in summands:
+        if not np.allclose(t, t.T):
+            off = distance(whole - t + t.T, claim)
+            yield "an outer product the wrong way round", f"{text} is transposed", off

@@ -1,0 +1,155 @@
+"""`check`: wrong derivations get their diagnosis, right ones are right, bad input is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from derivations import WRONG, A, b, diag, x
+from derivatives import CASES as DERIVATIVES
+from identities import IDENTITIES
+from slow import some
+
+import jaxcalc as jc
+
+CASES = [(diagnosis, name) for diagnosis, rows in WRONG.items() for name in rows]
+
+
+def test_there_are_eighty_of_them():
+    assert len(CASES) >= 80
+
+
+@pytest.mark.parametrize(("diagnosis", "name"), CASES, ids=[": ".join(case) for case in CASES])
+def test_a_wrong_derivation_gets_its_diagnosis(diagnosis, name, x64):
+    wrong = WRONG[diagnosis][name]
+    report = jc.check(wrong.f, wrong.claim, wrong.point, layout=wrong.layout)
+    assert not report
+    words = [str(finding) for finding in report.diagnoses] + list(report.details)
+    assert any(diagnosis in text for text in words), str(report)
+    assert all(f.residual < 1e-5 for f in report.diagnoses)
+    with pytest.raises(AssertionError) as error:
+        jc.assert_derivative(wrong.f, wrong.claim, wrong.point, layout=wrong.layout)
+    assert str(error.value) == str(report)
+
+
+@pytest.mark.parametrize(
+    "identity", some(IDENTITIES, IDENTITIES[::6]), ids=lambda i: f"{i.kind}: {i.name}"
+)
+def test_a_right_derivation_is_right(identity, x64):
+    """The identities' hand-made derivatives, in the layout in which they are written."""
+    arguments = identity.arguments()
+    report = jc.check(identity.f, identity.formula, *arguments, layout=identity.written)
+    assert report, str(report)
+    assert str(report).startswith("right: ∂f/∂x in ")
+
+
+@pytest.mark.parametrize("case", DERIVATIVES[::8], ids=str)
+def test_derivatives_and_operators_are_claims(case):
+    J = jc.derive(case.f)(case.x)
+    report = jc.check(case.f, J, case.x)
+    assert report, str(report)
+
+
+def test_a_report_in_a_terminal_and_in_a_notebook():
+    report = jc.check(lambda x: jnp.tanh(A @ x), lambda x: diag(1 - jnp.tanh(A @ x) ** 2), x)
+    assert str(report).splitlines() == [
+        "wrong: not ∂f/∂x in numerator layout",
+        *[line for line in str(report).splitlines() if line.startswith("  worst entry [")],
+        *[line for line in str(report).splitlines() if "multiply by A from the right" in line],
+        "  the derivative: diag(1 − tanh(A x)²) A",
+    ]
+    assert report.formula == "diag(1 − tanh(A x)²) A"
+    html = report._repr_html_()
+    assert html.startswith("<b>wrong: not ∂f/∂x")
+    assert html.count("<li>") == 3
+
+
+def test_what_cannot_be_told_is_said():
+    assert "layout cannot be told" in str(jc.check(jc.softmax, jc.softmax_jacobian, x))
+
+
+def test_a_kink_is_no_fault():
+    """Between the derivatives from the left and from the right; elsewhere it must be right."""
+    point = jnp.asarray([0.0, 1.0])
+    for at_kink in (-1.0, 0.0, 1.0):
+        report = jc.check(jnp.abs, jnp.diag(jnp.asarray([at_kink, 1.0])), point)
+        assert report, str(report)
+        assert "f has a kink at x[0]" in str(report)
+    assert not jc.check(jnp.abs, jnp.diag(jnp.asarray([3.0, 1.0])), point)
+    assert not jc.check(jnp.abs, jnp.diag(jnp.asarray([1.0, -1.0])), point)
+
+
+def test_right_at_one_point_alone_is_wrong():
+    """Further points are asked."""
+    assert not jc.check(lambda x: x**2, lambda x: 2 * jnp.eye(4), jnp.ones(4))
+    assert jc.check(lambda x: x**2, 2 * jnp.eye(4), jnp.ones(4))
+
+
+def test_a_rule_of_the_function_itself_that_is_wrong():
+    @jax.custom_jvp
+    def square(x):
+        return x * x
+
+    square.defjvp(lambda primals, tangents: (primals[0] ** 2, primals[0] * tangents[0]))
+    report = jc.check(square, lambda x: diag(x), jnp.asarray([0.5, 2.0]))
+    assert not report
+    assert "a rule of f may be wrong" in str(report)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_tolerances_follow_the_dtype(dtype):
+    point = jnp.asarray([0.5, -1.25, 2.0], dtype)
+    assert jc.check(jnp.tanh, jnp.diag(1 - jnp.tanh(point) ** 2), point)
+    assert not jc.check(jnp.tanh, jnp.diag(1 - jnp.tanh(point) ** 2) * 1.5, point)
+    close = jnp.diag(1 - jnp.tanh(point.astype("float32")) ** 2) * 1.01
+    assert not jc.check(jnp.tanh, close, point)
+    assert jc.check(jnp.tanh, close, point, rtol=0.1)
+    assert jc.check(jnp.tanh, close, point, atol=0.1)
+
+
+REFUSED = {
+    "not a function": (lambda: jc.check(3, A, x), TypeError, "`f` must be a function"),
+    "a tree": (
+        lambda: jc.check(lambda d: d["x"], A, {"x": x}),
+        TypeError,
+        "argument 0 must be one array, but got dict",
+    ),
+    "integers": (
+        lambda: jc.check(jnp.sin, A, jnp.arange(3)),
+        TypeError,
+        "argument 0 must be real and floating",
+    ),
+    "several results": (
+        lambda: jc.check(lambda x: (x, x), A, x),
+        TypeError,
+        "`f` must return one array",
+    ),
+    "argnums": (lambda: jc.check(jnp.sin, A, x, argnums=1), ValueError, "`argnums` must name"),
+    "layout": (lambda: jc.check(jnp.sin, A, x, layout="row"), ValueError, "`layout` must be"),
+    "complex claim": (
+        lambda: jc.check(jnp.sin, jnp.eye(4, dtype="complex64"), x),
+        TypeError,
+        "`df` must give a real array or an operator",
+    ),
+    "large": (
+        lambda: jc.check(jnp.sin, A, jnp.ones(3000)),
+        ValueError,
+        "3000 × 3000 entries, more than",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals(name):
+    attempt, error, words = REFUSED[name]
+    with pytest.raises(error, match=words):
+        attempt()
+
+
+def test_by_another_argument():
+    report = jc.check(lambda A, x: A @ x, lambda A, x: A, A, x, argnums=1)
+    assert report, str(report)
+    assert not jc.check(lambda A, x: A @ x, lambda A, x: A.T, A, x, argnums=-1)
+
+
+def test_it_does_not_matter_whether_doubles_are_on():
+    assert jc.check(lambda x: b[:3] * x, lambda x: diag(b[:3]), jnp.ones(3, np.float32))
