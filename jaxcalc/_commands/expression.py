@@ -2,27 +2,68 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from jax import Array
 
+from jaxcalc._commands import rows
+from jaxcalc._commands.shape_rules import Rule, elementwise
+from jaxcalc._commands.sizes import MisfitError, Shape, Sizes, Sort
+
 LARGEST_SIZE = 2**24  # entries of a value
-SHOWN = 60  # characters of a part, and half of what JAX may say about it
+SHOWN = 60  # characters of a part
 
 Value = float | Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """A subexpression: an array if nothing is applied, else a function of its operands."""
 
     text: str
     apply: Callable[..., Any] | None = None
     operands: tuple["Part", ...] = ()
+    rule: Rule = elementwise  # what becomes of the operands' shapes
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the rule
+    doubt: str = ""  # what may surprise in the reading
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of its arrays, in their order of appearance."""
+        if self.apply is None:
+            return (self.text,)
+        return tuple(dict.fromkeys(name for part in self.operands for name in part.names))
+
+    def sort(self, sizes: Sizes, arrays: Mapping[str, Sort]) -> Sort:
+        """The shape of its value, as far as the sizes are known.
+
+        Raises:
+            ValueError: where the shapes do not fit, naming the part.
+        """
+        if self.apply is None:
+            return arrays[self.text]
+        return self.ruled(sizes, [operand.sort(sizes, arrays) for operand in self.operands])
+
+    def ruled(self, sizes: Sizes, sorts: Sequence[Sort]) -> Sort:
+        """The same, for operands whose shapes are known so far."""
+        count = len(sizes.doubts)
+        try:
+            found = self.rule(sizes, tuple(sorts), self.options)
+        except MisfitError as misfit:
+            raise ValueError(_misfit(self.text, sizes, sorts, misfit)) from misfit
+        own = sizes.doubts[count:]
+        sizes.doubts[count:] = [
+            f"{shown(self.text)} {doubt}" for doubt in (self.doubt, *own) if doubt
+        ]
+        return found
+
+
+def _misfit(text: str, sizes: Sizes, sorts: Sequence[Sort], reason: object) -> str:
+    shapes = " and ".join("×".join(map(sizes.text, sort.sizes)) or "scalar" for sort in sorts)
+    return f"{shown(text)} cannot be computed from shapes {shapes}: {reason}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,35 +80,34 @@ class Expression:
     largest: int = LARGEST_SIZE
 
     def __call__(self, *arrays: Array) -> Value:
-        return self._value(self.root, dict(zip(self.names, arrays, strict=True)))
+        value: Value = rows.unmarked(
+            self._value(self.root, dict(zip(self.names, arrays, strict=True)))
+        )
+        return value
 
     @cached_property
     def __signature__(self) -> inspect.Signature:
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         return inspect.Signature([inspect.Parameter(name, kind) for name in self.names])
 
-    def _value(self, part: Part, arrays: Mapping[str, Array]) -> Value:
+    def _value(self, part: Part, arrays: Mapping[str, Array]) -> Any:
         if part.apply is None:
             return arrays[part.text]
         operands = [self._value(operand, arrays) for operand in part.operands]
+        sorts = [Sort(rows.shape(x), isinstance(x, rows.Row)) for x in operands]
+        part.ruled(Sizes(), sorts)
         try:
             value = part.apply(*operands)
         except ArithmeticError as error:
             raise ValueError(_not_finite(part.text)) from error
-        except (TypeError, ValueError, IndexError) as error:
-            raise ValueError(_misfit(part.text, operands, error)) from error
-        _check_value(part.text, value, self.largest)
+        except (TypeError, ValueError) as error:  # in JAX's words, which name its own parts
+            raise ValueError(_misfit(part.text, Sizes(), sorts, "JAX refuses them")) from error
+        _check_value(part.text, rows.unmarked(value), self.largest)
         return value
 
 
-def _misfit(text: str, operands: list[Value], error: Exception) -> str:
-    shapes = " and ".join(shape_text(np.shape(operand)) for operand in operands)
-    reason = " ".join(str(error).split()).rstrip(".")
-    return f"{shown(text)} cannot be computed from shapes {shapes}: {cut(reason, 2 * SHOWN)}."
-
-
 def _check_value(text: str, value: Value, largest: int) -> None:
-    size = math.prod(np.shape(value))
+    size = math.prod(rows.shape(value))
     if size > largest:
         raise ValueError(
             f"{shown(text)} has {size} entries, where at most {largest} are allowed; "
@@ -82,7 +122,7 @@ def _not_finite(text: str) -> str:
     return f"{shown(text)} is not a finite real number."
 
 
-def shape_text(shape: tuple[int, ...]) -> str:
+def shape_text(shape: Shape) -> str:
     """A shape as it is said: 3×4, 4, or scalar."""
     return "×".join(map(str, shape)) or "scalar"
 

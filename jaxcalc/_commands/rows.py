@@ -1,0 +1,79 @@
+"""Transposed vectors: a JAX vector has one axis either way, on paper x xᵀ and xᵀ x differ.
+
+`Row` marks the transpose of a vector while an expression is computed; what comes out has no mark.
+
+>>> import jax.numpy as jnp
+>>> x = jnp.array([1.0, 2.0])
+>>> print(product(paper_transpose(x), x))
+5.0
+>>> print(product(x, paper_transpose(x)))
+[[1. 2.]
+ [2. 4.]]
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+
+class Row(NamedTuple):
+    """The transpose of a vector."""
+
+    vector: Array
+
+
+def unmarked(value: Any) -> Any:
+    """The array."""
+    return value.vector if isinstance(value, Row) else value
+
+
+def shape(value: Any) -> tuple[int, ...]:
+    """The shape of the array."""
+    return np.shape(unmarked(value))
+
+
+def of_rows(apply: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of marked values: of rows alone, a vector again is a row."""
+
+    def applied(*values: Any) -> Any:
+        value = apply(*map(unmarked, values))
+        vectors = [isinstance(v, Row) for v in values if len(shape(v)) == 1]
+        return Row(value) if any(vectors) and all(vectors) and np.ndim(value) == 1 else value
+
+    return applied
+
+
+def paper_transpose(x: Any) -> Any:
+    """Of a vector a row, of a row the vector."""
+    if isinstance(x, Row):
+        return x.vector
+    return Row(x) if np.ndim(x) == 1 else jnp.transpose(x)
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """The matrix product; of a vector and a row the outer product."""
+    if isinstance(b, Row):
+        return jnp.outer(a, b.vector)
+    value = unmarked(a) @ b
+    return Row(value) if isinstance(a, Row) and np.ndim(value) == 1 else value
+
+
+def product(a: Any, b: Any) -> Any:
+    """A multiple where one is a scalar, else the matrix product."""
+    scalar = not (shape(a) and shape(b))
+    return of_rows(lambda x, y: x * y)(a, b) if scalar else matmul(a, b)
+
+
+def starred(a: Any, b: Any) -> Any:
+    """Entry by entry, but a row times anything else is a product."""
+    if isinstance(a, Row) == isinstance(b, Row):
+        return of_rows(lambda x, y: x * y)(a, b)
+    return product(a, b)
+
+
+def inverse(x: Any) -> Any:
+    """Of a matrix the inverse, of a vector or a scalar the reciprocals."""
+    return jnp.linalg.inv(x) if np.ndim(x) > 1 else 1 / x
