@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     try:
-        options = build_parser().parse_args(argv)
+        options = build_parser().parse_args(_prepared(argv))
         status: int = options.command.run(options)
         return status
     finally:
@@ -73,6 +73,12 @@ def _with_command(argv: Sequence[str]) -> list[str]:
     """`argv` with the default command in front if it names none."""
     named = argv and (not argv[0].startswith("-") or argv[0] in ("-h", "--help", "--version"))
     return list(argv) if named else [DEFAULT, *argv]
+
+
+def _prepared(argv: Sequence[str]) -> list[str]:
+    """`argv` as the command wants to have it parsed."""
+    command = next((command for command in COMMANDS if command.name == argv[0]), None)
+    return [argv[0], *command.prepare(argv[1:])] if command else list(argv)
 
 
 def _tolerate_narrow_encodings() -> None:

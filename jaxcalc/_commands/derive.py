@@ -1,7 +1,9 @@
 """`derive`: the derivative of an expression in closed form, compared with autodiff at a point."""
 
 import argparse
+import re
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +16,6 @@ from jaxcalc._commands.derivation import (
     Errors,
     Point,
     Problem,
-    Shape,
     derived,
     errors,
     posed,
@@ -23,6 +24,7 @@ from jaxcalc._commands.derivation import (
 from jaxcalc._commands.expression import LARGEST_SIZE, Expression, shape_text
 from jaxcalc._commands.options import Command, add_common_options, finite, write_json
 from jaxcalc._commands.reader import read
+from jaxcalc._commands.sizes import Shape
 from jaxcalc._commands.vocabulary import FUNCTIONS
 
 FORMS = {
@@ -30,6 +32,16 @@ FORMS = {
     "code": "print only the source text of a function that computes the dense matrix",
     "explain": "print only the derivation, step by step",
 }
+READ = """\
+A product without a sign, as in A x or 2x, is a multiple where one is a scalar, else the matrix
+product. x' and xᵀ are transposes (x xᵀ is an outer product), x.T is one as in NumPy; A⁻¹ is the
+inverse, x² and x^2 are powers of each entry, |x|, ‖x‖ and [x > 0] mean what they do on paper.
+jnp., np., jax.nn. and the like may stand before a function. max(x, 0) is taken entry by entry,
+jnp.max(x, 0) over an axis; what is doubtful is said on stderr. Shapes that are not given are
+guessed: what fits the uses, and where several do, matrices for capital letters, scalars for c d h
+k n r s t and most Greek letters, vectors for all other names; sizes that need not be equal
+differ.
+"""
 
 
 @dataclass(frozen=True)
@@ -49,13 +61,12 @@ class Result:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The arguments of `derive`."""
     known = ", ".join(FUNCTIONS)
-    parser.epilog = f"Known functions: {known}."
+    parser.epilog = f"{READ}Known functions: {known}."
     parser.add_argument(
         "expression",
         type=_expression,
         metavar="EXPRESSION",
-        help="names, numbers, + - * / ** @, indices and known functions; "
-        "if it begins with a minus, write it last, after --",
+        help="names, numbers, + - * / ** @, indices and known functions, as on paper or as in JAX",
     )
     parser.add_argument(
         "--wrt", required=True, metavar="NAME", help="the array to differentiate by"
@@ -66,7 +77,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=SIZES",
-        help="of each array: A=3,4 for a matrix, x=4 for a vector, c= for a scalar",
+        help="of an array: A=3x4 or A=3,4 for a matrix, x=4 for a vector, c= for a scalar; "
+        "guessed from its use where it is not given",
     )
     layouts = [layout.value for layout in Layout]
     help_text = "rows follow y (numerator, the default) or x (denominator)"
@@ -88,13 +100,13 @@ def _expression(text: str) -> Expression:
 
 
 def shape(text: str) -> tuple[str, Shape]:
-    """A name and its sizes, from `A=3,4`, `x=4` or, for a scalar, `c=`."""
+    """A name and its sizes, from `A=3x4`, `A=3,4`, `x=4` or, for a scalar, `c=`."""
     name, equals, sizes = text.partition("=")
     inside = "".join(sizes.split()).removeprefix("(").removesuffix(")").removesuffix(",")
-    parts = inside.split(",") if inside else []
+    parts = re.split("[,x×]", inside) if inside else []
     if not (equals and name.isidentifier() and all(map(_is_size, parts))):
         raise argparse.ArgumentTypeError(
-            f"must be a name and sizes, such as A=3,4 or x=4, or c= for a scalar, not {text!r}"
+            f"must be a name and sizes, such as A=3x4 or x=4, or c= for a scalar, not {text!r}"
         )
     return name, _bounded(text, tuple(map(int, parts)))
 
@@ -114,18 +126,27 @@ def _bounded(text: str, sizes: Shape) -> Shape:
 def run(options: argparse.Namespace) -> int:
     """Differentiate, print what was asked for, and compare with automatic differentiation."""
     double = bool(options.x64 or jax.config.read("jax_enable_x64"))
-    dtype = np.dtype(np.float64 if double else np.float32)
-    # "highest": GPUs would otherwise round the factors of float32 products to 10 bits
-    with jax.enable_x64(double), jax.default_matmul_precision("highest"):
-        try:
-            problem = posed(options.expression, options.wrt, options.shape, Layout(options.layout))
-            point = random_point(problem, dtype, options.seed)
-        except ValueError as error:
-            options.refuse(str(error))
-        result = _result(problem, point)
+    try:
+        problem = posed(options.expression, options.wrt, options.shape, Layout(options.layout))
+        point, result = _checked(problem, options.seed, double)
+    except ValueError as error:
+        options.refuse(str(error))
+    for doubt in problem.doubts:
+        print(f"jaxcalc derive: note: {doubt}", file=sys.stderr)
     _print(options, problem, point, result)
     write_json(options.json, _record(options.seed, problem, point, result))
     return 0 if result.errors.passed else 1
+
+
+def _checked(problem: Problem, seed: int, double: bool) -> tuple[Point, Result]:
+    """At a random point; in double precision, too, where single precision decides nothing."""
+    dtype = np.dtype(np.float64 if double else np.float32)
+    # "highest": GPUs would otherwise round the factors of float32 products to 10 bits
+    with jax.enable_x64(double), jax.default_matmul_precision("highest"):
+        point = random_point(problem, dtype, seed)
+        if point.decides or double:
+            return point, _result(problem, point)
+    return _checked(problem, seed, double=True)
 
 
 def _result(problem: Problem, point: Point) -> Result:
@@ -170,8 +191,10 @@ def _report(seed: int, problem: Problem, point: Point, result: Result) -> str:
     arguments = ", ".join(f"{name} {shape_text(shape)}" for name, shape in named)
     low, high = point.drawn
     word = "ok" if result.errors.passed else "FAILED"
+    guessed = {"guessed": _guessed(problem)} if problem.guessed else {}
     lines = {
         "function": f"{expression.text}   ({arguments})",
+        **guessed,
         "derivative": f"by {problem.wrt}, {problem.layout.value} layout, "
         f"{shape_text(result.shape)}:\n\n{_indented(result.formula)}\n",
         "structure": result.structure,
@@ -180,6 +203,14 @@ def _report(seed: int, problem: Problem, point: Point, result: Result) -> str:
         "checked": f"{_comparison(point, result.errors)}: {word}",
     }
     return "\n".join(f"{title:12}{text}" for title, text in lines.items())
+
+
+def _guessed(problem: Problem) -> str:
+    """Which shapes are guesses, and how to give others."""
+    shapes = dict(zip(problem.expression.names, problem.shapes, strict=True))
+    name = problem.guessed[0]
+    sizes = "x".join(map(str, shapes[name]))
+    return f"the shapes of {', '.join(problem.guessed)}; to give one: --shape {name}={sizes}"
 
 
 def _comparison(point: Point, found: Errors) -> str:
@@ -212,6 +243,8 @@ def _record(seed: int, problem: Problem, point: Point, result: Result) -> dict[s
         "seed": seed,
         "drawn": point.drawn,
         "expression": expression.text,
+        "guessed": problem.guessed,
+        "doubts": problem.doubts,
         "shapes": dict(zip(expression.names, problem.shapes, strict=True)),
         "wrt": problem.wrt,
         "layout": problem.layout.value,
@@ -221,12 +254,22 @@ def _record(seed: int, problem: Problem, point: Point, result: Result) -> dict[s
     }
 
 
+def shielded(arguments: Sequence[str]) -> list[str]:
+    """A space before an expression such as -x, which the parser would take for an option."""
+    return [f" {text}" if _begins_with_minus(text) else text for text in arguments]
+
+
+def _begins_with_minus(text: str) -> bool:
+    return text.startswith("-") and not re.fullmatch(r"-h|-[\d.]+|--|--[a-z].*", text)
+
+
 COMMAND = Command(
     "derive",
     "the derivative of an expression, in closed form",
     "Differentiate an expression of arrays in either layout: the formula, its structure and cost, "
-    "and a comparison with `jax.jacfwd` at a random point. The exit status is 0 when they agree, "
-    "else 1.",
+    "and a comparison with `jax.jacfwd` at a random point. The exit status is 0 when they agree as "
+    "far as rounding allows there, else 1.",
     add_options,
     run,
+    shielded,
 )

@@ -5,7 +5,7 @@ import importlib.util
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ class Command:
     description: str
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+    prepare: Callable[[Sequence[str]], list[str]] = list  # its arguments, for the parser
 
 
 def add_common_options(parser: argparse.ArgumentParser, seeded: str) -> None:

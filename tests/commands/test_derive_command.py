@@ -150,15 +150,31 @@ def test_the_point_lies_where_the_function_does():
 BAD_ARGUMENTS = {
     "no expression": ("--wrt x", "the following arguments are required: EXPRESSION"),
     "no wrt": ("x --shape x=3", "the following arguments are required: --wrt"),
-    "an attribute": ("A.T --wrt A --shape A=3,4", "`A.T` is not allowed: nothing has attributes"),
-    "a call": ("\"__import__('os')\" --wrt x", "`__import__` is not a known function"),
-    "a percent": ("'x %s' --wrt x --shape x=3", "argument EXPRESSION: `x %s` is not allowed"),
-    "no shape": ("'A @ x' --wrt x --shape x=4", "`A` has no shape; add `--shape A=SIZES`."),
-    "another case": ("X --wrt X --shape x=4", "`X` has no shape; add `--shape X=SIZES`."),
+    "an attribute": ("A.real --wrt A", "`A.real` is not allowed: of attributes only A.T is known"),
+    "a call": ("'__import__(os)' --wrt x", "`__import__` is not a known function"),
+    "a percent": (
+        "'x %s' --wrt x --shape x=3",
+        "argument EXPRESSION: `%` cannot be read; write A x",
+    ),
+    "another case": ("X --wrt X --shape x=4", "`--shape x` is not in the expression."),
     "misspelt shape": (
         "'sin(theta)' --wrt theta --shape teta=4",
-        "`theta` has no shape; add `--shape theta=SIZES`; did you mean `teta`?",
+        "`--shape teta` is not in the expression; did you mean `theta`?",
     ),
+    "names in one": (
+        "'Ax + b' --wrt x",
+        "it has Ax, b; for a product of x and another array write",
+    ),
+    "too deep": (f"{'-' * 60}x --wrt x", "nested deeper than 50 levels; name a part of it"),
+    "two uses": (
+        "'eye(3) @ x + eye(4) @ x' --wrt x",
+        "no shapes of `x` fit both `eye(3) @ x` and `eye(4) @ x`.",
+    ),
+    "two uses of what is given": (
+        "'x.T @ A @ x + det(A)' --wrt x --shape A=3x4",
+        "`x.T @ A @ x` cannot be computed from shapes 4 and 3: the inner sizes differ",
+    ),
+    "no use": ("'inv(x)[0][0][0] + x' --wrt x", "`inv(x)` cannot be computed from shapes"),
     "unused shape": ("x --wrt x --shape x=4 --shape y=4", "`--shape y` is not in the expression."),
     "two shapes": ("x --wrt x --shape x=4 --shape x=3", "`--shape x` is given more than once"),
     "unknown wrt": (
@@ -168,10 +184,10 @@ BAD_ARGUMENTS = {
     "no names": ("1+1 --wrt x", "`--wrt x` must be a name in the expression; it has none"),
     "shapes that differ": (
         "'A @ x' --wrt x --shape A=3,4 --shape x=5",
-        "`A @ x` cannot be computed from shapes 3×4 and 5: ",
+        "from shapes 3×4 and 5: the inner sizes differ, since 4 is not 5. (--help",
     ),
     "an index beyond": ("'x[4]' --wrt x --shape x=4", "index 4 is out of bounds"),
-    "a shape of letters": ("x --wrt x --shape x=n", "must be a name and sizes, such as A=3,4"),
+    "a shape of letters": ("x --wrt x --shape x=n", "must be a name and sizes, such as A=3x4"),
     "a shape without a name": ("x --wrt x --shape 3,4", "must be a name and sizes"),
     "a size of zero": ("x --wrt x --shape x=0", "must be a name and sizes"),
     "a negative size": ("x --wrt x --shape x=-3", "must be a name and sizes"),
@@ -202,7 +218,7 @@ def test_a_bad_argument_gets_one_line_and_status_2(command, words, capsys):
     assert words in err
 
 
-@pytest.mark.parametrize("text", ["A=3,4", "A=(3,4)", "A=(3, 4,)", "A=3,4,"])
+@pytest.mark.parametrize("text", ["A=3,4", "A=(3,4)", "A=(3, 4,)", "A=3,4,", "A=3x4", "A=3 × 4"])
 def test_ways_to_write_a_shape(text):
     assert derive.shape(text) == ("A", (3, 4))
 
@@ -212,9 +228,164 @@ def test_ways_to_write_the_shape_of_a_scalar(text):
     assert derive.shape(text) == ("c", ())
 
 
-def test_a_leading_minus_goes_last(capsys):
+# What people paste, the formula in numerator layout, and the shapes that it is taken with.
+PASTED = {
+    "A x": ("A", "A 3×4, x 4"),
+    "softmax(A x + b)": ("(diag(s) − s sᵀ) A where s = softmax(A x + b)", "A 3×4, x 4, b 3"),
+    "2x": ("2 I", "x 3"),
+    "-x": ("−I", "x 3"),
+    "-2x": ("−2 I", "x 3"),
+    "x' A x": ("xᵀ Aᵀ + xᵀ A", "x 3, A 3×3"),
+    "x.T @ A @ x": ("xᵀ Aᵀ + xᵀ A", "x 3, A 3×3"),
+    "x^T A x": ("xᵀ Aᵀ + xᵀ A", "x 3, A 3×3"),
+    "jnp.exp(x)": ("diag(exp(x))", "x 3"),
+    "np.sin(x)": ("diag(cos(x))", "x 3"),
+    "jax.nn.softmax(x)": ("diag(s) − s sᵀ where s = softmax(x)", "x 3"),
+    "‖A x − b‖²": ("2 (A x − b)ᵀ A", "A 3×4, x 4, b 3"),
+    "tr(x)": ("I", "x 3×3"),
+    "logdet(x)": ("x⁻¹", "x 3×3"),
+    "x⁻¹ b": (None, "x 3×3, b 3"),
+    "σ(x)": ("diag(σ(x) ⊙ (1 − σ(x)))", "x 3"),
+    "where(x > 0, x, 0)": (None, "x 3"),
+    "var(x)": (None, "x 3"),
+    "std(x)": (None, "x 3"),
+    "sign(x) * x": ("diag(sign(x))", "x 3"),
+    "kron(x, A)": (None, "x 3×4, A 5×6"),
+    "kron(x, A) b": (None, "x 3×4, A 5×6, b 24"),
+    "norm(x, 1)": (None, "x 3"),
+    "layer_norm(x)": (None, "x 3"),
+    "gelu(x)": (None, "x 3"),
+    "max(x, 0)": (None, "x 3"),
+    "exp(-(x-μ)²/(2σ²))": (None, "x 3, μ 3, σ scalar"),
+    "exp(-norm(x-m)**2/(2*s**2))": (None, "x 3, m 3, s scalar"),
+    "x[1:] * x[:-1] + x[5]": (None, "x 6"),
+}
+
+
+@pytest.mark.parametrize("text", PASTED, ids=PASTED)
+def test_what_is_pasted_is_read(text, capsys):
+    assert main(["derive", text, "--wrt", "x"]) == 0
+    formula, shapes = PASTED[text]
+    out = capsys.readouterr().out
+    assert f"function    {text}   ({shapes})\n" in out
+    assert f":\n\n    {formula or ''}" in out
+    assert out.endswith(": ok\n")
+
+
+@pytest.mark.parametrize("text", ["--", "-h"])
+def test_options_stay_options(text, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(["derive", "x", "--wrt", "x", text, "--nonsense"])
+    assert exit_info.value.code == (0 if text == "-h" else 2)
+
+
+def test_a_minus_after_two_dashes(capsys):
     assert run("--wrt x --shape x=3 -- -x") == 0
     assert "function    -x   (x 3)" in capsys.readouterr().out
+
+
+def test_a_guess_is_said_and_how_to_give_another(tmp_path, capsys):
+    _, found = record(tmp_path / "f.json", "'A x' --wrt x --shape x=5")
+    assert found["shapes"] == {"A": [3, 5], "x": [5]}
+    assert found["guessed"] == ["A"]
+    assert "guessed     the shapes of A; to give one: --shape A=3x5\n" in capsys.readouterr().out
+    record(tmp_path / "f.json", "'A x' --wrt x --shape x=5 --shape A=2x5")
+    assert "guessed" not in capsys.readouterr().out
+
+
+DOUBTS = {
+    "max(x, 0)": "`max(x, 0)` is read as maximum(x, 0), not max(x, axis=0)",
+    "jnp.max(x, 0)": "`jnp.max(x, 0)` is read as max(x, axis=0), not maximum(x, 0)",
+    "1/2x": "`1/2x` is read as (1/2) x",
+    "sum(A * x)": "`A * x` is read entry by entry; A x or A @ x is the matrix product",
+    "tr(A^2) x": "`A^2` is read entry by entry; A A is the matrix product",
+    "x y": "`x y` is read as the inner product; x ⊙ y is entry by entry, x yᵀ outer",
+    "x @ x.T": "`x @ x.T` is read as NumPy does, as the inner product; x xᵀ is the outer",
+    "e^x": "`e^x` is read as exp(x)",
+}
+PLAIN = ["max(x, axis=0)", "max(0, x)", "1/2 x", "(1/2)x", "A @ A.T @ x", "A A x", "x' y", "x * y"]
+
+
+@pytest.mark.parametrize("text", DOUBTS, ids=DOUBTS)
+def test_a_doubtful_reading_is_said_in_one_line(text, capsys):
+    with jax.numpy_rank_promotion("allow"):  # as it is for those who do not run these tests
+        assert main(["derive", text, "--wrt", "x"]) == 0
+    assert capsys.readouterr().err == f"jaxcalc derive: note: {DOUBTS[text]}\n"
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_a_plain_reading_is_not(text):
+    assert not derivation.posed(read(text), "x" if "x" in text else "A", [], NUMERATOR).doubts
+
+
+PRINTED = [
+    "A x",
+    "x' A x",
+    "exp(x)",
+    "σ(x)",
+    "‖A x − b‖²",
+    "b' A x",
+    "sign(x) * x",
+    "logdet(x)",
+    "norm(x)",
+    "exp(-norm(x-m)**2/(2*s**2))",
+]
+
+
+@pytest.mark.parametrize("text", PRINTED, ids=PRINTED)
+def test_what_is_printed_is_read(text, x64):
+    f = read(text)
+    problem = derivation.posed(f, "x", [], NUMERATOR)
+    drawn = derivation.random_point(problem, np.dtype(np.float64), 0)
+    J = derivation.derived(problem, drawn)
+    formula = read(J.formula)
+    got = formula(*(drawn.arrays[f.names.index(name)] for name in formula.names))
+    np.testing.assert_allclose(jnp.reshape(got, J.shape), J.todense(), rtol=1e-12)
+
+
+# Right whatever the point is: singular near 0, integers, zeros up to rounding, sums that cancel.
+DELICATE = [
+    "exp(-norm(x-m)**2/(2*s**2))",
+    "norm(x)/s**3",
+    "x*2",
+    "x[0]*2",
+    "sum(softmax(x))",
+    "x / x",
+    "(x + 1000000) - 1000000",
+    "log(1 + x**8)",
+    "sin(1000000*x)",
+    "tan(10*x)",
+    "inv(X) x",
+    "1/(x - y)**3",
+    "sin(x)**2 + cos(x)**2",
+    "exp(20*x)",
+]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("text", DELICATE, ids=DELICATE)
+def test_a_right_formula_is_never_called_wrong(text, seed, capsys):
+    assert main(["derive", text, "--wrt", "x", "--seed", str(seed)]) == 0
+    assert capsys.readouterr().out.endswith(": ok\n")
+
+
+@pytest.mark.parametrize("text", DELICATE, ids=DELICATE)
+def test_a_wrong_one_still_is(text, spoil, capsys):
+    spoil(lambda J: J * 1.01 + 0.01)
+    assert main(["derive", text, "--wrt", "x"]) == 1
+    assert capsys.readouterr().out.endswith(": FAILED\n")
+
+
+def test_a_point_with_much_noise_is_left_for_another():
+    s = [float(point("x/s**3", seed, x=(3,), s=())[1].arrays[1]) for seed in range(20)]
+    assert min(map(abs, s)) > 1e-3
+
+
+def test_what_single_precision_cannot_decide_double_does(capsys):
+    run("'sin(1000000*x)' --wrt x")
+    assert "float64 on" in capsys.readouterr().out
+    run("'sin(x)' --wrt x")
+    assert "float32 on" in capsys.readouterr().out
 
 
 class Spoilt:
