@@ -124,14 +124,14 @@ def shifted_exponentials(x: Array, rows: Rows) -> tuple[Array, Array, Array]:
     return d, _corrected(x - c, (q - (p - back)) - (c + back)), m
 
 
-def rounded(x: Array, m: Array) -> Array:
+def rounded(x: Array, other: Array) -> Array:
     """x, of which XLA knows no factors.
 
-    A product of the caller would otherwise be contracted with the subtraction of m, which was made
-    of rounded products, to one rounding; in one loop it may be and in the next not. The sum with a
-    zero that XLA does not know ends that.
+    A product of the caller would otherwise be contracted with the subtraction of a number that was
+    made of rounded products to one rounding; in one loop it may be and in the next not. The sum
+    with a zero that XLA does not know, 0 · other, ends that.
     """
-    return x + 0 * m
+    return x + 0 * other
 
 
 def _corrected(d: Array, lost: Array) -> Array:

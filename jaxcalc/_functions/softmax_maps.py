@@ -15,9 +15,9 @@ are formed, as the difference from an entry of t: exact, so that nothing is left
 of one class with nearly all of the probability or of a group. The entry nearest to the mean serves:
 with μ = ⟨s, t⟩ some |t_k − μ| is at most ⟨s, |t − μ|⟩, which is at most twice the least mean
 deviation from any number, so that rounding stays within a few u Σ_i s_i |t_k − t_i| for every k.
-The mean itself is taken off first, since it is rounded too: of what is left, the mean is known to
-less than the spacing of t. In Cᵀg the entry of a class with most of the probability, whose terms
-cancel, is minus the sum of the others.
+The mean itself is taken off first, twice since it is rounded too: of what is left after the first,
+the mean is known to less than the spacing of t. In Cᵀg the entry of a class with most of the
+probability, whose terms cancel, is minus the sum of the others.
 
 These forms are arithmetic, minima and maxima only: XLA:CPU computes such chains in one pass, which
 a comparison, a selection or a sign would break.
@@ -46,9 +46,10 @@ def center(s: Array, t: Array, rows: Rows) -> Array:
         if rows.axis_name:
             return _center_split(s, t, rows)
         if not narrow:  # what is left has a mean known to less than the spacing of t
-            mean = total(s * t, rows)
-            t = rounded(t, mean) - mean
-        t -= _nearest(t, t - total(s * t, rows), rows)
+            # by s: a product of numbers a row, as 0 · mean is, would part XLA:CPU's loop in two
+            t = rounded(t, s) - total(s * t, rows)
+        t -= total(s * t, rows)
+        t -= _nearest(t, t, rows)
     return t - total(s * t, rows)
 
 
