@@ -18,11 +18,11 @@ from jaxcalc._derive._coefficients import Value
 from jaxcalc._derive._graph import Linear, Node, Opaque, UnstructuredError, linear_of
 from jaxcalc._derive._interpret import interpret
 from jaxcalc._derive._linearise import Linearised, linearised
-from jaxcalc._derive._names import argument_names, captured_names, leaf_names
+from jaxcalc._derive._names import argument_names, captured_names, leaf_names, made_unique
 from jaxcalc._derive._plan import Leaf, Plan, plan
 from jaxcalc._derive._rules import Operand
 from jaxcalc._derive._written import written
-from jaxcalc._formula import maps, name, names_in
+from jaxcalc._formula import maps, name, names_in, numbered
 from jaxcalc._layout.arguments import Argnums, check_function, positions, real_arrays, split
 from jaxcalc._layout.layout import Layout, LayoutLike
 from jaxcalc.operators import LinearOperator, Zero
@@ -84,11 +84,12 @@ def derive(
             return flat_y
 
         values = [Value(a, name(text, a.shape)) for a, text in zip(leaves, names, strict=True)]
-        program = linearised(flat, values, lambda found: captured_names(f, found, names, others))
-        rows = [
-            jax.tree.unflatten(tree, [_in_layout(block, layout) for block in row])
-            for row in _blocks(program, values)
-        ]
+        with numbered():
+            program = linearised(flat, values, lambda a: captured_names(f, a, names, others))
+            rows = [
+                jax.tree.unflatten(tree, [_in_layout(block, layout) for block in row])
+                for row in _blocks(program, values)
+            ]
         return jax.tree.unflatten(outputs[-1], rows)
 
     return derivative
@@ -156,7 +157,7 @@ def _whole(program: Linearised, x: Sequence[Value], i: int, j: int) -> Plan:
     residuals = tuple(jnp.asarray(value.array) for value in program.residuals)
     types = tuple(jax.ShapeDtypeStruct(value.array.shape, value.array.dtype) for value in x)
     push = Pushed(program.program, residuals, types, i, j)
-    return Leaf(Opaque(push, None, "f"), program.values[i].array.shape, types[j].shape)
+    return Leaf(Opaque(push, None, "f", ("f", i, j)), program.values[i].array.shape, types[j].shape)
 
 
 def _wide_dtype(arrays: Sequence[Array | np.ndarray]) -> np.dtype:
@@ -170,11 +171,9 @@ def _leaf_names(
     f: Callable[..., Any], args: Sequence[Any], argnums: Argnums
 ) -> tuple[list[str], list[tuple[str, Any]]]:
     """The names of the differentiated leaves, and the other arguments' leaves with theirs."""
-    names = argument_names(f, len(args))
     chosen = positions(argnums, len(args))
-    named = [
-        list(zip(leaf_names(text, arg), jax.tree.leaves(arg), strict=True))
-        for text, arg in zip(names, args, strict=True)
-    ]
+    names = [leaf_names(*pair) for pair in zip(argument_names(f, len(args)), args, strict=True)]
+    unique = iter(made_unique([text for texts in names for text in texts]))
+    named = [[(next(unique), leaf) for leaf in jax.tree.leaves(arg)] for arg in args]
     others = [pair for i, pairs in enumerate(named) if i not in chosen for pair in pairs]
     return [text for i in chosen for text, _ in named[i]], others

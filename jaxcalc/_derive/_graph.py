@@ -60,11 +60,12 @@ class Index:
 
 @dataclass(frozen=True)
 class Opaque:
-    """Any linear function; only its transpose may be known."""
+    """Any linear function; only its transpose may be known. Equal ones have one `key`."""
 
     function: Callable[[Array], Array] | None
     transposed: Callable[[Array], Array] | None
     text: str
+    key: Hashable
 
 
 Piece = Einsums | Product | Index | Opaque

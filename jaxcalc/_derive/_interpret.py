@@ -1,6 +1,6 @@
 """Running a linear program on values that are terms of nodes, by one rule a primitive."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,10 +10,10 @@ from jaxcalc._compat import bind, inlined, is_literal, opened
 from jaxcalc._derive._coefficients import Value
 from jaxcalc._derive._graph import Linear, UnstructuredError
 from jaxcalc._derive._indexing import INDEXING
-from jaxcalc._derive._opaque import opaque
+from jaxcalc._derive._opaque import hashable_params, opaque
 from jaxcalc._derive._own import OWN
 from jaxcalc._derive._rules import ARITHMETIC, Operand, Rule
-from jaxcalc._formula import apply, call, number
+from jaxcalc._formula import apply, number, unnamed
 
 RULES: Mapping[str, Rule] = {**ARITHMETIC, **INDEXING, **OWN}
 
@@ -26,10 +26,21 @@ def interpret(jaxpr: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[
     def read(atom: Any) -> Operand:
         return _literal(atom) if is_literal(atom) else environment[atom]
 
+    done: dict[Hashable, list[Operand]] = {}
     for equation in jaxpr.eqns:
-        results = _step(equation, [read(atom) for atom in equation.invars], dtype)
-        environment.update(zip(equation.outvars, results, strict=True))
+        inputs = [read(atom) for atom in equation.invars]
+        same = _key(equation, inputs)
+        if same not in done:  # what is written twice is one value, as in formulas
+            done[same] = _step(equation, inputs, dtype)
+        environment.update(zip(equation.outvars, done[same], strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _key(equation: Any, inputs: Sequence[Operand]) -> Hashable:
+    """What an equation computes; a linear value is equal to no other."""
+    given = tuple(x if isinstance(x, Linear) else x.expression for x in inputs)
+    types = tuple((v.aval.shape, v.aval.dtype) for v in equation.outvars)
+    return equation.primitive.name, hashable_params(equation.params), given, types
 
 
 def _literal(atom: Any) -> Value:
@@ -61,4 +72,4 @@ def _evaluated(equation: Any, operands: Sequence[Value]) -> list[Value]:
 
 
 def _constant(array: Any) -> Value:
-    return Value(array, call("unknown", (), np.shape(array), text="c"))
+    return Value(array, unnamed("c", array))

@@ -34,18 +34,22 @@ def _joined(a: Term, b: Term) -> Term | None:
     if _signature(a) != _signature(b):
         return None
     b = _in_labels_of(a, b)
-    if not a.factors and not b.factors:
+    if len(a.factors) == len(b.factors) and all(_has(b, f) for f in a.factors):
         return replace(a, scale=a.scale + b.scale)
     if len(a.factors) <= 1 and len(b.factors) <= 1 and not (a.free and a.summed):
         return _added(a, b, (), a.factors, b.factors)
-    shared = [f for f in a.factors if any(same(f, g) for g in b.factors)]
-    rest_a = tuple(f for f in a.factors if not any(same(f, g) for g in b.factors))
-    rest_b = tuple(g for g in b.factors if not any(same(f, g) for f in a.factors))
-    if not rest_a and not rest_b:
-        return replace(a, scale=a.scale + b.scale)
+    shared = [f for f in a.factors if _has(b, f)]
+    rest_a = tuple(f for f in a.factors if not _has(b, f))
+    rest_b = tuple(g for g in b.factors if not _has(a, g))
+    if len(rest_a) - len(rest_b) != len(a.factors) - len(b.factors):  # one of them has a square
+        return None
     if len(rest_a) <= 1 and len(rest_b) <= 1 and _one_side(a, (*rest_a, *rest_b)):
         return _added(a, b, tuple(shared), rest_a, rest_b)
     return None
+
+
+def _has(term: Term, factor: Coefficient) -> bool:
+    return any(same(factor, other) for other in term.factors)
 
 
 def _one_side(term: Term, factors: Sequence[Coefficient]) -> bool:

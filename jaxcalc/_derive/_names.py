@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import itertools
 import string
 from collections.abc import Callable, Iterator, Sequence
 from types import CodeType, FunctionType
@@ -12,6 +13,7 @@ import jax
 import numpy as np
 
 _FALLBACK = ("x", "y", "z", "u", "v", "w")
+_SIGNS = {"I", "J", "δ", "jax", "jnp"}  # what formulas and their code have besides
 
 
 def argument_names(f: Callable[..., Any], count: int) -> list[str]:
@@ -44,7 +46,18 @@ def _key_text(key: Any) -> str:
 
 
 def _identifier(text: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in text)
+    return "".join(c if f"_{c}".isidentifier() else "_" for c in text)
+
+
+def made_unique(names: Sequence[str]) -> list[str]:
+    """The names, with numbers at those that are taken: two leaves are never one array."""
+    used = {*_SIGNS}
+    unique = []
+    for name in names:
+        numbered = (f"{name}_{i}" for i in itertools.count(2))
+        unique.append(next(n for n in itertools.chain([name], numbered) if n not in used))
+        used.add(unique[-1])
+    return unique
 
 
 def captured_names(
@@ -58,12 +71,13 @@ def captured_names(
     `taken` are the names of the differentiated arguments, `others` the remaining arguments.
     """
     known = {id(value): name for name, value in (*_captured(f), *others)}
-    used = set(taken)
+    used = _SIGNS.union(taken)
+    letters = (c for c in _letters() if c not in {*used, *known.values()})
     names = []
     for array in arrays:
         name = known.get(id(array)) or _by_value(f, array)
         if name is None or name in used:
-            name = next(c for c in _letters() if c not in used)
+            name = next(letters)
         used.add(name)
         names.append(name)
     return names

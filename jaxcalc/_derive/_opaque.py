@@ -17,7 +17,7 @@ from jaxcalc._formula import hashable
 
 def opaque(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
     """The equation as a matrix-free map of each of its linear operands."""
-    return applied(equation, operands, lambda bound: _piece(equation, bound))
+    return applied(equation, operands, lambda bound: _piece(equation, operands, bound))
 
 
 def applied(
@@ -58,13 +58,23 @@ def _slot(variable: Any, operand: Operand) -> Any:
     return operand.array
 
 
-def _piece(equation: Any, bound: Bound) -> Opaque:
+def _piece(equation: Any, operands: Sequence[Operand], bound: Bound) -> Opaque:
     """By the transpose where a `custom_vjp` gives nothing else."""
     name = equation.primitive.name
+    key = (*signature(equation, operands), bound.position, bound.output)
     if not _only_pulls(equation):
-        return Opaque(bound, None, name)
+        return Opaque(bound, None, name, key)
     slot = bound.operands[bound.position]
-    return Opaque(None, Pulled(bound, slot.shape), name)
+    return Opaque(None, Pulled(bound, slot.shape), name, key)
+
+
+def signature(equation: Any, operands: Sequence[Operand]) -> tuple[Hashable, ...]:
+    """What an equation computes of its linear operands; programs in it are equal to no other."""
+    given = tuple(
+        (variable.aval.shape, variable.aval.dtype) if isinstance(x, Linear) else x.expression
+        for variable, x in zip(equation.invars, operands, strict=True)
+    )
+    return equation.primitive.name, hashable_params(equation.params), given
 
 
 def _only_pulls(equation: Any) -> bool:

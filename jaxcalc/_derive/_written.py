@@ -4,7 +4,7 @@ from jaxcalc._derive._coefficients import Label
 from jaxcalc._derive._graph import Einsums, Index, Opaque, Product
 from jaxcalc._derive._plan import Blocked, Chained, Leaf, Plan, Summed
 from jaxcalc._derive._terms import Link, Term, without_masks
-from jaxcalc._formula import maps
+from jaxcalc._formula import maps, number_of
 
 
 def written(plan: Plan) -> maps.Map:
@@ -34,8 +34,8 @@ def _leaf(leaf: Leaf) -> maps.Map:
             return maps.Selection(codomain, domain, "reshape", "reshape", params)
         case Index(_, name, params, indices):
             return maps.Selection(codomain, domain, name, name, params, indices)
-        case Opaque(text=text):
-            return maps.Opaque(codomain, domain, text)
+        case Opaque(text=text, key=key):
+            return maps.Opaque(codomain, domain, text, number_of(text, key))
 
 
 def _term(term: Term) -> maps.Term:

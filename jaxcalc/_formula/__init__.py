@@ -1,6 +1,7 @@
 """Formulas: arrays as expressions, derivatives as closed forms, in text, LaTeX and Python.
 
     _expression                 values as symbols, one object each
+    _anonymous                  numbers for what has no name
     _own, _known                the package's own primitives; functions known by name
     _program                    programs read as expressions
     _maps                       derivatives as trees of linear maps
@@ -26,6 +27,8 @@ They stand on each other in about this order, and nothing in them computes on ar
 """
 
 from jaxcalc._formula import _maps as maps
+from jaxcalc._formula._anonymous import number_of as number_of
+from jaxcalc._formula._anonymous import numbered as numbered
 from jaxcalc._formula._closed_form import ClosedForm as ClosedForm
 from jaxcalc._formula._closed_form import closed_form as closed_form
 from jaxcalc._formula._closed_form import summands as summands
@@ -41,6 +44,7 @@ from jaxcalc._formula._names import renamed as renamed
 from jaxcalc._formula._program import apply as apply
 from jaxcalc._formula._program import read as read
 from jaxcalc._formula._terms import terms_of as terms_of
+from jaxcalc._formula._program import unnamed as unnamed
 
 __all__ = [
     "ClosedForm",
@@ -55,8 +59,11 @@ __all__ = [
     "name",
     "names_in",
     "number",
+    "number_of",
+    "numbered",
     "read",
     "renamed",
     "summands",
     "terms_of",
+    "unnamed",
 ]

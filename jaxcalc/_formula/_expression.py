@@ -15,6 +15,8 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from jaxcalc._formula._anonymous import number_of
+
 Params = tuple[tuple[str, Hashable], ...]
 Shape = tuple[int, ...]
 
@@ -93,14 +95,21 @@ def matvec(A: Expression, x: Expression) -> Expression:
 
 
 def hashable(value: object) -> Hashable:
-    """`value`, with lists, dictionaries and arrays inside it made tuples."""
+    """`value`, with lists, dictionaries and arrays inside it made tuples.
+
+    What cannot be hashed even so is equal to itself alone.
+    """
     if isinstance(value, np.ndarray):
         return value.shape, str(value.dtype), tuple(value.ravel().tolist())
     if isinstance(value, Mapping):
         return tuple((key, hashable(item)) for key, item in value.items())
     if isinstance(value, list) or type(value) is tuple:
         return tuple(map(hashable, value))
-    return value if isinstance(value, Hashable) else repr(value)
+    try:
+        hash(value)
+    except TypeError:
+        return "unhashable", number_of("unhashable", id(value), value)
+    return value
 
 
 def walk(*roots: Expression) -> Iterator[Expression]:

@@ -39,6 +39,10 @@ def _escaped(text: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in text)
 
 
+def _counted(text: str, number: int) -> str:
+    return text if number == 1 else f"{{{text}}}_{{{number}}}"
+
+
 def _number(value: Fraction) -> str:
     if value.denominator == 1 and abs(value.numerator) < 10**9:
         return str(value)
@@ -82,6 +86,7 @@ LATEX = Style(
     name=_name,
     number=_number,
     word=_word,
+    counted=_counted,
     call=lambda function, args: rf"{function}\left({args}\right)",
     group=_group,
     bracket=lambda inner: rf"\left[{inner}\right]",

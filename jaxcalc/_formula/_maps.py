@@ -119,9 +119,15 @@ class Solve(Map):
 
 @dataclass(frozen=True)
 class Opaque(Map):
-    """A map without a closed form, by the name of what it differentiates."""
+    """A map without a closed form, by the name of what it differentiates.
+
+    Attributes:
+        text: the name.
+        number: which of the maps with that name it is.
+    """
 
     text: str
+    number: int = 1
 
 
 @dataclass(frozen=True)

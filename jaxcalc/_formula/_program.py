@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxcalc._compat import inlined, is_concrete, is_literal, opened
+from jaxcalc._formula._anonymous import number_of
 from jaxcalc._formula._expression import Expression, Shape, call, number
 from jaxcalc._formula._known import known
 from jaxcalc._formula._own import OWN
@@ -70,7 +71,13 @@ def _constant(value: Any) -> Expression:
         if array.ndim:
             return call("constant", (), array.shape, entries=array)
         return number(array.item())
-    return call("unknown", (), np.shape(value), text=f"constant of shape {np.shape(value)}")
+    return unnamed(f"constant of shape {np.shape(value)}", value)
+
+
+def unnamed(text: str, array: Any) -> Expression:
+    """An array without a name, which is equal to no other."""
+    which = number_of(text, id(array), array)
+    return call("unknown", (), np.shape(array), text=text, number=which)
 
 
 def _converted(equation: Any, x: Expression) -> Expression:

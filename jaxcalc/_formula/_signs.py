@@ -95,12 +95,17 @@ def _along(writer: Writer, node: Expression) -> Written:
 
 
 def _text(writer: Writer, node: Expression) -> Written:
-    return writer.style.word(parameter(node, "text")), ATOM
+    return writer.style.counted(writer.style.word(parameter(node, "text")), _number(node)), ATOM
 
 
 def _opaque(writer: Writer, node: Expression) -> Written:
     text = writer.style.word(parameter(node, "text"))
-    return writer.style.entry("D", [text]), ATOM
+    return writer.style.entry(writer.style.counted("D", _number(node)), [text]), ATOM
+
+
+def _number(node: Expression) -> int:
+    """Which of the things with that name it is."""
+    return dict(node["params"]).get("number", 1)
 
 
 def _constant(writer: Writer, node: Expression) -> Written:

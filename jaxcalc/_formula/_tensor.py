@@ -79,7 +79,7 @@ class Tensors:
     @of.register
     def _(self, map_: maps.Opaque) -> Expression:
         shape = map_.codomain + map_.domain
-        return self._atom(call("opaque", (), shape, text=map_.text))
+        return self._atom(call("opaque", (), shape, text=map_.text, number=map_.number))
 
     @of.register
     def _(self, map_: maps.CumulativeSum) -> Expression:

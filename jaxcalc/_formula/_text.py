@@ -8,6 +8,7 @@ from jaxcalc._formula._writing import Style, Writer
 
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _LOWERED = dict(zip("ijklmnprahst", "ᵢⱼₖₗₘₙₚᵣₐₕₛₜ", strict=True))
+_COUNTED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SIGNIFICANT = 6
 
 
@@ -27,6 +28,10 @@ def _subscript(base: str, indices: Sequence[str]) -> str:
     if len(base) == 1 and all(index in _LOWERED for index in indices):
         return base + "".join(_LOWERED[index] for index in indices)
     return _entry(base, indices)
+
+
+def _counted(text: str, number: int) -> str:
+    return text if number == 1 else text + str(number).translate(_COUNTED)
 
 
 def _entry(base: str, indices: Sequence[str]) -> str:
@@ -61,6 +66,7 @@ TEXT = Style(
     name=str,
     number=_number,
     word=str,
+    counted=_counted,
     call=lambda function, args: f"{function}({args})",
     group=lambda inner: f"({inner})",
     bracket=lambda inner: f"[{inner}]",

@@ -35,6 +35,7 @@ class Style:
     name: Callable[[str], str]
     number: Callable[[Fraction], str]
     word: Callable[[str], str]
+    counted: Callable[[str, int], str]
     call: Callable[[str, str], str]
     group: Callable[[str], str]
     bracket: Callable[[str], str]
@@ -92,7 +93,10 @@ class Writer:
         return ", ".join(map(self.write, args))
 
     def _call(self, function: str, node: Expression) -> Written:
-        return self.style.call(self.style.word(function), self.listed(node.args)), ATOM
+        """A function's value; of several, that at an index."""
+        text = self.style.call(self.style.word(function), self.listed(node.args))
+        output = dict(node.get("params", ())).get("output")
+        return (text if output is None else self.style.entry(text, [str(output)])), ATOM
 
     # --- leaves ---
 
