@@ -114,7 +114,7 @@ class Derivative(LinearOperator):
 
     @functools.cached_property
     def _closed_form(self) -> "_formula.ClosedForm":
-        return _formula.closed_form(self.map, self.is_transposed)
+        return _formula.closed_form(self.map, self.is_transposed, self.dtype.name)
 
     def __repr__(self) -> str:
         return f"{super().__repr__()}: {self.formula}"

@@ -21,6 +21,7 @@ from jaxcalc._formula._indexing import indexed
 from jaxcalc._formula._nodes import INDICES
 from jaxcalc._formula._notation import Notation
 from jaxcalc._formula._product import Factor, Product, labels_of, reachable, relabel, unpack
+from jaxcalc._formula._solving import with_adjugates
 from jaxcalc._formula._sums import terms
 from jaxcalc._formula._tensor import Tensors
 
@@ -79,6 +80,9 @@ def arranged_tensor(
     if shown is None or _has_einsum(shown):
         entries = [notation.einsum(unpack(term)) for term in terms(spread)]
         shown = call("entries", entries, small.shape)
+    finite = with_adjugates(small)
+    if finite is not small:
+        _, computed = _computed(algebra, notation, finite)
     return Arranged(shown, computed, shape)
 
 
@@ -236,7 +240,8 @@ def _as_operator(
         return call("matmul", made, ()) if len(made) == len(parts) else None
     if isinstance(map_, maps.Selection | maps.Opaque):
         kind = "selection" if isinstance(map_, maps.Selection) else "opaque"
-        named = nodes.apply(kind, (), (), (("text", map_.text),))
+        which = map_.number if isinstance(map_, maps.Opaque) else 1
+        named = nodes.apply(kind, (), (), (("number", which), ("text", map_.text)))
         return call("transposed", (named,), ()) if transposed else named
     rank, y = len(map_.codomain + map_.domain), len(map_.codomain)
     tensor, front = tensors.of(map_), map_.codomain

@@ -16,9 +16,11 @@ class ClosedForm:
 
     Attributes:
         arranged: what the formula is printed from.
+        dtype: that of the dense array; without it, code takes that of an array in it.
     """
 
     arranged: Arranged
+    dtype: str = ""
 
     @cached_property
     def _shown(self) -> Named:
@@ -41,7 +43,7 @@ class ClosedForm:
         Raises:
             ValueError: when a function without a closed form takes part; it says which.
         """
-        return source(self._computed, self.arranged.shape, self.names)
+        return source(self._computed, self.arranged.shape, self.names, self.dtype)
 
     @cached_property
     def names(self) -> list[str]:
@@ -53,14 +55,14 @@ class ClosedForm:
         return named(self.arranged.computed)
 
 
-def closed_form(map_: _maps.Map, transposed: bool = False) -> ClosedForm:
+def closed_form(map_: _maps.Map, transposed: bool = False, dtype: str = "") -> ClosedForm:
     """The closed form of the derivative `map_`, x to y; transposed, in denominator layout."""
-    return ClosedForm(arranged(map_, transposed))
+    return ClosedForm(arranged(map_, transposed), dtype)
 
 
-def summands(map_: _maps.Map, transposed: bool = False) -> list[ClosedForm]:
+def summands(map_: _maps.Map, transposed: bool = False, dtype: str = "") -> list[ClosedForm]:
     """The terms of the derivative, multiplied out, each as a closed form of its own."""
-    return [ClosedForm(made) for made in arranged_summands(map_, transposed)]
+    return [ClosedForm(made, dtype) for made in arranged_summands(map_, transposed)]
 
 
 def _names(formula: Named) -> list[str]:

@@ -14,7 +14,7 @@ from jaxcalc._formula._code_arrays import ARRAYS, without_closed_form
 from jaxcalc._formula._expression import Expression, Shape
 from jaxcalc._formula._functions import INFIX, ROWS, index_arguments
 from jaxcalc._formula._nodes import INDICES, Part
-from jaxcalc._formula._rules import ELEMENTWISE
+from jaxcalc._formula._rules import BOOLEAN, ELEMENTWISE
 
 COMPARISON, SUM, PRODUCT, POWER, ATOM = range(5)
 SCALAR, COLUMN, ROW, MATRIX = "scalar", "column", "row", "matrix"
@@ -281,6 +281,8 @@ class CodeWriter:
         if function not in ROWS:
             raise without_closed_form(function)
         texts = [arg.text for arg in args]
+        if function in ELEMENTWISE - BOOLEAN and self is not _INTEGERS and len(indices) == 0:
+            texts = [f"{text}.0" if text.isdecimal() else text for text in texts]
         text = ROWS[function](texts, dict(node["params"]), node.shape)
         return Code(text, ATOM, kind)
 

@@ -3,6 +3,7 @@
 A row takes the written arguments, the parameters and the shape of the value.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -36,6 +37,11 @@ def _cumulative(function: str) -> Row:
     return row
 
 
+def _adjugate(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    """det(X) X⁻¹, of a singular X too."""
+    return f"jax.grad(jnp.linalg.det)({args[0]}).T"
+
+
 def _logsumexp_kept(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
     return f"jax.nn.logsumexp({args[0]}, axis={params['axes']}, keepdims=True)"
 
@@ -64,6 +70,11 @@ def _reshape(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> st
 
 def _concatenate(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
     return f"jnp.concatenate([{', '.join(args)}], axis={params['dimension']})"
+
+
+def _split(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    ends = list(itertools.accumulate(map(int, params["sizes"])))[:-1]
+    return f"jnp.split({args[0]}, {ends}, axis={params['axis']})[{params['output']}]"
 
 
 def _stack(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
@@ -183,6 +194,7 @@ ROWS: dict[str, Row] = {
     **{op: _named(name) for op, name in _OTHER_NAMES.items()},
     **{op: _along(name) for op, name in _AXES.items()},
     **{op: _cumulative(name) for op, name in _CUMULATIVE.items()},
+    "adjugate": _adjugate,
     "argmax": _argument("jnp.argmax"),
     "argmin": _argument("jnp.argmin"),
     "clamp": _clamp,
@@ -204,6 +216,7 @@ ROWS: dict[str, Row] = {
     "scatter-sub": _scatter("jax.lax.scatter_sub"),
     "select_n": _select,
     "sort": _sort,
+    "split": _split,
     "squeeze": _reshape,
     "stack": _stack,
     "tile": _tile,

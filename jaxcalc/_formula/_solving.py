@@ -1,9 +1,9 @@
 """Solutions of linear equations in canonical form: M x = b becomes x = M⁻¹ b."""
 
 from jaxcalc._formula._algebra import Algebra
-from jaxcalc._formula._expression import Expression, Shape, call
+from jaxcalc._formula._expression import Expression, Shape, call, walk
 from jaxcalc._formula._numbers import ONE
-from jaxcalc._formula._product import Factor, labels_of, relabel, unpack
+from jaxcalc._formula._product import Factor, labels_of, pack, relabel, unpack
 from jaxcalc._formula._rules import Args, atom
 from jaxcalc._formula._sums import terms
 
@@ -46,6 +46,31 @@ def inverted(algebra: Algebra, matrix: Expression) -> Expression:
         return algebra.permuted(made, (1, 0))
     symmetric = algebra.permuted(matrix, (1, 0)) is matrix
     return call("inv", (matrix,), matrix.shape, symmetric=symmetric)
+
+
+def with_adjugates(value: Expression) -> Expression:
+    """A canonical expression with adj X for det(X) X⁻¹, which is finite where X is singular."""
+    made: dict[Expression, Expression] = {}
+    for node in walk(value):
+        args = tuple(made[arg] for arg in node.args)
+        made[node] = Expression(node.op, args, node.params, node.shape)
+        if node.op == "product":
+            product = unpack(made[node])
+            made[node] = pack(product._replace(factors=_adjugate(product.factors)))
+    return made[value]
+
+
+def _adjugate(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
+    """The factors, with adj X for as many det X as there are X⁻¹ beside them."""
+    for inverse_ in (f for f in factors if f.value.op == "inv" and f.power == 1):
+        for size in (f for f in factors if f.value.op == "det" and f.power >= 1):
+            if size.value.args != inverse_.value.args or size.labels:
+                continue
+            adjugate = call("adjugate", inverse_.value.args, inverse_.value.shape)
+            rest = [f for f in factors if f is not size and f is not inverse_]
+            left = [size._replace(power=size.power - 1)] if size.power > 1 else []
+            return _adjugate((*rest, *left, inverse_._replace(value=adjugate)))
+    return factors
 
 
 def _matrix(
