@@ -4,6 +4,7 @@
 depend on the tangent becomes a value with an expression, by reading the program of values.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -35,18 +36,25 @@ class Linearised(NamedTuple):
 
 
 Names = Callable[[Sequence[Array]], list[str]]
+_WITHOUT_NUMBERS = (
+    jax.errors.ConcretizationTypeError,  # a truth value too
+    jax.errors.NonConcreteBooleanIndexError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
 
 
 def linearised(f: Callable[..., list[Array]], x: Sequence[Value], captured: Names) -> Linearised:
     """`f`, a function of flat lists, at x; `captured` names the arrays that it closes over.
 
-    A function whose Python code looks at numbers cannot be traced without them. It is linearised as
-    it runs; the formula then has no expressions for its residuals.
+    A function whose Python code looks at numbers cannot be traced without them. Where those do not
+    depend on x, it is traced with them. Otherwise it is linearised as it runs; the formula then has
+    no expressions for its residuals.
     """
-    try:
-        return _as_traced(f, x, captured)
-    except jax.errors.ConcretizationTypeError:
-        return _as_it_runs(f, [jnp.asarray(value.array) for value in x])
+    for attempt in (contextlib.nullcontext, jax.ensure_compile_time_eval):
+        with contextlib.suppress(*_WITHOUT_NUMBERS), attempt():
+            return _as_traced(f, x, captured)
+    return _as_it_runs(f, [jnp.asarray(value.array) for value in x])
 
 
 def _as_traced(f: Callable[..., list[Array]], x: Sequence[Value], names_of: Names) -> Linearised:
