@@ -89,7 +89,7 @@ def _letters() -> Iterator[str]:
 
 
 def _by_value(f: Callable[..., Any], array: Any) -> str | None:
-    """The name of a NumPy array, which JAX copies."""
+    """The name of a NumPy array, which JAX copies; a mask as numbers is no longer that mask."""
     if isinstance(array, jax.core.Tracer):
         return None
     copies = (
@@ -97,6 +97,7 @@ def _by_value(f: Callable[..., Any], array: Any) -> str | None:
         for name, value in _captured(f)
         if isinstance(value, np.ndarray)
         and value.shape == np.shape(array)
+        and (value.dtype == bool) == (array.dtype == bool)
         and value.size <= 2**20
         and np.array_equal(value.astype(np.asarray(array).dtype), array)
     )

@@ -170,7 +170,9 @@ MASKED = {
 @pytest.mark.parametrize("name", MASKED)
 def test_code_of_masks_has_the_dtype_of_the_derivative(name, dtype):
     J = jc.derive(MASKED[name])(jnp.asarray(numbers(3), dtype))
-    got = computed(J, m1=jnp.asarray(m1), m2=jnp.asarray(m2), A=jnp.asarray(m1))
+    as_numbers = {"A": jnp.asarray(m1, dtype), "B": jnp.asarray(m2, dtype)}
+    masks = {} if name == "product" else {"m1": jnp.asarray(m1), "m2": jnp.asarray(m2)}
+    got = computed(J, **masks, **as_numbers)
     assert got.dtype == J.todense().dtype
     assert_close(got, np.asarray(J.todense(), np.float64))
 
