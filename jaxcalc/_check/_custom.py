@@ -36,7 +36,9 @@ def check_custom(f: Callable[..., Any], *args: Any, rtol: float = RTOL) -> Repor
     >>> @jax.custom_jvp
     ... def square(x):
     ...     return x * x
-    >>> square.defjvp(lambda primals, tangents: (primals[0] ** 2, primals[0] * tangents[0]))
+    >>> @square.defjvp
+    ... def _(primals, tangents):
+    ...     return primals[0] ** 2, primals[0] * tangents[0]
     >>> print(jc.check_custom(square, jnp.array([1.0, 3.0])))
     wrong: the rule of square is not its derivative
       J v: it differs from autodiff of the body by 5.0e-01 of the largest entry

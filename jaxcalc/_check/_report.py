@@ -18,6 +18,11 @@ class Report:
         diagnoses: what explains it, simplest first.
         notes: what is no fault: kinks, a layout that cannot be told, doubts about f.
         formula: the true derivative, where it has a closed form.
+
+    >>> import jax.numpy as jnp, jaxcalc as jc
+    >>> report = jc.check(jnp.sin, lambda x: -jnp.diag(jnp.cos(x)), jnp.ones(2))
+    >>> bool(report), report.diagnoses[0].name
+    (False, 'the sign')
     """
 
     is_right: bool

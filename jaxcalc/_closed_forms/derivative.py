@@ -3,8 +3,11 @@
 import dataclasses
 import functools
 import itertools
+import operator
 from collections.abc import Callable, Collection
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -190,6 +193,12 @@ class Derivative(LinearOperator):
 
     # --- multiples, sums and products ---
 
+    def __sub__(self, other: Any) -> LinearOperator:
+        if not isinstance(other, Derivative):
+            return super().__sub__(other)
+        difference = add(self.operator, -other.operator)
+        return _joined(self, other, difference, lambda a, b: maps.added(a, maps.scaled(b, -1.0)))
+
     def __neg__(self) -> "Derivative":
         return self._multiple(-1.0)
 
@@ -259,17 +268,27 @@ def _(a: Derivative, b: Derivative) -> Derivative:
 
 
 def _joined(
-    a: Derivative, b: Derivative, operator: LinearOperator, join: Callable[..., maps.Map]
+    a: Derivative, b: Derivative, joined: LinearOperator, join: Callable[..., maps.Map]
 ) -> Derivative:
-    """Both maps in one, arrays of b that only share their name with others of a renamed."""
+    """Both maps in one, what of b only prints like something of a set apart from it."""
     renamed = {
         text: _fresh(text, {**a.named, **b.named})
         for text, array in b.named.items()
         if a.named.get(text, array) is not array
     }
     named = a.named | {renamed.get(text, text): array for text, array in b.named.items()}
-    map_ = join(a._own_map, _formula.renamed(b._own_map, renamed))
-    return Derivative(operator, named, jnp.promote_types(a.dtype, b.dtype), map_)
+    other = _formula.renamed(b._own_map, renamed)
+    if not _is_same(a, b):
+        other = _formula.renumbered(other, a.map)
+    map_ = join(a._own_map, other)
+    return Derivative(joined, named, jnp.promote_types(a.dtype, b.dtype), map_)
+
+
+def _is_same(a: Derivative, b: Derivative) -> bool:
+    """Whether what has no name in both is known to be the same."""
+    leaves = jax.tree.leaves(a), jax.tree.leaves(b)
+    alike = len(leaves[0]) == len(leaves[1]) and all(map(operator.is_, *leaves))
+    return a.map is b.map and alike
 
 
 def _fresh(text: str, taken: Collection[str]) -> str:

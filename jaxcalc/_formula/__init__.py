@@ -41,10 +41,11 @@ from jaxcalc._formula._expression import name as name
 from jaxcalc._formula._expression import number as number
 from jaxcalc._formula._names import names_in as names_in
 from jaxcalc._formula._names import renamed as renamed
+from jaxcalc._formula._names import renumbered as renumbered
 from jaxcalc._formula._program import apply as apply
 from jaxcalc._formula._program import read as read
-from jaxcalc._formula._terms import terms_of as terms_of
 from jaxcalc._formula._program import unnamed as unnamed
+from jaxcalc._formula._terms import terms_of as terms_of
 
 __all__ = [
     "ClosedForm",
@@ -63,6 +64,7 @@ __all__ = [
     "numbered",
     "read",
     "renamed",
+    "renumbered",
     "summands",
     "terms_of",
     "unnamed",

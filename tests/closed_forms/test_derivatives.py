@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from formula_values import execute
 from identities import normal
+from jax import lax
 
 import jaxcalc as jc
 
@@ -113,6 +114,21 @@ def test_arrays_that_share_a_name_stay_two(x64):
     assert (J + K).formula == "diag(1 − tanh(M x)²) M + diag(1 − tanh(M2 x2)²) M2"
     check(J + K, J.todense() + K.todense())
     assert list((J + J).arrays) == ["M", "x"]
+
+
+def test_maps_without_a_formula_stay_two(x64):
+    """Though they are made by the same function, and print alike."""
+
+    def powers(x, k):
+        return lax.scan(lambda c, _: (c * jnp.sin(x) + k, None), x, length=3)[0]
+
+    of = jax.jit(jc.derive(powers))
+    J, K = of(jnp.asarray(X), 2.0), of(jnp.asarray(X), 3.0)
+    assert J.formula == K.formula
+    assert (J - K).formula == "D[scan] + D₂[scan] − D₃[scan] − D₄[scan]"
+    assert (J - J).formula == "0"
+    assert (J + J).formula == "2 D[scan] + 2 D₂[scan]"
+    assert np.abs((J - K).todense()).max() > 0.1
 
 
 def test_arrays_are_the_parameters_of_the_code(x64):
