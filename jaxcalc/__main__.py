@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import jaxcalc
-from jaxcalc._commands import derive, train, verify
+from jaxcalc._commands import check, derive, train, verify
 from jaxcalc._commands.options import Command
 
-COMMANDS: tuple[Command, ...] = (verify.COMMAND, derive.COMMAND, train.COMMAND)
+COMMANDS: tuple[Command, ...] = (verify.COMMAND, derive.COMMAND, check.COMMAND, train.COMMAND)
 DEFAULT = verify.COMMAND.name
 INTERRUPTED, READER_LEFT = 130, 141  # what a shell reports after SIGINT and SIGPIPE
 

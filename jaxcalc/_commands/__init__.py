@@ -7,6 +7,7 @@
   Python by `notation`, and which `expression` computes, with transposed vectors as `rows`; shapes
   follow the `shape_rules`, and those not given are a `guess` of ranks and `sizes`; the comparison
   with autodiff is `derivation`
+- `check`: an expression that is claimed to be the derivative of another
 - `train`: a model of handwritten `digits`; its mathematics is `regression`, its methods `fitting`,
   its picture `picture`; with `--devices` its classes are split as in `splitting`, whose
   `communication` is counted; `--task language` is `language`: its text `corpus`, its mathematics

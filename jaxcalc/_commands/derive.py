@@ -64,10 +64,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"{READ}Known functions: {known}."
     parser.add_argument(
         "expression",
-        type=_expression,
+        type=expression,
         metavar="EXPRESSION",
         help="names, numbers, + - * / ** @, indices and known functions, as on paper or as in JAX",
     )
+    add_problem_options(parser)
+    forms = parser.add_mutually_exclusive_group()
+    for form, help_text in FORMS.items():
+        forms.add_argument(
+            f"--{form}", dest="form", action="store_const", const=form, help=help_text
+        )
+    add_common_options(parser, seeded="the random point")
+    parser.set_defaults(refuse=parser.error)
+
+
+def add_problem_options(parser: argparse.ArgumentParser) -> None:
+    """`--wrt`, `--shape` and `--layout`."""
     parser.add_argument(
         "--wrt", required=True, metavar="NAME", help="the array to differentiate by"
     )
@@ -83,16 +95,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     layouts = [layout.value for layout in Layout]
     help_text = "rows follow y (numerator, the default) or x (denominator)"
     parser.add_argument("--layout", choices=layouts, default=layouts[0], help=help_text)
-    forms = parser.add_mutually_exclusive_group()
-    for form, help_text in FORMS.items():
-        forms.add_argument(
-            f"--{form}", dest="form", action="store_const", const=form, help=help_text
-        )
-    add_common_options(parser, seeded="the random point")
-    parser.set_defaults(refuse=parser.error)
 
 
-def _expression(text: str) -> Expression:
+def expression(text: str) -> Expression:
+    """An expression, of a text that can be read."""
     try:
         return read(text)
     except ValueError as error:
