@@ -44,13 +44,27 @@ def test_python_blocks_print_what_they_say():
     assert doctest.DocTestRunner().run(test).failed == 0
 
 
+def test_the_page_on_the_notes_prints_what_it_says():
+    page = (ROOT / "docs" / "notes.md").read_text(encoding="utf-8")
+    test = doctest.DocTestParser().get_doctest(page.replace("```", ""), {}, "notes", "notes.md", 0)
+    assert test.examples
+    assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_it_is_short():
+    assert len(README.splitlines()) <= 250
+
+
 OWN = [c for c in COMMANDS if "-m jaxcalc" in c]
 
 
-@pytest.mark.parametrize("command", some(OWN, [c for c in OWN if " derive " in c]))
+@pytest.mark.parametrize(
+    "command", some(OWN, [c for c in OWN if " derive " in c or " check " in c])
+)
 def test_commands_succeed(command, capsys):
     assert main(shlex.split(command)[3:]) == 0
-    expected = ": ok" if " derive " in command else "" if " train" in command else "0 failed"
+    words = {" derive ": ": ok", " check ": "right: ", " train": ""}
+    expected = next((text for name, text in words.items() if name in command), "0 failed")
     assert expected in capsys.readouterr().out
 
 

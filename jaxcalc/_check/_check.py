@@ -66,7 +66,7 @@ def check(
     wrong: not ∂f/∂x in numerator layout
       worst entry [0, 1]: 0 is claimed, 2 is true; 2 of 4 entries are wrong
       the other layout: it is in denominator layout; transpose it, or pass \
-`layout='denominator'` (leaves 0.0e+00)
+`layout='denominator'` (exact)
       the derivative: A
     """
     layout = Layout(layout)

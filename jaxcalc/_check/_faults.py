@@ -36,10 +36,13 @@ class Finding:
     mended: Array | None = None
 
     def __str__(self) -> str:
-        left = "" if self.residual is None else f" (leaves {self.residual:.1e})"
-        return f"{self.name}: {self.change}{left}"
+        if self.residual is None:
+            return f"{self.name}: {self.change}"
+        left = "exact" if self.residual < ROUNDING else f"leaves {self.residual:.1e}"
+        return f"{self.name}: {self.change} ({left})"
 
 
+ROUNDING = 1e-12
 Fault = Callable[[Array, Evidence], Iterator[Finding]]
 
 

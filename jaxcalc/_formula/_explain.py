@@ -26,15 +26,12 @@ class Explanation(str):
         html: the list.
     """
 
-    __slots__ = ("html",)
-
     html: str
 
-    def __new__(cls, steps: Sequence["Line"]) -> Self:
-        """Of steps, numbered from 1."""
-        made = super().__new__(cls, "\n".join(f"{i}. {s.text}" for i, s in enumerate(steps, 1)))
-        items = "".join(f"<li>{escape(s.rule)}: ${s.latex}$</li>" for s in steps)
-        made.html = f"<ol>{items}</ol>"
+    def __new__(cls, text: str, html: str = "") -> Self:
+        """Both styles of one derivation."""
+        made = super().__new__(cls, text)
+        made.html = html
         return made
 
     def _repr_html_(self) -> str:
@@ -47,11 +44,6 @@ class Line(NamedTuple):
     rule: str
     plain: str
     latex: str
-
-    @property
-    def text(self) -> str:
-        """The step in one line."""
-        return f"{self.rule}: {self.plain}"
 
 
 @dataclass(frozen=True)
@@ -102,7 +94,10 @@ def explain(
     form = closed_form(map_, transposed)
     blocks = ", block by block" if "blockdiag" in form.text else ""
     rule = f"{_composition(map_, len(lines))}{blocks}"
-    return Explanation([*lines, Line(rule, form.text, form.latex)])
+    lines.append(Line(rule, form.text, form.latex))
+    items = "".join(f"<li>{escape(line.rule)}: ${line.latex}$</li>" for line in lines)
+    text = "\n".join(f"{i}. {line.rule}: {line.plain}" for i, line in enumerate(lines, 1))
+    return Explanation(text, f"<ol>{items}</ol>")
 
 
 def _composition(map_: maps.Map, steps: int) -> str:

@@ -1,5 +1,8 @@
 """What a derivative shows of itself: its terms, and its derivation in text and in a notebook."""
 
+import copy
+import pickle
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -65,6 +68,8 @@ def test_a_derivation_is_text_and_in_a_notebook_a_list_of_formulas():
     )
     assert html.count("<li>") == len(steps.splitlines()) == 3
     assert html.count("$") == 6
+    for copied in (copy.deepcopy(steps), pickle.loads(pickle.dumps(steps))):
+        assert (str(copied), copied.html) == (str(steps), html)
 
 
 def test_what_is_long_gets_a_name_in_both_styles():
