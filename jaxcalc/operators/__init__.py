@@ -37,7 +37,15 @@ The rooms, from the ground floor up:
 
 Operators are pytrees: their arrays are leaves, so they pass through `jax.jit`, `jax.vmap`,
 `jax.grad` and `jax.lax.scan`, and can be differentiated. What leaves a `jax.vmap` carries the batch
-in its arrays; `batch` makes it one block diagonal operator.
+in its arrays and refuses to be asked as one operator; `batch` makes it one, block diagonal.
+
+>>> import jax
+>>> from jaxcalc.operators import batch
+>>> J = jax.vmap(Diagonal)(jnp.ones((2, 3)))
+>>> J
+batch of 2: Diagonal(diagonal, 3×3, float32)
+>>> batch(J).trace()
+Array(6., dtype=float32)
 """
 
 from jaxcalc.operators import _products as _products

@@ -30,6 +30,13 @@ class Banded(LinearOperator):
     domain: Shape = static()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        rank, offsets = len(self.domain), self.offsets
+        if not all(isinstance(o, tuple) and len(o) == rank for o in offsets) or not offsets:
+            raise ValueError(
+                f"`offsets` must be tuples of {rank} integers, one for each axis of the domain "
+                f"{self.domain}, but got {offsets}."
+            )
         wrapped = {self.wrapped(offset) for offset in self.offsets}
         if len(wrapped) != len(self.offsets):
             raise ValueError(

@@ -5,7 +5,9 @@ structure makes cheap; the rest is answered here through the dense form.
 """
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
 import jax
@@ -17,18 +19,30 @@ from jax.typing import ArrayLike
 from jaxcalc._layout.layout import Layout, arrange
 from jaxcalc.operators import _matrices, _registry
 from jaxcalc.operators._checks import (
+    CHECKS,
     Scalar,
     Shape,
     batched_over,
     check_sum,
     checked_factor,
+    checked_operator,
+    checked_operators,
+    operands,
+    refuse_batch,
     refuse_if_singular,
     same_spaces,
     square,
     wanted_shift,
 )
 from jaxcalc.operators._cost import Cost
-from jaxcalc.operators._pytrees import abstract, basis, register, static
+from jaxcalc.operators._pytrees import (
+    abstract,
+    added_axes,
+    basis,
+    example,
+    register,
+    static,
+)
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static,))
@@ -54,10 +68,21 @@ class LinearOperator:
         super().__init_subclass__()
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         register(cls)
+        _refuse_batches(cls)
 
     def __post_init__(self) -> None:
-        if "dtype" in vars(self):
-            object.__setattr__(self, "dtype", np.dtype(self.dtype))
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # a subclass is one
+            if field.type in CHECKS:
+                checked = CHECKS[field.type](field.name, getattr(self, field.name))
+                object.__setattr__(self, field.name, checked)
+
+    @functools.cached_property
+    def added_axes(self) -> Shape:
+        """The lengths of the axes that `jax.vmap` has put before those of one operator.
+
+        Every query refuses an operator that has any: see `batch`.
+        """
+        return added_axes(self)
 
     # Products
 
@@ -266,10 +291,67 @@ class LinearOperator:
 
     def __repr__(self) -> str:
         name = type(self).__name__
+        if self.added_axes:
+            many = "×".join(map(str, self.added_axes))
+            return f"batch of {many}: {LinearOperator.__repr__(_one_of(self))}"
         if not all(hasattr(self, known) for known in ("codomain", "domain", "dtype", "structure")):
             return f"{name}({', '.join(map(repr, jax.tree.leaves(self)))})"  # leaves of JAX's own
         spaces = f"{_written(self.codomain)}×{_written(self.domain)}"
         return f"{name}({self.structure}, {spaces}, {self.dtype.name})"
+
+
+def _one_of(op: LinearOperator) -> LinearOperator:
+    """One operator of a batch, with abstract arrays."""
+    for _ in op.added_axes:
+        op = example(op, (True,) * len(jax.tree.leaves(op)))
+    return op
+
+
+# What is asked of one operator, or made from it, and how that is written in an error.
+_OF_ONE = {
+    name: f"`J.{name}()`"
+    for name in (
+        *("mv", "mm", "quadratic", "solve", "tensor", "todense", "matrix", "blocks"),
+        *("diagonal", "trace", "slogdet", "pinv", "frobenius_norm", "cost"),
+    )
+} | {
+    "codomain": "`J.codomain`",
+    "domain": "`J.domain`",
+    "shape": "`J.shape`",
+    "T": "`J.T`",
+    "__matmul__": "`J @ v`",
+    "__rmatmul__": "`v @ J`",
+    "__add__": "`J + K`",
+    "__sub__": "`J - K`",
+    "__neg__": "`-J`",
+    "__mul__": "`J * c`",
+    "__rmul__": "`c * J`",
+    "__truediv__": "`J / c`",
+}
+
+
+def _refuse_batches(cls: type) -> None:
+    """Let the queries that `cls` defines refuse operators that left `jax.vmap`."""
+    for name, words in _OF_ONE.items():
+        query = vars(cls).get(name)
+        if isinstance(query, property) and query.fget is not None:
+            setattr(cls, name, property(_of_one(query.fget, words), doc=query.__doc__))
+        elif callable(query):
+            setattr(cls, name, _of_one(query, words))
+
+
+def _of_one(query: Callable[..., Any], words: str) -> Callable[..., Any]:
+    @functools.wraps(query)
+    def asked(self: LinearOperator, *args: Any, **kwargs: Any) -> Any:
+        refuse_batch(self, words)
+        return query(self, *args, **kwargs)
+
+    return asked
+
+
+_refuse_batches(LinearOperator)
+CHECKS[LinearOperator] = checked_operator
+CHECKS[tuple[LinearOperator, ...]] = checked_operators
 
 
 def compose(a: LinearOperator, b: LinearOperator) -> LinearOperator:
@@ -278,6 +360,7 @@ def compose(a: LinearOperator, b: LinearOperator) -> LinearOperator:
     Raises:
         ValueError: when the domain of `a` is not the codomain of `b`.
     """
+    operands("a @ b", a, b)
     if a.domain != b.codomain:
         raise ValueError(
             f"`a @ b` needs `a` to start where `b` ends, but `a` has domain {a.domain} and `b` has "
@@ -292,6 +375,7 @@ def add(a: LinearOperator, b: LinearOperator) -> LinearOperator:
     Raises:
         ValueError: when their domains or their codomains differ.
     """
+    operands("a + b", a, b)
     check_sum((a.codomain, a.domain), (b.codomain, b.domain))
     return _registry.addition(a, b)
 

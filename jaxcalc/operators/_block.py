@@ -10,8 +10,8 @@ from jax import Array
 
 from jaxcalc._compat import is_mapped_with
 from jaxcalc.operators._base import LinearOperator
-from jaxcalc.operators._checks import Shape
-from jaxcalc.operators._pytrees import example, static
+from jaxcalc.operators._checks import Shape, checked_operator, integer
+from jaxcalc.operators._pytrees import example, stacked, static
 from jaxcalc.operators._simple import Diagonal
 from jaxcalc.operators._splits import aligned
 
@@ -42,6 +42,7 @@ class BlockDiagonal(LinearOperator):
     batched: tuple[bool, ...] | None = static(default=None)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         leaves = jax.tree.leaves(self.block)
         if len(self._batched) != len(leaves):
             raise ValueError(
@@ -54,6 +55,13 @@ class BlockDiagonal(LinearOperator):
                 f"the batched arrays of `block` must have a leading axis of length {self.size}, "
                 f"but got the leading axes {heads}; say which are shared in `batched`."
             )
+        object.__setattr__(self, "batched", self._batched)
+        object.__setattr__(self, "block", stacked(self.block, self._batched))
+        if not self.added_axes:
+            for name in ("codomain", "domain"):
+                space = getattr(self._example, name)
+                of = f"the axes of the {name} {space} of a block"
+                integer(f"{name}_axis", getattr(self, f"{name}_axis"), 0, len(space), of)
 
     @property
     def _batched(self) -> tuple[bool, ...]:
@@ -63,6 +71,12 @@ class BlockDiagonal(LinearOperator):
     def _example(self) -> LinearOperator:
         """One block, with abstract leaves."""
         return example(self.block, self._batched)
+
+    @property
+    def added_axes(self) -> Shape:
+        """Those that its blocks have before the one that tells them apart."""
+        added: Shape = self.block.added_axes
+        return added[:-1] if any(self._batched) else added
 
     @property
     def codomain(self) -> Shape:
@@ -183,7 +197,8 @@ def batch(op: LinearOperator, size: int | None = None) -> BlockDiagonal:
     """The operators that a `jax.vmap` stacked in `op`, as one block diagonal operator.
 
     Args:
-        op: an operator that left a `jax.vmap`: all its arrays lead with the batch axis.
+        op: an operator that left a `jax.vmap`: all its arrays lead with the batch axis; after
+            several, the blocks are block diagonal themselves.
         size: the length of that axis, needed only when `op` has no arrays.
 
     Returns:
@@ -196,7 +211,9 @@ def batch(op: LinearOperator, size: int | None = None) -> BlockDiagonal:
     >>> batch(jax.vmap(Diagonal)(jnp.ones((2, 3))))
     BlockDiagonal(block diagonal: diagonal, (2, 3)×(2, 3), float32)
     """
-    leaves = jax.tree.leaves(op)
+    leaves = jax.tree.leaves(checked_operator("op", op))
+    if len(op.added_axes) > 1:
+        return batch(jax.vmap(batch)(op), size)
     if size is None and not leaves:
         raise ValueError(
             f"`size` is required for {type(op).__name__}, which has no arrays to tell the length "

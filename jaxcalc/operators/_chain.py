@@ -1,6 +1,7 @@
 """Sums and products that no rule makes simpler; their dense forms in the cheapest order."""
 
 import functools
+import itertools
 import math
 import operator
 from collections.abc import Callable
@@ -28,6 +29,14 @@ class Sum(LinearOperator):
     """
 
     terms: tuple[LinearOperator, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        spaces = [(term.codomain, term.domain) for term in self.terms]
+        if len(set(spaces)) > 1:
+            raise ValueError(
+                f"`terms` must be between the same spaces, but got (codomain, domain) {spaces}."
+            )
 
     @property
     def codomain(self) -> Shape:
@@ -89,6 +98,15 @@ class Chain(LinearOperator):
     """
 
     factors: tuple[LinearOperator, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(a.domain != b.codomain for a, b in itertools.pairwise(self.factors)):
+            spaces = [(factor.codomain, factor.domain) for factor in self.factors]
+            raise ValueError(
+                "`factors` must each start where the next one ends, but got (codomain, domain) "
+                f"{spaces}."
+            )
 
     @property
     def codomain(self) -> Shape:

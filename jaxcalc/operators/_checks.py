@@ -1,6 +1,7 @@
 """Shapes, scalars and singularity: what operators check, and the wording of their errors."""
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxcalc._arrays import numbers
 from jaxcalc._compat import is_concrete
-from jaxcalc.operators._pytrees import abstract
+from jaxcalc.operators._functions import LinearFunction, as_pytree
+from jaxcalc.operators._pytrees import abstract, is_operator
 
 Shape = tuple[int, ...]
 Scalar = float | Array | np.ndarray | np.generic
@@ -95,3 +98,105 @@ def refuse_if_singular(op: Any, x: Array, b: Array, shift: Array | None) -> None
 
 def _holds_floats(leaf: Any) -> bool:
     return bool(jnp.issubdtype(abstract(leaf).dtype, jnp.floating))
+
+
+def refuse_batch(op: Any, query: str) -> None:
+    """Refuse to ask of a batch what is asked of one operator."""
+    if op.added_axes:
+        raise ValueError(
+            f"{query} needs one operator, but got a batch of them: its arrays lead with the axes "
+            f"{op.added_axes} beside their own, as `jax.vmap` leaves them; `jc.batch(J)` is one "
+            "block diagonal operator of them all, and inside `jax.vmap` each can be asked."
+        )
+
+
+def operands(expression: str, a: Any, b: Any) -> None:
+    """Refuse what is no operator, or a batch of them, on either side of `expression`."""
+    for name, op in (("a", a), ("b", b)):
+        checked_operator(name, op)
+        refuse_batch(op, f"`{expression}`")
+
+
+# What constructors take: an array or a number where an array is wanted, and so on
+
+
+def _array(name: str, x: Any) -> Any:
+    if isinstance(x, jax.ShapeDtypeStruct):
+        return x
+    return numbers(name, x)
+
+
+def _optional_array(name: str, x: Any) -> Any:
+    return None if x is None else _array(name, x)
+
+
+def _shape(name: str, shape: Any) -> Shape:
+    try:
+        sizes = tuple(map(operator.index, shape))
+    except TypeError:
+        raise TypeError(
+            f"`{name}` must be a shape, a tuple of integers, but got {shape!r}."
+        ) from None
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"`{name}` must hold no negative size, but got {shape}.")
+    return sizes
+
+
+def _dtype(name: str, dtype: Any) -> np.dtype:
+    try:
+        return np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"`{name}` must be a dtype, but got {dtype!r}.") from None
+
+
+def checked_operator(name: str, op: Any) -> Any:
+    """`op`, if it is a linear operator."""
+    if not is_operator(op):
+        raise TypeError(
+            f"`{name}` must be a linear operator, but got {type(op).__name__}; wrap an array as "
+            "`Dense(array, codomain_ndim)`."
+        )
+    return op
+
+
+def checked_operators(name: str, ops: Any) -> tuple[Any, ...]:
+    """`ops` as a tuple of linear operators, at least one."""
+    if not isinstance(ops, tuple | list) or not ops:
+        came = "none" if isinstance(ops, tuple | list) else type(ops).__name__
+        raise TypeError(
+            f"`{name}` must be a tuple of linear operators, at least one, but got {came}."
+        )
+    return tuple(checked_operator(f"{name}[{i}]", op) for i, op in enumerate(ops))
+
+
+def _function(name: str, function: Any) -> Any:
+    if not callable(function):
+        raise TypeError(
+            f"`{name}` must be a function of one array, but got {type(function).__name__}."
+        )
+    return as_pytree(function)
+
+
+def _optional_function(name: str, function: Any) -> Any:
+    return None if function is None else _function(name, function)
+
+
+def integer(name: str, value: Any, least: int, most: int, of: str) -> int:
+    """An integer between `least` and `most`, both included; `of` says of what."""
+    try:
+        index = operator.index(value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be an integer, but got {type(value).__name__}.") from None
+    if not least <= index <= most:
+        raise ValueError(f"`{name}` must lie between {least} and {most}, {of}, but got {index}.")
+    return index
+
+
+CHECKS: dict[Any, Callable[[str, Any], Any]] = {  # by what a field is annotated with
+    Array: _array,
+    Array | None: _optional_array,
+    Shape: _shape,
+    np.dtype: _dtype,
+    LinearFunction: _function,
+    LinearFunction | None: _optional_function,
+}

@@ -7,7 +7,7 @@ from jax import Array
 
 from jaxcalc.operators import _matrices
 from jaxcalc.operators._base import LinearOperator
-from jaxcalc.operators._checks import Shape
+from jaxcalc.operators._checks import Shape, same_spaces, square
 from jaxcalc.operators._registry import pseudo_inverse, transposed
 from jaxcalc.operators._simple import Dense, Identity
 
@@ -87,6 +87,12 @@ class Inverse(LinearOperator):
 
     op: LinearOperator
     shift: Array | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        square("Inverse", self.op.codomain, self.op.domain)
+        if self.shift is not None:
+            same_spaces("Inverse(op, shift)", self.op.codomain, self.op.domain)
 
     @property
     def codomain(self) -> Shape:

@@ -12,6 +12,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from jaxcalc.operators._base import LinearOperator
+from jaxcalc.operators._checks import checked_operator, refuse_batch
 from jaxcalc.operators._linear import Linear
 from jaxcalc.operators._low_rank import DiagonalPlusLowRank, LowRank
 from jaxcalc.operators._simple import Dense, Diagonal, Identity
@@ -30,6 +31,7 @@ def to_lineax(op: LinearOperator, tags: object = ()) -> Any:
     Raises:
         ImportError: when lineax is not installed.
     """
+    refuse_batch(checked_operator("op", op), "`to_lineax`")
     lx = _lineax()
     own = tags if isinstance(tags, frozenset | tuple | set | list) else (tags,)
     return _TO[_nearest(op, _TO)](lx, op, frozenset(own) | _tags(lx, op))
@@ -43,6 +45,8 @@ def from_lineax(op: Any) -> LinearOperator:
         TypeError: when it maps anything but one array to one array.
     """
     lx = _lineax()
+    if not isinstance(op, lx.AbstractLinearOperator):
+        raise TypeError(f"`op` must be a lineax operator, but got {type(op).__name__}.")
     domain, codomain = op.in_structure(), op.out_structure()
     if not all(isinstance(space, jax.ShapeDtypeStruct) for space in (domain, codomain)):
         raise TypeError(

@@ -36,6 +36,7 @@ class LowRank(LinearOperator):
     sign: int = static(default=1)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_columns(self.U, self.V, self.sign)
 
     @property
@@ -133,6 +134,7 @@ class DiagonalPlusLowRank(LinearOperator):
     sign: int = static(default=1)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_columns(self.U, self.V, self.sign)
         shapes = self.entries.shape, self.U.shape[:-1], self.V.shape[:-1]
         if len(set(shapes)) != 1:

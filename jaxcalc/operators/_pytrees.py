@@ -19,26 +19,96 @@ def static(*, default: Any = dataclasses.MISSING) -> Any:
 
 
 def register(cls: Any) -> None:
-    """Make the dataclass `cls` a pytree; what rebuilds it checks nothing, as leaves may be any."""
+    """Make the dataclass `cls` a pytree; what rebuilds it checks nothing, as leaves may be any.
+
+    Its structure has, beside the static fields, how many axes its arrays had when it was made:
+    what leaves a `jax.vmap` has more.
+    """
     fields = dataclasses.fields(cls)
-    aux = tuple(field.name for field in fields if field.metadata.get("static"))
-    children = tuple(field.name for field in fields if not field.metadata.get("static"))
+    cls._structure = tuple(field.name for field in fields if field.metadata.get("static"))
+    cls._children = tuple(field.name for field in fields if not field.metadata.get("static"))
 
     def flatten(op: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        return tuple(getattr(op, n) for n in children), tuple(getattr(op, n) for n in aux)
+        static = (getattr(op, name) for name in cls._structure)
+        return _values(op), (ranks(op), *static)
 
     def flatten_with_keys(op: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         values, structure = flatten(op)
-        keys = map(jax.tree_util.GetAttrKey, children)
+        keys = map(jax.tree_util.GetAttrKey, cls._children)
         return tuple(zip(keys, values, strict=True)), structure
 
     def unflatten(structure: tuple[Any, ...], values: Iterable[Any]) -> Any:
-        op = object.__new__(cls)
-        for name, value in zip(aux + children, (*structure, *values), strict=True):
-            object.__setattr__(op, name, value)
-        return op
+        return rebuilt(cls, structure, values)
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    _CLASSES.add(cls)
+
+
+_CLASSES: set[type] = set()
+
+
+def rebuilt(cls: type, structure: Iterable[Any], values: Iterable[Any]) -> Any:
+    """The instance of `cls` with this structure and these values, none of them checked."""
+    names = ("_ranks", *cls._structure, *cls._children)  # type: ignore[attr-defined]
+    op: Any = object.__new__(cls)
+    for name, value in zip(names, (*structure, *values), strict=True):
+        object.__setattr__(op, name, value)
+    return op
+
+
+def _values(op: Any) -> tuple[Any, ...]:
+    return tuple(getattr(op, name) for name in op._children)
+
+
+def is_operator(x: Any) -> bool:
+    """Whether `x` is one of the dataclasses made pytrees here."""
+    return type(x) in _CLASSES
+
+
+def _parts(op: Any) -> tuple[list[Any], list[Any]]:
+    """The arrays of `op` itself, and the operators inside it."""
+    parts = jax.tree.leaves(_values(op), is_leaf=is_operator)
+    inside = [is_operator(part) for part in parts]
+    pairs = list(zip(parts, inside, strict=True))
+    return [part for part, op in pairs if not op], [part for part, op in pairs if op]
+
+
+def ranks(op: Any) -> tuple[int, ...]:
+    """How many axes each array of `op` itself had when it was made.
+
+    Read when it is first flattened: before that no transformation can have added any.
+    """
+    if "_ranks" not in vars(op):
+        object.__setattr__(op, "_ranks", tuple(map(np.ndim, _parts(op)[0])))
+    known: tuple[int, ...] = op._ranks
+    return known
+
+
+def added_axes(op: Any) -> tuple[int, ...]:
+    """The lengths of the leading axes of the arrays of `op` beyond those it was made with."""
+    arrays, inside = _parts(op)
+    added = [part.added_axes for part in inside]
+    if len(arrays) == len(ranks(op)):
+        added += [
+            np.shape(x)[: max(np.ndim(x) - n, 0)] for x, n in zip(arrays, ranks(op), strict=True)
+        ]
+    return max(added, key=len, default=())
+
+
+def stacked(op: T, batched: tuple[bool, ...]) -> T:
+    """`op` as one operator for each index of the leading axis of its arrays `batched`."""
+    one = _as_found(example(op, batched))
+    return jax.tree.unflatten(jax.tree.structure(one), jax.tree.leaves(op))
+
+
+def _as_found(op: Any) -> Any:
+    """`op` as made with no more axes than its arrays have."""
+    if not is_operator(op):
+        return op
+    values = jax.tree.map(_as_found, _values(op), is_leaf=is_operator)
+    found = map(min, ranks(op), map(np.ndim, _parts(op)[0]))
+    static = (getattr(op, name) for name in op._structure)
+    return rebuilt(type(op), (tuple(found), *static), values)
 
 
 def abstract(leaf: Any) -> Any:

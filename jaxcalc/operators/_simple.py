@@ -8,7 +8,7 @@ from jax import Array
 
 from jaxcalc.operators import _matrices
 from jaxcalc.operators._base import LinearOperator
-from jaxcalc.operators._checks import Shape
+from jaxcalc.operators._checks import Shape, checked_factor, integer
 from jaxcalc.operators._pytrees import static
 
 
@@ -79,6 +79,11 @@ class Identity(LinearOperator):
     space: Shape = static()
     dtype: np.dtype = static()
     scale: Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is not None:
+            object.__setattr__(self, "scale", checked_factor(self.scale, self.dtype))
+        super().__post_init__()
 
     @property
     def codomain(self) -> Shape:
@@ -223,6 +228,12 @@ class Dense(LinearOperator):
 
     array: Array
     codomain_ndim: int = static()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        of = f"the axes of `array`, of shape {self.array.shape}"
+        ndim = integer("codomain_ndim", self.codomain_ndim, 0, self.array.ndim, of)
+        object.__setattr__(self, "codomain_ndim", ndim)
 
     @property
     def codomain(self) -> Shape:

@@ -334,8 +334,8 @@ def _(array, dtype):
 
 @maker("block diagonal of one shared matrix", "block diagonal: chain")
 def _(array, dtype):
-    block = ops.Chain((ops.Diagonal(away_from_zero(array(2, 3))), ops.Dense(array(3, 3), 1)))
-    return ops.BlockDiagonal(block, 2, batched=(True, False))
+    scales = ops.BlockDiagonal(ops.Diagonal(away_from_zero(array(2, 3))), 2)
+    return scales @ ops.BlockDiagonal(ops.Dense(array(3, 3), 1), 2, batched=(False,))
 
 
 @maker("block diagonal without arrays", "block diagonal: selection")

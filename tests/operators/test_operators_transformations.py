@@ -8,6 +8,7 @@ from functions import quick_jit
 from operators import CLASSES, MAKERS, by_name, matrix, shapes
 from slow import some
 
+import jaxcalc as jc
 from jaxcalc import operators as ops
 
 every = pytest.mark.parametrize("maker", MAKERS, ids=str)
@@ -77,6 +78,90 @@ def test_batches(maker):
         close(products, np.stack(singly), 1e-4)
     close(np.tensordot(tensor, v, v.ndim), mapped, 1e-4)
     assert ops.batch(several).structure.startswith("block diagonal: ")
+
+
+QUERIES = {
+    "J @ v": lambda J, v: J @ v,
+    "w @ J": lambda J, v: v @ J,
+    "J + K": lambda J, v: J + J,
+    "J - K": lambda J, v: J - J,
+    "J @ K": lambda J, v: J @ J,
+    "-J": lambda J, v: -J,
+    "2 J": lambda J, v: 2 * J,
+    "J / 2": lambda J, v: J / 2,
+    "compose": lambda J, v: ops.compose(J, J),
+    "add": lambda J, v: ops.add(J, J),
+    "solve": lambda J, v: J.solve(v),
+    "quadratic": lambda J, v: J.quadratic(v),
+    "to_lineax": lambda J, v: ops.to_lineax(J),
+} | {
+    name: lambda J, v, name=name: getattr(J, name)()
+    for name in (
+        *("tensor", "todense", "matrix", "diagonal", "trace", "slogdet", "pinv"),
+        *("frobenius_norm", "cost"),
+    )
+}
+OF_ONE = ("codomain", "domain", "shape", "T", "structure", "dtype")
+
+
+@pytest.mark.parametrize("maker", [m for m in CLASSES if jax.tree.leaves(shapes(m))], ids=str)
+def test_what_left_vmap_is_right_or_refused_by_name(maker):
+    one = maker(np.float32)
+    several = jax.vmap(lambda i: jax.tree.map(lambda x: x + i.astype(x.dtype), one))(jnp.arange(3))
+    v = jnp.ones((3, *one.domain))
+    for ask in QUERIES.values():
+        with pytest.raises(ValueError, match=r"needs one operator, .*\(3,\).*`jc.batch\(J\)`"):
+            ask(several, v)
+    for name in OF_ONE:
+        try:
+            answer = getattr(several, name)
+        except ValueError as error:
+            answer = str(error)
+        assert answer == getattr(one, name) or f"`J.{name}` needs one operator" in answer
+    assert repr(several) == f"batch of 3: {one!r}"
+    assert ops.batch(several).added_axes == one.added_axes == ()
+
+
+@pytest.mark.parametrize("make", [jc.softmax_jacobian, jc.derive(jc.softmax)])
+def test_a_derivative_that_left_vmap(make):
+    x = numbers(2, 4)
+    J = jax.vmap(make)(x)
+    with pytest.raises(ValueError, match=r"`J.trace\(\)` needs one operator, .*`jc.batch\(J\)`"):
+        J.trace()
+    s = jax.nn.softmax(x)
+    traces = jnp.sum(s * (1 - s), axis=-1)
+    close(jax.vmap(lambda J: J.trace())(J), traces, 1e-6)
+    close(jc.batch(J).trace(), jnp.sum(traces), 1e-6)
+    if isinstance(J, jc.Derivative):
+        assert J.formula == make(x[0]).formula
+        assert repr(J) == f"batch of 2: {make(x[0])!r}"
+
+
+def test_every_public_query_is_asked_of_one_operator():
+    public = {name for name in vars(ops.LinearOperator) if not name.startswith("_")}
+    other = {"mv", "mm", "added_axes"}  # beneath `J @ v`; what the refusal looks at
+    assert public <= {*QUERIES, *OF_ONE, *other}
+
+
+def test_of_several_vmaps_come_blocks_of_blocks():
+    x = numbers(2, 3, 4)
+    J = jax.vmap(jax.vmap(ops.Diagonal))(x)
+    assert repr(J) == "batch of 2×3: Diagonal(diagonal, 4×4, float32)"
+    K = ops.batch(J)
+    assert repr(K) == "BlockDiagonal(block diagonal: diagonal, (2, 3, 4)×(2, 3, 4), float32)"
+    close(K.trace(), jnp.sum(x), 1e-5)
+    K = jax.vmap(lambda x: ops.batch(jax.vmap(ops.Diagonal)(x)))(x)
+    with pytest.raises(ValueError, match=r"`J.trace\(\)` needs one .* \(2,\)"):
+        K.trace()
+    close(ops.batch(K).trace(), jnp.sum(x), 1e-5)
+
+
+def test_blocks_written_down_are_the_blocks_that_left_vmap():
+    """Of one structure, so that a `cond` may give either."""
+    x = numbers(2, 3)
+    written, mapped = ops.BlockDiagonal(ops.Diagonal(x), 2), ops.batch(jax.vmap(ops.Diagonal)(x))
+    assert jax.tree.structure(written) == jax.tree.structure(mapped)
+    assert jax.tree.structure(written) == jax.tree.structure(2 * written)
 
 
 def _in_float64(x):

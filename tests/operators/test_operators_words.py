@@ -122,6 +122,23 @@ REFUSALS = {
     r"`function` or `transposed_function` must be given": lambda: ops.Linear(
         None, (3,), (3,), jnp.float32
     ),
+    r"`codomain_ndim` must lie between 0 and 2, the axes of `array`, of shape .*, but got 5": (
+        lambda: ops.Dense(jnp.ones((2, 3)), 5)
+    ),
+    r"`offsets` must be tuples of 1 integers, one for each axis of the domain": lambda: ops.Banded(
+        jnp.ones((1, 3)), ((0, 1),), (3,)
+    ),
+    r"`terms` must be between the same spaces, .*\(\(2,\), \(3,\)\)": lambda: ops.Sum(
+        (d(), wide())
+    ),
+    r"`factors` must each start where the next one ends": lambda: ops.Chain((wide(), wide())),
+    r"`Inverse` needs a square operator": lambda: ops.Inverse(wide()),
+    r"`codomain_axis` must lie between 0 and 1, the axes of the codomain \(3,\)": lambda: (
+        ops.BlockDiagonal(ops.Diagonal(jnp.ones((2, 3))), 2, 2, 0)
+    ),
+    r"`domain` must hold no negative size, but got \(-1,\)": lambda: ops.Zero(
+        (2,), (-1,), jnp.float32
+    ),
     r"`batched` must have a bool for each of the 1 arrays of `block`, but got \(\)": lambda: (
         ops.BlockDiagonal(d(), 3, batched=())
     ),
@@ -135,6 +152,41 @@ def test_refusals_say_what_would_fit(words):
 
 
 WRONG_TYPES = {
+    r"`entries` must be an array or a scalar, but got list; wrap it in `jnp.asarray`": lambda: (
+        ops.Diagonal([1.0, 2.0])
+    ),
+    r"`entries` must hold numbers, but got dtype <U1": lambda: ops.Diagonal(np.array(["a"])),
+    r"`U` must be an array": lambda: ops.LowRank([[1.0]], jnp.ones((1, 1))),
+    r"`weights` must be an array": lambda: ops.Banded([[1.0]], ((0,),), (1,)),
+    r"`array` must be an array": lambda: ops.Dense([[1.0]], 1),
+    r"`codomain_ndim` must be an integer, but got float": lambda: ops.Dense(jnp.ones(2), 1.0),
+    r"`scale` must be a number or a 0-d array, but got shape \(3,\)": lambda: ops.Identity(
+        (3,), jnp.float32, jnp.ones(3)
+    ),
+    r"`codomain` must be a shape, a tuple of integers, but got 3": lambda: ops.Zero(
+        3, 4, jnp.float32
+    ),
+    r"`dtype` must be a dtype, but got 'number'": lambda: ops.Zero((3,), (4,), "number"),
+    r"`function` must be a function of one array, but got int": lambda: ops.Linear(
+        3, (3,), (3,), jnp.float32
+    ),
+    r"`function` must be a function .*NoneType": lambda: ops.Selection(
+        None, (3,), (3,), jnp.float32
+    ),
+    r"`op` must be a linear operator, but got ArrayImpl; wrap an array as `Dense\(": lambda: (
+        ops.batch(jnp.ones((2, 3)))
+    ),
+    r"`op` must be a linear operator, but got list": lambda: ops.to_lineax([1.0]),
+    r"`op` must be a linear operator, but got tuple": lambda: ops.Transpose(()),
+    r"`block` must be a linear operator": lambda: ops.BlockDiagonal(jnp.ones(3), 3),
+    r"`factors\[1\]` must be a linear operator, but got ArrayImpl": lambda: ops.Kronecker(
+        (d(), jnp.ones(3))
+    ),
+    r"`terms` must be a tuple of linear operators, at least one, but got none": lambda: ops.Sum(()),
+    r"`factors` must be a tuple of linear operators, at least one, but got Diagonal": lambda: (
+        ops.Chain(d())
+    ),
+    r"`b` must be a linear operator, but got ArrayImpl": lambda: ops.compose(d(), jnp.ones(3)),
     r"`scale` must be a number or a 0-d array, but got shape \(3,\); .*`Diagonal\(scale\) @ J`": (
         lambda: d() * jnp.ones(3)
     ),
@@ -155,6 +207,16 @@ WRONG_TYPES = {
 def test_wrong_types_name_the_remedy(words):
     with pytest.raises(TypeError, match=words):
         WRONG_TYPES[words]()
+
+
+def test_constructors_take_what_stands_for_arrays():
+    """NumPy's arrays and numbers become JAX's; shapes any sequence; tracers and types stay."""
+    assert isinstance(ops.Diagonal(np.ones(3)).entries, jax.Array)
+    assert ops.Identity((3,), jnp.bfloat16, 2.0).scale.dtype == jnp.bfloat16
+    assert ops.Zero([2], np.array([3]), float).domain == (3,)
+    assert ops.Diagonal(jax.ShapeDtypeStruct((3,), jnp.float32)).domain == (3,)
+    assert jax.eval_shape(ops.Diagonal, jnp.ones(3)).domain == (3,)
+    assert callable(jax.jit(lambda J: J)(ops.Linear(jnp.cumsum, (3,), (3,), float)).function)
 
 
 def test_operators_do_not_change():
