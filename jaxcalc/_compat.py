@@ -21,6 +21,32 @@ def new_primitive(name: str) -> Any:
     return Primitive(name)
 
 
+def program_types() -> tuple[type, type]:
+    """The classes of primitives and of equations."""
+    from jax.extend.core import JaxprEqn, Primitive
+
+    return Primitive, JaxprEqn
+
+
+def known_primitives() -> dict[str, Any]:
+    """The primitives that have rules, by name; JAX's own where another has that too."""
+    from jax.extend.core import primitives
+
+    rules = batching.fancy_primitive_batchers, ad.primitive_jvps, ad.primitive_transposes
+    found: list[Any] = [*(p for table in rules for p in table), *vars(primitives).values()]
+    Primitive: Any = program_types()[0]
+    return {p.name: p for p in found if isinstance(p, Primitive)}
+
+
+def rebuilt_equation(
+    invars: list[Any], outvars: list[Any], primitive: Any, params: dict[str, Any], effects: Any
+) -> Any:
+    """An equation from its parts, without the place where it was written."""
+    from jax.extend.core import new_jaxpr_eqn
+
+    return new_jaxpr_eqn(invars, outvars, primitive, params, effects)
+
+
 def setting(name: str) -> Any:
     """What a switch of JAX, such as `jax_disable_jit`, is set to here and now."""
     return getattr(jax.config, name)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -108,6 +109,11 @@ class Origin(NamedTuple):
     kept: Array
     left: Array | None = None
     right: Array | None = None
+
+
+jax.export.register_namedtuple_serialization(
+    Origin, serialized_name=f"{Origin.__module__}.{Origin.__qualname__}"
+)
 
 
 class SoftmaxJacobian(DiagonalPlusLowRank):

@@ -49,6 +49,19 @@ class Expression:
     def __setattr__(self, attribute: str, value: object) -> None:
         raise AttributeError(f"an Expression is immutable; `{attribute}` cannot be set.")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Built from its parts again, and so one object with those that are equal.
+
+        In a list, arguments first: parts of parts of parts would be too deep for `pickle`.
+        """
+        nodes = list(walk(self))
+        places = {node: place for place, node in enumerate(nodes)}
+        rows = [(n.op, tuple(places[a] for a in n.args), n.params, n.shape) for n in nodes]
+        return _rebuilt, (rows,)
+
+    def __deepcopy__(self, memo: object) -> "Expression":
+        return self
+
     def __getitem__(self, parameter: str) -> Any:
         return dict(self.params)[parameter]
 
@@ -59,6 +72,13 @@ class Expression:
     def __repr__(self) -> str:
         inner = [*map(repr, self.args), *(f"{key}={value!r}" for key, value in self.params)]
         return f"{self.op}({', '.join(inner)})"
+
+
+def _rebuilt(rows: Sequence[tuple[str, tuple[int, ...], Params, Shape]]) -> Expression:
+    nodes: list[Expression] = []
+    for op, places, params, shape in rows:
+        nodes.append(Expression(op, tuple(nodes[place] for place in places), params, shape))
+    return nodes[-1]
 
 
 _INTERNED: WeakValueDictionary[tuple[Any, ...], Expression] = WeakValueDictionary()

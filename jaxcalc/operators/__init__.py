@@ -12,6 +12,7 @@ Chain(chain, 2×3, float32)
 
 The rooms, from the ground floor up:
 
+    _pickling      what stands beside the arrays, as bytes
     _registry      open tables: what two classes of operators make
     _pytrees       operators as pytrees: which fields are structure
     _checks        shapes, scalars, singularity
@@ -46,6 +47,11 @@ in its arrays and refuses to be asked as one operator; `batch` makes it one, blo
 batch of 2: Diagonal(diagonal, 3×3, float32)
 >>> batch(J).trace()
 Array(6., dtype=float32)
+
+An operator is an array to NumPy (`np.asarray(J)`), can be pickled and copied, and passes through
+what `jax.export` exports. Both read pickles: read only what you trust. A program that an operator
+without a closed form holds equals no other, not even its copy: exported functions return such an
+operator, but take none.
 """
 
 from jaxcalc.operators import _products as _products

@@ -4,11 +4,13 @@ A class above this one gives `mv` and `structure`, its fields, and better ways f
 structure makes cheap; the rest is answered here through the dense form.
 """
 
+import copy
 import dataclasses
 import functools
+import importlib
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, dataclass_transform
+from typing import TYPE_CHECKING, Any, Self, dataclass_transform
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +42,7 @@ from jaxcalc.operators._pytrees import (
     added_axes,
     basis,
     example,
+    reduced,
     register,
     static,
 )
@@ -288,6 +291,21 @@ class LinearOperator:
 
     def _flops(self) -> int:
         return 2 * math.prod(self.codomain) * math.prod(self.domain)
+
+    # At home elsewhere
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.todense(), dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return jax.tree.map(lambda x: copy.deepcopy(x, memo), self)
+
+    def __pdoc__(self, **options: Any) -> Any:
+        """What `wadler_lindig` prints, inside the modules of equinox too."""
+        return importlib.import_module("wadler_lindig").TextDoc(repr(self))
 
     def __repr__(self) -> str:
         name = type(self).__name__

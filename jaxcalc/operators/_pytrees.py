@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxcalc.operators._pickling import enable, exportable
+
 T = TypeVar("T")
 
 
@@ -29,8 +31,7 @@ def register(cls: Any) -> None:
     cls._children = tuple(field.name for field in fields if not field.metadata.get("static"))
 
     def flatten(op: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        static = (getattr(op, name) for name in cls._structure)
-        return _values(op), (ranks(op), *static)
+        return _values(op), (ranks(op), *_static(op))
 
     def flatten_with_keys(op: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         values, structure = flatten(op)
@@ -41,6 +42,7 @@ def register(cls: Any) -> None:
         return rebuilt(cls, structure, values)
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    exportable(cls)
     _CLASSES.add(cls)
 
 
@@ -58,6 +60,10 @@ def rebuilt(cls: type, structure: Iterable[Any], values: Iterable[Any]) -> Any:
 
 def _values(op: Any) -> tuple[Any, ...]:
     return tuple(getattr(op, name) for name in op._children)
+
+
+def _static(op: Any) -> tuple[Any, ...]:
+    return tuple(getattr(op, name) for name in op._structure)
 
 
 def is_operator(x: Any) -> bool:
@@ -95,6 +101,12 @@ def added_axes(op: Any) -> tuple[int, ...]:
     return max(added, key=len, default=())
 
 
+def reduced(op: Any) -> tuple[Any, ...]:
+    """What `pickle` rebuilds `op` from."""
+    enable()
+    return rebuilt, (type(op), (ranks(op), *_static(op)), _values(op))
+
+
 def stacked(op: T, batched: tuple[bool, ...]) -> T:
     """`op` as one operator for each index of the leading axis of its arrays `batched`."""
     one = _as_found(example(op, batched))
@@ -107,8 +119,7 @@ def _as_found(op: Any) -> Any:
         return op
     values = jax.tree.map(_as_found, _values(op), is_leaf=is_operator)
     found = map(min, ranks(op), map(np.ndim, _parts(op)[0]))
-    static = (getattr(op, name) for name in op._structure)
-    return rebuilt(type(op), (tuple(found), *static), values)
+    return rebuilt(type(op), (tuple(found), *_static(op)), values)
 
 
 def abstract(leaf: Any) -> Any:
