@@ -27,6 +27,7 @@ from jaxcalc.operators import (
 )
 from jaxcalc.operators._checks import Scalar, checked_factor
 from jaxcalc.operators._cost import Cost
+from jaxcalc.operators._sparse import Coordinates
 
 
 class Derivative(LinearOperator):
@@ -142,6 +143,10 @@ class Derivative(LinearOperator):
     def tensor(self) -> Array:
         """The array of shape `codomain + domain`."""
         return self._rounded(self.operator.tensor())
+
+    def _coordinates(self) -> Coordinates:
+        values, rows, columns = self.operator._coordinates()
+        return Coordinates(self._rounded(values), rows, columns)
 
     def _quadratic(self, v: Array) -> Array:
         return self._rounded(self.operator.quadratic(v.astype(self.operator.dtype)))

@@ -9,6 +9,7 @@ from jax import Array
 from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape
 from jaxcalc.operators._pytrees import static
+from jaxcalc.operators._sparse import Coordinates, counted, joined
 
 Offset = tuple[int, ...]
 
@@ -91,14 +92,21 @@ class Banded(LinearOperator):
         """The weights, each written to the entry it belongs to."""
         m, n = math.prod(self.codomain), math.prod(self.domain)
         columns = jnp.stack([self._columns(offset) for offset in self.offsets])
-        rows = jnp.broadcast_to(jnp.arange(m), columns.shape)
+        rows = jnp.broadcast_to(counted(m), columns.shape)
         weights = self.weights.reshape(columns.shape)
         matrix = jnp.zeros((m, n), self.dtype).at[rows, columns].set(weights)
         return matrix.reshape(self.codomain + self.domain)
 
+    def _coordinates(self) -> Coordinates:
+        places = counted(math.prod(self.codomain))
+        bands = zip(self.weights, self.offsets, strict=True)
+        return joined(
+            [Coordinates(w.reshape(-1), places, self._columns(offset)) for w, offset in bands]
+        )
+
     def _columns(self, offset: Offset) -> Array:
         """The column of the entry that each row has at `offset`, both in row-major order."""
-        indices = jnp.arange(math.prod(self.domain)).reshape(self.domain)
+        indices = counted(math.prod(self.domain)).reshape(self.domain)
         return self.seen_from(indices, offset).reshape(-1)
 
     def frobenius_norm(self) -> Array:

@@ -46,6 +46,7 @@ from jaxcalc.operators._pytrees import (
     register,
     static,
 )
+from jaxcalc.operators._sparse import Coordinates, bcoo, of_dense, scipy_operator
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static,))
@@ -297,6 +298,33 @@ class LinearOperator:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.todense(), dtype)
 
+    def to_bcoo(self) -> Any:
+        """`matrix()` as a `jax.experimental.sparse.BCOO`, whose entries at one place add up.
+
+        Zeros, identities, diagonals, bands, selections, blocks, Kronecker products and sums of
+        these, and those scaled by diagonals, are written down entry by entry; all others by way of
+        the dense form.
+
+        >>> from jaxcalc.operators import Diagonal
+        >>> Diagonal(jnp.ones(1000)).to_bcoo()
+        BCOO(float32[1000, 1000], nse=1000)
+        """
+        return bcoo(self)
+
+    def _coordinates(self) -> Coordinates:
+        return of_dense(self.matrix())
+
+    def to_scipy(self) -> Any:
+        """`matrix()` as a `scipy.sparse.linalg.LinearOperator`: its products and its adjoint's.
+
+        >>> from scipy.sparse.linalg import cg
+        >>> from jaxcalc.operators import Diagonal
+        >>> x, info = cg(Diagonal(jnp.array([1.0, 2.0])).to_scipy(), np.ones(2, np.float32))
+        >>> print(x)
+        [1.  0.5]
+        """
+        return scipy_operator(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return reduced(self)
 
@@ -331,6 +359,7 @@ _OF_ONE = {
     for name in (
         *("mv", "mm", "quadratic", "solve", "tensor", "todense", "matrix", "blocks"),
         *("diagonal", "trace", "slogdet", "pinv", "frobenius_norm", "cost"),
+        *("to_bcoo", "to_scipy"),
     )
 } | {
     "codomain": "`J.codomain`",

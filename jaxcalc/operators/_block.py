@@ -1,5 +1,6 @@
 """Block diagonal operators: one operator for each index of an axis, all of one structure."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape, checked_operator, integer
 from jaxcalc.operators._pytrees import example, stacked, static
 from jaxcalc.operators._simple import Diagonal
+from jaxcalc.operators._sparse import Coordinates, counted
 from jaxcalc.operators._splits import aligned
 
 PREFIX = "block diagonal: "
@@ -134,6 +136,12 @@ class BlockDiagonal(LinearOperator):
         if columns == rows + 1:  # NumPy then leaves the indexed axis in its place
             blocks = jnp.moveaxis(blocks, 0, rows)
         return jnp.zeros(self.codomain + self.domain, self.dtype).at[tuple(index)].set(blocks)
+
+    def _coordinates(self) -> Coordinates:
+        entries = self.each(lambda block: block._coordinates())
+        rows = _places(self.codomain, self.codomain_axis, entries.rows)
+        columns = _places(self.domain, self.domain_axis, entries.columns)
+        return Coordinates(*(x.reshape(-1) for x in (entries.values, rows, columns)))
 
     def pinv(self) -> LinearOperator:
         """The blocks' pseudo-inverses."""
@@ -261,6 +269,13 @@ def _axes(op: BlockDiagonal) -> list[int | None]:
 def in_blocks(op: Diagonal, size: int, axis: int) -> BlockDiagonal:
     """The diagonal operator `op` as one block for each index of an axis."""
     return BlockDiagonal(Diagonal(jnp.moveaxis(op.entries, axis, 0)), size, axis, axis)
+
+
+def _places(space: Shape, axis: int, of_blocks: Array) -> Array:
+    """The row-major indices in `space` of those, block by block, in its slices along an axis."""
+    size = math.prod(space)
+    slices = jnp.moveaxis(counted(size).reshape(space), axis, 0).reshape(space[axis], -1)
+    return jax.vmap(lambda s, i: s.at[i].get(mode="fill", fill_value=size))(slices, of_blocks)
 
 
 def _inserted(shape: Shape, axis: int, size: int) -> Shape:

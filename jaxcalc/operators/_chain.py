@@ -18,6 +18,7 @@ from jaxcalc.operators._inverse import Inverse
 from jaxcalc.operators._linear import Linear
 from jaxcalc.operators._registry import scaled
 from jaxcalc.operators._simple import Diagonal, Identity
+from jaxcalc.operators._sparse import Coordinates, joined
 
 
 class Sum(LinearOperator):
@@ -65,6 +66,9 @@ class Sum(LinearOperator):
     def tensor(self) -> Array:
         """The sum of the terms' arrays."""
         return self._total(lambda term: term.tensor())
+
+    def _coordinates(self) -> Coordinates:
+        return joined([term._coordinates() for term in self.terms])
 
     def _total(self, query: Callable[[LinearOperator], Array]) -> Array:
         return functools.reduce(operator.add, map(query, self.terms))
@@ -139,6 +143,16 @@ class Chain(LinearOperator):
     def tensor(self) -> Array:
         """The array of the product, multiplied out in the cheapest order."""
         return product_tensor(self.factors, [is_opaque(factor) for factor in self.factors])
+
+    def _coordinates(self) -> Coordinates:
+        first, last = self.factors[0], self.factors[-1]
+        if isinstance(first, Diagonal | Identity):
+            values, rows, columns = chained(self.factors[1:])._coordinates()
+            return Coordinates(first.entries.reshape(-1)[rows] * values, rows, columns)
+        if isinstance(last, Diagonal | Identity):
+            values, rows, columns = chained(self.factors[:-1])._coordinates()
+            return Coordinates(values * last.entries.reshape(-1)[columns], rows, columns)
+        return super()._coordinates()
 
     def _scaled(self, scale: Array) -> LinearOperator:
         ready = [i for i, f in enumerate(self.factors) if not isinstance(f * scale, Chain)]

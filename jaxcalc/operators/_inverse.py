@@ -1,5 +1,7 @@
 """The transpose and the inverse of an operator whose class has no closed form for them."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape, same_spaces, square
 from jaxcalc.operators._registry import pseudo_inverse, transposed
 from jaxcalc.operators._simple import Dense, Identity
+from jaxcalc.operators._sparse import Coordinates
 
 
 class Transpose(LinearOperator):
@@ -50,6 +53,12 @@ class Transpose(LinearOperator):
     def tensor(self) -> Array:
         """The array of `op`, the axes of its domain first."""
         return Dense(self.op.tensor(), len(self.domain)).T.tensor()
+
+    def _coordinates(self) -> Coordinates:
+        # a column of `op` that is none would be a row that is none, which no matrix has
+        values, rows, columns = self.op._coordinates()
+        there = columns < math.prod(self.op.domain)
+        return Coordinates(jnp.where(there, values, 0), jnp.where(there, columns, 0), rows)
 
     def pinv(self) -> LinearOperator:
         """(op⁺)ᵀ."""

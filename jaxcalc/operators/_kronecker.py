@@ -12,6 +12,7 @@ from jax import Array
 
 from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape
+from jaxcalc.operators._sparse import Coordinates, kron
 
 
 class Kronecker(LinearOperator):
@@ -60,6 +61,14 @@ class Kronecker(LinearOperator):
         outer = functools.reduce(lambda a, b: jnp.tensordot(a, b, axes=0), tensors)
         rows, columns = _axes_in_turn(self.factors)
         return jnp.transpose(outer, rows + columns)
+
+    def _coordinates(self) -> Coordinates:
+        first, *others = self.factors
+        entries = first._coordinates()
+        for factor in others:
+            shape = math.prod(factor.codomain), math.prod(factor.domain)
+            entries = kron(entries, factor._coordinates(), shape)
+        return entries
 
     def pinv(self) -> LinearOperator:
         """A⁺ ⊗ B⁺ ⊗ …."""

@@ -12,6 +12,7 @@ from jaxcalc.operators._checks import Shape
 from jaxcalc.operators._functions import LinearFunction, as_pytree, image_shape
 from jaxcalc.operators._pytrees import static
 from jaxcalc.operators._simple import Diagonal, reciprocal
+from jaxcalc.operators._sparse import Coordinates, counted
 
 
 class Selection(LinearOperator):
@@ -54,6 +55,12 @@ class Selection(LinearOperator):
         zeros = jnp.zeros((indices.size, size), self.dtype)
         ones = zeros.at[jnp.arange(indices.size), columns].set(1, mode="drop")
         return ones.reshape(self.codomain + self.domain)
+
+    def _coordinates(self) -> Coordinates:
+        indices = self.indices().reshape(-1)
+        size = int(np.prod(self.domain, dtype=int))
+        columns = jnp.where(indices == 0, size, indices - 1).astype(jnp.int32)
+        return Coordinates((indices != 0).astype(self.dtype), counted(indices.size), columns)
 
     def pinv(self) -> LinearOperator:
         """The transpose, which takes the mean where an input was selected more than once."""

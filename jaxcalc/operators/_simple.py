@@ -10,6 +10,7 @@ from jaxcalc.operators import _matrices
 from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape, checked_factor, integer
 from jaxcalc.operators._pytrees import static
+from jaxcalc.operators._sparse import Coordinates, on_diagonal
 
 
 class Zero(LinearOperator):
@@ -58,6 +59,9 @@ class Zero(LinearOperator):
     def _solve(self, b: Array, shift: Array | None) -> Array:
         scale = jnp.zeros((), b.dtype) if shift is None else shift
         return divided(b, scale).reshape(self.domain)
+
+    def _coordinates(self) -> Coordinates:
+        return on_diagonal(jnp.zeros(0, self.dtype))
 
     @property
     def structure(self) -> str:
@@ -143,6 +147,9 @@ class Identity(LinearOperator):
     def _solve(self, b: Array, shift: Array | None) -> Array:
         return divided(b, self.factor if shift is None else self.factor + shift)
 
+    def _coordinates(self) -> Coordinates:
+        return on_diagonal(self.entries)
+
     @property
     def structure(self) -> str:
         """identity or scaled identity."""
@@ -209,6 +216,9 @@ class Diagonal(LinearOperator):
 
     def _solve(self, b: Array, shift: Array | None) -> Array:
         return divided(b, self.entries if shift is None else self.entries + shift)
+
+    def _coordinates(self) -> Coordinates:
+        return on_diagonal(self.entries)
 
     @property
     def structure(self) -> str:

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse.linalg
+from functions import quick_jit
 from jax import lax
 from jax.extend.core import Primitive
 from jax.tree_util import Partial
@@ -120,6 +122,82 @@ def test_derivatives_go_in_and_out_of_exported_programs(make):
     transpose = jax.export.deserialize(exported.serialize()).call(J)
     assert jax.tree.structure(transpose) == jax.tree.structure(J.T)
     np.testing.assert_allclose(transpose.todense(), J.T.todense(), 1e-6)
+
+
+SPARSE = (ops.Zero, ops.Identity, ops.Diagonal, ops.Banded, ops.Selection)
+
+
+def entries(J):
+    """How many entries are written down, and the largest array on the way."""
+    program = jax.make_jaxpr(lambda J: J.to_bcoo())(J)
+    sizes = [v.aval.size for e in program.jaxpr.eqns for v in e.outvars]
+    return program.out_avals[0].size, max(sizes, default=0)
+
+
+@one_a_class
+def test_sparse_matrices_of_jax(maker):
+    J = maker(np.float32)
+    for op in (J, J.T, 2 * J, ops.Diagonal(jnp.ones(J.codomain)) @ J):
+        sparse = quick_jit(lambda op: op.to_bcoo())(op)
+        assert (sparse.shape, sparse.dtype) == (op.matrix().shape, op.dtype)
+        np.testing.assert_allclose(sparse.todense(), op.matrix(), 1e-5, 1e-5)
+        np.testing.assert_allclose(
+            sparse @ np.ones(sparse.shape[1], np.float32), op.matrix().sum(1), 1e-4, 1e-4
+        )
+
+
+@pytest.mark.parametrize("n", [50])
+def test_no_dense_matrix_on_the_way(n):
+    d, D = jnp.ones(n), ops.Diagonal(jnp.ones(n))
+    P = ops.Selection.of(jnp.flip, (n,))
+    band = ops.Banded(jnp.ones((2, n)), ((0,), (1,)), (n,))
+    blocks = jc.batch(jax.vmap(lambda A: ops.Dense(A, 1))(jnp.ones((n, 2, 3))))
+    linear = {
+        ops.Zero((n,), (n,), np.float32): 0,
+        ops.Identity((n,), np.float32): n,
+        D: n,
+        P: n,
+        P.T: n,
+        band: 2 * n,
+        band + P: 3 * n,
+        D @ P: n,
+        2 * P.T: n,
+        blocks: 6 * n,
+        blocks.T: 6 * n,
+        ops.Kronecker((ops.Dense(jnp.ones((2, 2)), 1), D)): 4 * n,
+        jc.derive(jnp.sin)(d): n,
+        jc.derive(lambda x: x[1:] - x[:-1])(d): 2 * (n - 1),
+    }
+    for J, count in linear.items():
+        written, largest = entries(J)
+        assert written == count
+        assert largest <= 12 * n < n * n, J
+
+
+@one_a_class
+def test_operators_of_scipy(maker):
+    J, T = maker(np.float32), maker(np.float32).T
+    for op in (J, T):
+        A, M = op.to_scipy(), np.asarray(op.matrix(), np.float64)
+        assert (A.shape, A.dtype) == (M.shape, np.float32)
+        x, y = (np.random.default_rng(1).standard_normal((n, 2)) for n in A.shape[::-1])
+        for got, true in (
+            (A @ x, M @ x),
+            (A @ x[:, 0], M @ x[:, 0]),
+            (A.rmatmat(y), M.T @ y),
+            (A.H @ y[:, 0], M.T @ y[:, 0]),
+        ):
+            assert isinstance(got, np.ndarray)
+            np.testing.assert_allclose(got, true, 1e-3, 1e-3)
+
+
+def test_scipy_solves_with_them():
+    A = (jc.derive(jc.softmax)(x) + ops.Identity((3,), np.float32)).to_scipy()
+    solution, failed = scipy.sparse.linalg.cg(A, np.ones(3, np.float32), rtol=1e-6)
+    assert not failed
+    np.testing.assert_allclose(solution, np.ones(3), 1e-5)  # J 1 = 0
+    A = ops.Diagonal(jnp.ones(3, jnp.bfloat16)).to_scipy()
+    assert A.dtype == (A @ np.ones(3)).dtype == np.float32
 
 
 class Layer(eqx.Module):

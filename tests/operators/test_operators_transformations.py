@@ -98,7 +98,7 @@ QUERIES = {
     name: lambda J, v, name=name: getattr(J, name)()
     for name in (
         *("tensor", "todense", "matrix", "diagonal", "trace", "slogdet", "pinv"),
-        *("frobenius_norm", "cost"),
+        *("frobenius_norm", "cost", "to_bcoo", "to_scipy"),
     )
 }
 OF_ONE = ("codomain", "domain", "shape", "T", "structure", "dtype")
