@@ -51,6 +51,8 @@ class Derivative(LinearOperator):
     diagonal - rank 1 [0.33333334 0.33333334 0.33333334]
     """
 
+    tensor_is_split = True  # where that of the operator is
+
     operator: LinearOperator
     named: dict[str, Array]
     dtype: np.dtype = static()

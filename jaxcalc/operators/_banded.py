@@ -10,6 +10,7 @@ from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape
 from jaxcalc.operators._pytrees import static
 from jaxcalc.operators._sparse import Coordinates, counted, joined
+from jaxcalc.operators._splits import norm
 
 Offset = tuple[int, ...]
 
@@ -111,7 +112,7 @@ class Banded(LinearOperator):
 
     def frobenius_norm(self) -> Array:
         """The norm of all weights."""
-        return jnp.linalg.norm(self.weights.reshape(-1))
+        return norm(self.weights)
 
     def _scaled(self, scale: Array) -> LinearOperator:
         return Banded(self.weights * scale, self.offsets, self.domain)

@@ -10,7 +10,7 @@ import functools
 import importlib
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +47,7 @@ from jaxcalc.operators._pytrees import (
     static,
 )
 from jaxcalc.operators._sparse import Coordinates, bcoo, of_dense, scipy_operator
+from jaxcalc.operators._splits import norm, whole
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static,))
@@ -58,6 +59,8 @@ class LinearOperator:
     """
 
     __array_ufunc__ = None  # so that `array @ J` and `array * J` of NumPy reach the operator
+
+    tensor_is_split: ClassVar = False  # whether `tensor` needs no arrays that are whole
 
     if TYPE_CHECKING:  # each a field or a property of the subclass
 
@@ -274,7 +277,7 @@ class LinearOperator:
 
     def frobenius_norm(self) -> Array:
         """The root of the sum of all squared entries."""
-        return jnp.linalg.norm(self.tensor())
+        return norm(self.tensor())
 
     # Words
 
@@ -377,21 +380,22 @@ _OF_ONE = {
 }
 
 
-def _refuse_batches(cls: type) -> None:
+def _refuse_batches(cls: type[LinearOperator]) -> None:
     """Let the queries that `cls` defines refuse operators that left `jax.vmap`."""
     for name, words in _OF_ONE.items():
         query = vars(cls).get(name)
         if isinstance(query, property) and query.fget is not None:
             setattr(cls, name, property(_of_one(query.fget, words), doc=query.__doc__))
         elif callable(query):
-            setattr(cls, name, _of_one(query, words))
+            is_dense = name == "tensor" and not cls.tensor_is_split
+            setattr(cls, name, _of_one(query, words, is_dense))
 
 
-def _of_one(query: Callable[..., Any], words: str) -> Callable[..., Any]:
+def _of_one(query: Callable[..., Any], words: str, is_dense: bool = False) -> Callable[..., Any]:
     @functools.wraps(query)
     def asked(self: LinearOperator, *args: Any, **kwargs: Any) -> Any:
         refuse_batch(self, words)
-        return query(self, *args, **kwargs)
+        return query(whole(self) if is_dense else self, *args, **kwargs)
 
     return asked
 

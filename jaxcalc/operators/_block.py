@@ -15,7 +15,7 @@ from jaxcalc.operators._checks import Shape, checked_operator, integer
 from jaxcalc.operators._pytrees import example, stacked, static
 from jaxcalc.operators._simple import Diagonal
 from jaxcalc.operators._sparse import Coordinates, counted
-from jaxcalc.operators._splits import aligned
+from jaxcalc.operators._splits import aligned, norm
 
 PREFIX = "block diagonal: "
 
@@ -150,7 +150,7 @@ class BlockDiagonal(LinearOperator):
 
     def frobenius_norm(self) -> Array:
         """The norm of the blocks' norms."""
-        return jnp.linalg.norm(self.each(lambda block: block.frobenius_norm()))
+        return norm(self.each(lambda block: block.frobenius_norm()))
 
     def __neg__(self) -> LinearOperator:
         return self._mapped(lambda block: -block)

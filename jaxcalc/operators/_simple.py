@@ -11,6 +11,7 @@ from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape, checked_factor, integer
 from jaxcalc.operators._pytrees import static
 from jaxcalc.operators._sparse import Coordinates, on_diagonal
+from jaxcalc.operators._splits import norm
 
 
 class Zero(LinearOperator):
@@ -203,7 +204,7 @@ class Diagonal(LinearOperator):
 
     def frobenius_norm(self) -> Array:
         """‖d‖."""
-        return jnp.linalg.norm(self.entries)
+        return norm(self.entries)
 
     def _scaled(self, scale: Array) -> LinearOperator:
         return Diagonal(self.entries * scale)
@@ -235,6 +236,8 @@ class Dense(LinearOperator):
     >>> print(Dense(jnp.array([[1.0, 2.0]]), codomain_ndim=1) @ jnp.ones(2))
     [3.]
     """
+
+    tensor_is_split = True
 
     array: Array
     codomain_ndim: int = static()
@@ -274,6 +277,10 @@ class Dense(LinearOperator):
     def tensor(self) -> Array:
         """`array` itself."""
         return self.array
+
+    def frobenius_norm(self) -> Array:
+        """‖array‖."""
+        return norm(self.array)
 
     def _scaled(self, scale: Array) -> "Dense":
         return Dense(self.array * scale, self.codomain_ndim)

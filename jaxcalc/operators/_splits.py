@@ -8,13 +8,14 @@ computes as ever.
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, reshard
 
+T = TypeVar("T")
 Place = tuple[Array, ...]  # the indices of one or more entries, an array an axis
 
 
@@ -28,6 +29,26 @@ def contracted(a: Array, b: Array, ndim: int, precision: Any = None) -> Array:
 def gram(X: Array) -> Array:
     """Xᵀ X, for columns on the last axis."""
     return contracted(X, X, X.ndim - 1)
+
+
+def norm(x: Array) -> Array:
+    """The root of the sum of all |x|²; `jnp.linalg.norm` would make one axis of all."""
+    return jnp.sqrt(jnp.sum(jnp.square(jnp.abs(x))))
+
+
+def whole(tree: T) -> T:
+    """`tree` with every array whole on every device, where JAX shows that one is not.
+
+    A matrix has two axes where its arrays have one, which cannot both be split like it.
+    """
+
+    def gathered(x: Any) -> Any:
+        shown = _explicit(x)
+        if not shown or not any(shown[0].spec):
+            return x
+        return reshard(x, shown[0].update(spec=PartitionSpec(*(None,) * x.ndim)))
+
+    return jax.tree.map(gathered, tree)
 
 
 def picked(x: Array, place: Place, before: int = 0) -> Array:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from functions import quick_jit
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from slow import some
 
 import jaxcalc as jc
 from jaxcalc import operators as ops
@@ -81,6 +82,9 @@ CASES = {
     "softmax, scaled": Case(
         lambda x, d: ops.Diagonal(d) @ jc.softmax_jacobian(x), (LOGITS, ENTRIES)
     ),
+    "derived softmax": of_logits(jc.derive(jc.softmax)),
+    "derived jax.nn.softmax": of_logits(jc.derive(jax.nn.softmax)),
+    "derived tanh": of_logits(jc.derive(jnp.tanh)),
     "softmax and a diagonal": Case(
         lambda x, d: jc.softmax_jacobian(x) + ops.Diagonal(d), (LOGITS, ENTRIES)
     ),
@@ -123,7 +127,9 @@ FORMS = {
     "two axes, the first split": Form(of_all, BATCH),
     "two axes, the last split": Form(of_all, CLASSES),
 }
-TWO_AXES = {name for name in CASES if name.startswith(("diagonal", "rank"))} | {"product"}
+TWO_AXES = {"product"} | {
+    name for name in CASES if name.startswith(("diagonal", "rank", "derived"))
+}
 
 QUERIES = {
     "product": lambda J, v, w, columns: J @ v,
@@ -204,6 +210,11 @@ def _largest(types):
 
 MESHES = {"automatic": AxisType.Auto, "explicit": AxisType.Explicit}
 QUICK = {
+    ("derived softmax", "two axes, the first split", "explicit"),
+    ("derived softmax", "two axes, the last split", "explicit"),
+    ("derived jax.nn.softmax", "two axes, the last split", "explicit"),
+    ("derived jax.nn.softmax", "blocks, split between", "explicit"),
+    ("derived tanh", "two axes, the last split", "automatic"),
     ("softmax", "blocks, split between", "explicit"),
     ("softmax", "blocks, split inside", "explicit"),
     ("softmax", "blocks, split inside", "automatic"),
@@ -283,6 +294,43 @@ def test_blocks_split_where_their_arguments_are_whole(case):
             got = quick_jit(product)(*arguments)
             assert_equal(got, np.asarray(product(v, *arrays)), case)
             assert got.sharding.spec[0] == "devices"
+
+
+@pytest.mark.parametrize("form", some(FORMS, [*FORMS][:1]))
+@pytest.mark.parametrize("case", ["softmax", "log_softmax", "rank 2", "derived softmax"])
+def test_the_dense_form_is_whole(case, form):
+    """It has two axes where its arrays have one, and so cannot be split like them."""
+    if not fits(case, form):
+        pytest.skip("no such blocks")
+    (of, size), mesh = FORMS[form], mesh_of(AxisType.Explicit)
+    arrays = asked(case, of).arguments[3:]
+
+    def dense(*arrays):
+        J = of(CASES[case].make)(*arrays)
+        return J.todense(), J.T.matrix()
+
+    true = jax.tree.map(np.asarray, dense(*arrays))
+    with jax.set_mesh(mesh):
+        assert_equal(quick_jit(dense)(*(split(x, size, mesh) for x in arrays)), true, case)
+
+
+@pytest.mark.parametrize("axis_type", MESHES)
+def test_the_norm_of_an_array_split_anywhere(axis_type):
+    """`jnp.linalg.norm` would make one axis of all, and gather."""
+    mesh = mesh_of(MESHES[axis_type])
+    for shape, make in (
+        ((4, 6, 8), lambda x: ops.Dense(x, 1)),
+        ((4, 6, 8), ops.Diagonal),
+        ((2, 6, 8), lambda x: ops.Banded(x, ((0, 0), (0, 1)), (6, 8))),
+    ):
+        x = numbers(*shape)
+        for size in shape[1:]:
+            there = split(x, size, mesh)
+            with jax.set_mesh(mesh):
+                program = quick_jit(lambda x, make=make: make(x).frobenius_norm()).lower(there)
+                program = program.compile()
+                np.testing.assert_allclose(program(there), np.linalg.norm(x.ravel()), 1e-5)
+            assert "all-gather" not in program.as_text()
 
 
 @pytest.mark.slow
