@@ -27,6 +27,8 @@ from jaxcalc.operators import (
 )
 from jaxcalc.operators._checks import Scalar, checked_factor
 from jaxcalc.operators._cost import Cost
+from jaxcalc.operators._facts import Facts, facts
+from jaxcalc.operators._facts import register as register_facts
 from jaxcalc.operators._sparse import Coordinates
 
 
@@ -249,6 +251,11 @@ def _plain(op: LinearOperator) -> LinearOperator:
     """The operator inside, where it has the dtype of the whole."""
     inner = op.operator if isinstance(op, Derivative) else op
     return inner if inner.dtype == op.dtype else op
+
+
+@register_facts
+def _(op: Derivative) -> Facts:
+    return facts(op.operator)
 
 
 @defcompose(Derivative, LinearOperator)

@@ -33,6 +33,8 @@ from jaxcalc.operators import (
     defcompose,
     static,
 )
+from jaxcalc.operators._facts import NEGATIVE, NOTHING, POSITIVE, SYMMETRIC, Facts
+from jaxcalc.operators._facts import register as register_facts
 from jaxcalc.operators._splits import contracted, picked, smallest
 
 
@@ -125,11 +127,13 @@ class SoftmaxJacobian(DiagonalPlusLowRank):
         origin: the arrays that it was made from.
         kind: a name in `KINDS`.
         rows: how `origin.kept` is to be read; its axes are all there are.
+        known: what is known of the scaled K, of the names in `_facts`.
     """
 
     origin: Origin | None = None
     kind: str = static(default="softmax")
     rows: Rows = static(default=Rows((-1,), "high"))
+    known: Facts = static(default=NOTHING)
 
     def mv(self, v: Array) -> Array:
         """left ⊙ K (right ⊙ v)."""
@@ -147,8 +151,8 @@ class SoftmaxJacobian(DiagonalPlusLowRank):
     def T(self) -> LinearOperator:
         """diag(right) Kᵀ diag(left)."""
         kept, left, right = self._origin
-        origin = Origin(kept, right, left)
-        return softmax_operator(KINDS[self.kind].transposed, origin, self.rows, self.dtype)
+        origin, kind = Origin(kept, right, left), KINDS[self.kind].transposed
+        return softmax_operator(kind, origin, self.rows, self.dtype, self.known)
 
     def tensor(self) -> Array:
         """The diagonal and the rest are products without a difference."""
@@ -184,17 +188,24 @@ class SoftmaxJacobian(DiagonalPlusLowRank):
         return narrowed(jnp.sqrt(jnp.sum(diagonal**2) + jnp.sum(s**2 * others)), self.dtype)
 
     def __neg__(self) -> LinearOperator:
-        return self._scaled(jnp.asarray(-1, self.dtype))
+        opposite = {POSITIVE: NEGATIVE, NEGATIVE: POSITIVE}.get(self.known, self.known)
+        return self._multiple(jnp.asarray(-1, self.dtype), opposite)
 
     def _scaled(self, scale: Array) -> LinearOperator:
-        return self.scaled_by(jnp.broadcast_to(scale, self.codomain), None)
+        return self._multiple(scale, self.known & SYMMETRIC)
 
-    def scaled_by(self, left: Array | None, right: Array | None) -> LinearOperator:
-        """diag(left) J diag(right)."""
+    def _multiple(self, scale: Array, known: Facts) -> LinearOperator:
+        return self.scaled_by(jnp.broadcast_to(scale, self.codomain), None, known)
+
+    def scaled_by(
+        self, left: Array | None, right: Array | None, known: Facts = NOTHING
+    ) -> LinearOperator:
+        """diag(left) J diag(right), of which that is `known`."""
         kept, l0, r0 = self._origin
         left = l0 if left is None else _times(l0, left)
         right = r0 if right is None else _times(r0, right)
-        return softmax_operator(self.kind, Origin(kept, left, right), self.rows, self.dtype)
+        origin = Origin(kept, left, right)
+        return softmax_operator(self.kind, origin, self.rows, self.dtype, known)
 
     def _diagonal(self) -> Array:
         return self._accurate_diagonal()
@@ -240,22 +251,24 @@ class SoftmaxJacobian(DiagonalPlusLowRank):
 
 
 def softmax_operator(
-    kind: str, origin: Origin, rows: Rows, dtype: np.dtype[Any]
+    kind: str, origin: Origin, rows: Rows, dtype: np.dtype[Any], known: Facts = NOTHING
 ) -> SoftmaxJacobian:
     """diag(left) K diag(right), from what was kept of one row; `rows` covers all its axes."""
     (kept, left, right), named = origin, KINDS[kind]
+    if kind == "softmax" and left is right:  # D K D
+        known = POSITIVE
     s = probabilities(kept, rows)
     entries = _times(left, _times(right, named.entries(s)))
     U, V = _times(left, named.left(s)), _times(right, named.right(s))
+    columns = [X[..., None].astype(dtype) for X in ((U,) if known == POSITIVE else (U, V))]
     return SoftmaxJacobian(
-        entries.astype(dtype),
-        U[..., None].astype(dtype),
-        V[..., None].astype(dtype),
-        -1,
-        origin,
-        kind,
-        rows,
+        entries.astype(dtype), columns[0], columns[-1], -1, origin, kind, rows, known
     )
+
+
+@register_facts
+def _(op: SoftmaxJacobian) -> Facts:
+    return op.known
 
 
 def normalized(kept: Array, rows: Rows) -> Array:

@@ -33,6 +33,7 @@ The rooms, from the ground floor up:
     _inverse       Transpose, Inverse
     _chain_order   the cheapest order to multiply out a chain
     _chain         Sum, Chain
+    _facts         symmetry, signs and triangles that the structure shows
     _products      the table of products
     _sums          the table of sums
     _lineax        to and from lineax, an optional extra

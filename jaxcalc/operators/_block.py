@@ -61,7 +61,7 @@ class BlockDiagonal(LinearOperator):
         object.__setattr__(self, "block", stacked(self.block, self._batched))
         if not self.added_axes:
             for name in ("codomain", "domain"):
-                space = getattr(self._example, name)
+                space = getattr(self.one_block, name)
                 of = f"the axes of the {name} {space} of a block"
                 integer(f"{name}_axis", getattr(self, f"{name}_axis"), 0, len(space), of)
 
@@ -70,7 +70,7 @@ class BlockDiagonal(LinearOperator):
         return (True,) * len(jax.tree.leaves(self.block)) if self.batched is None else self.batched
 
     @property
-    def _example(self) -> LinearOperator:
+    def one_block(self) -> LinearOperator:
         """One block, with abstract leaves."""
         return example(self.block, self._batched)
 
@@ -83,17 +83,17 @@ class BlockDiagonal(LinearOperator):
     @property
     def codomain(self) -> Shape:
         """That of one block, with `size` at `codomain_axis`."""
-        return _inserted(self._example.codomain, self.codomain_axis, self.size)
+        return _inserted(self.one_block.codomain, self.codomain_axis, self.size)
 
     @property
     def domain(self) -> Shape:
         """That of one block, with `size` at `domain_axis`."""
-        return _inserted(self._example.domain, self.domain_axis, self.size)
+        return _inserted(self.one_block.domain, self.domain_axis, self.size)
 
     @property
     def dtype(self) -> np.dtype:
         """That of `block`."""
-        return self._example.dtype
+        return self.one_block.dtype
 
     def each(
         self, query: Callable[..., Any], *args: Array, in_axis: int = 0, out_axes: Any = 0
@@ -195,10 +195,10 @@ class BlockDiagonal(LinearOperator):
     @property
     def structure(self) -> str:
         """Block diagonal: <the structure of a block>."""
-        return PREFIX + self._example.structure.removeprefix(PREFIX)
+        return PREFIX + self.one_block.structure.removeprefix(PREFIX)
 
     def _flops(self) -> int:
-        return self.size * self._example.cost().flops
+        return self.size * self.one_block.cost().flops
 
 
 def batch(op: LinearOperator, size: int | None = None) -> BlockDiagonal:

@@ -13,8 +13,8 @@ from jax.tree_util import Partial
 
 from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import checked_operator, refuse_batch
+from jaxcalc.operators._facts import facts
 from jaxcalc.operators._linear import Linear
-from jaxcalc.operators._low_rank import DiagonalPlusLowRank, LowRank
 from jaxcalc.operators._simple import Dense, Diagonal, Identity
 
 Converter = Callable[[Any, Any, Any], Any]
@@ -26,15 +26,17 @@ def to_lineax(op: LinearOperator, tags: object = ()) -> Any:
     Args:
         op: any operator; what lineax has no class for becomes a `FunctionLinearOperator`.
         tags: lineax's tags, such as `lineax.positive_semidefinite_tag`, for what is known of the
-            values; the symmetry that the structure itself shows is tagged without being asked.
+            values. What the structure itself shows is tagged without being asked: symmetry, signs
+            (the identity, U Uᵀ, the Jacobian of softmax; their negatives, sums, Kronecker products,
+            blocks and inverses) and triangles. The sign of a number or an entry is not looked at.
 
     Raises:
         ImportError: when lineax is not installed.
     """
     refuse_batch(checked_operator("op", op), "`to_lineax`")
     lx = _lineax()
-    own = tags if isinstance(tags, frozenset | tuple | set | list) else (tags,)
-    return _TO[_nearest(op, _TO)](lx, op, frozenset(own) | _tags(lx, op))
+    own = frozenset(tags if isinstance(tags, frozenset | tuple | set | list) else (tags,))
+    return _TO[_nearest(op, _TO)](lx, op, own | _tags(lx, op))
 
 
 def from_lineax(op: Any) -> LinearOperator:
@@ -53,6 +55,8 @@ def from_lineax(op: Any) -> LinearOperator:
             f"`op` must map one array to one array, but got the structures {domain} and "
             f"{codomain}; convert its blocks one by one."
         )
+    if isinstance(op, lx.TaggedLinearOperator):
+        return from_lineax(op.operator)
     if isinstance(op, lx.IdentityLinearOperator) and domain == codomain:
         return Identity(domain.shape, domain.dtype)
     if isinstance(op, lx.DiagonalLinearOperator):
@@ -80,12 +84,18 @@ def _product(op: Any, v: Array) -> Array:
 
 def _identity(lx: Any, op: Identity, tags: Any) -> Any:
     if op.scale is not None:
-        return lx.DiagonalLinearOperator(op.entries)
+        return _tagged(lx, lx.DiagonalLinearOperator(op.entries), tags)
     return lx.IdentityLinearOperator(jax.ShapeDtypeStruct(op.domain, op.dtype))
 
 
 def _diagonal(lx: Any, op: Diagonal, tags: Any) -> Any:
-    return lx.DiagonalLinearOperator(op.entries)
+    return _tagged(lx, lx.DiagonalLinearOperator(op.entries), tags)
+
+
+def _tagged(lx: Any, diagonal: Any, tags: Any) -> Any:
+    """`diagonal`, with the tags of a sign, of which it knows none by itself."""
+    signs = tags & {lx.positive_semidefinite_tag, lx.negative_semidefinite_tag}
+    return lx.TaggedLinearOperator(diagonal, signs) if signs else diagonal
 
 
 def _dense(lx: Any, op: Dense, tags: Any) -> Any:
@@ -113,7 +123,4 @@ def _nearest(op: LinearOperator, table: dict[type, Converter]) -> type:
 
 
 def _tags(lx: Any, op: LinearOperator) -> frozenset[object]:
-    """The symmetry of U Uᵀ, shown by U and V being one array."""
-    if isinstance(op, DiagonalPlusLowRank | LowRank) and op.U is op.V:
-        return frozenset({lx.symmetric_tag})
-    return frozenset()
+    return frozenset(getattr(lx, f"{fact}_tag") for fact in facts(op))

@@ -128,11 +128,18 @@ def abstract(leaf: Any) -> Any:
 
 
 def example(op: T, batched: tuple[bool, ...]) -> T:
-    """`op` with abstract leaves, those that are `batched` without their leading axis."""
+    """`op` with abstract leaves, those that are `batched` without their leading axis.
+
+    What is one array in two places stays one.
+    """
     leaves, structure = jax.tree.flatten(op)
-    pairs = zip(map(abstract, leaves), batched, strict=True)
-    shapes = [jax.ShapeDtypeStruct(x.shape[1:] if b else x.shape, x.dtype) for x, b in pairs]
-    return jax.tree.unflatten(structure, shapes)
+    shapes: dict[tuple[int, bool], Any] = {}
+    for leaf, b in zip(leaves, batched, strict=True):
+        x = abstract(leaf)
+        shape = x.shape[1:] if b else x.shape
+        shapes.setdefault((id(leaf), b), jax.ShapeDtypeStruct(shape, x.dtype))
+    pairs = zip(map(id, leaves), batched, strict=True)
+    return jax.tree.unflatten(structure, [shapes[pair] for pair in pairs])
 
 
 def basis(shape: tuple[int, ...], dtype: np.dtype) -> Array:

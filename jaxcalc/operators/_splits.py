@@ -43,7 +43,7 @@ def whole(tree: T) -> T:
     """
 
     def gathered(x: Any) -> Any:
-        shown = _explicit(x)
+        shown = _explicit(x) if isinstance(x, Array) else []  # a leaf may be anything
         if not shown or not any(shown[0].spec):
             return x
         return reshard(x, shown[0].update(spec=PartitionSpec(*(None,) * x.ndim)))
