@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -23,11 +23,26 @@ from jaxcalc._derive._plan import Leaf, Plan, plan
 from jaxcalc._derive._rules import Operand
 from jaxcalc._derive._written import written
 from jaxcalc._formula import maps, name, names_in, numbered
-from jaxcalc._layout.arguments import Argnums, check_function, positions, real_arrays, split
+from jaxcalc._layout.arguments import (
+    Argnums,
+    OfFirst,
+    check_function,
+    positions,
+    real_arrays,
+    split,
+)
 from jaxcalc._layout.layout import Layout, LayoutLike
 from jaxcalc.operators import LinearOperator, Zero
 
 
+@overload
+def derive(
+    f: Callable[..., Array], argnums: Literal[0] = 0, *, layout: LayoutLike = "numerator"
+) -> OfFirst[Derivative]: ...
+@overload
+def derive(
+    f: Callable[..., Any], argnums: Argnums = 0, *, layout: LayoutLike = "numerator"
+) -> Callable[..., Any]: ...
 def derive(
     f: Callable[..., Any], argnums: Argnums = 0, *, layout: LayoutLike = "numerator"
 ) -> Callable[..., Any]:

@@ -2,13 +2,24 @@
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 Argnums = int | Sequence[int]
+Of_co = TypeVar("Of_co", covariant=True)
+
+
+class OfFirst(Protocol[Of_co]):
+    """A derivative by the first argument: one where that is an array, else a tree of them."""
+
+    @overload
+    def __call__(self, x: ArrayLike, /, *args: Any, **kwargs: Any) -> Of_co: ...
+    @overload
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 
 def check_function(f: object) -> None:

@@ -3,13 +3,13 @@
 import functools
 import itertools
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxcalc._layout.arguments import Argnums, check_function, real_arrays, split
+from jaxcalc._layout.arguments import Argnums, OfFirst, check_function, real_arrays, split
 from jaxcalc._layout.layout import Layout, LayoutLike, Vec, arrange, stack_groups
 from jaxcalc._layout.modes import MODES, Mode
 
@@ -17,6 +17,26 @@ _Pair = tuple[Any, Any]  # (y, aux)
 _Place = Callable[[Array, tuple[int, ...]], Array]
 
 
+@overload
+def jacobian(
+    f: Callable[..., Array],
+    argnums: Literal[0] = 0,
+    *,
+    layout: LayoutLike = "numerator",
+    mode: Mode = "auto",
+    has_aux: Literal[False] = False,
+    vec: Vec | None = None,
+) -> OfFirst[Array]: ...
+@overload
+def jacobian(
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    layout: LayoutLike = "numerator",
+    mode: Mode = "auto",
+    has_aux: bool = False,
+    vec: Vec | None = None,
+) -> Callable[..., Any]: ...
 def jacobian(
     f: Callable[..., Any],
     argnums: Argnums = 0,
@@ -70,6 +90,26 @@ def jacobian(
     return _derivative(f, argnums, mode, has_aux, order=1, place=place)
 
 
+@overload
+def hessian(
+    f: Callable[..., Array],
+    argnums: Literal[0] = 0,
+    *,
+    layout: LayoutLike = "numerator",
+    mode: Mode = "auto",
+    has_aux: Literal[False] = False,
+    vec: Vec | None = None,
+) -> OfFirst[Array]: ...
+@overload
+def hessian(
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    layout: LayoutLike = "numerator",
+    mode: Mode = "auto",
+    has_aux: bool = False,
+    vec: Vec | None = None,
+) -> Callable[..., Any]: ...
 def hessian(
     f: Callable[..., Any],
     argnums: Argnums = 0,

@@ -10,7 +10,7 @@ import functools
 import importlib
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform, overload
 
 import jax
 import jax.numpy as jnp
@@ -106,6 +106,10 @@ class LinearOperator:
         """The transpose, from `codomain` to `domain`: the same derivative in the other layout."""
         return _registry.transposed(self)
 
+    @overload
+    def __matmul__(self, v: "LinearOperator") -> "LinearOperator": ...
+    @overload
+    def __matmul__(self, v: ArrayLike) -> Array: ...
     def __matmul__(self, v: Any) -> Any:
         if isinstance(v, LinearOperator):
             return compose(self, v)
