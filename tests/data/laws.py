@@ -30,7 +30,7 @@ import jaxcalc as jc
 from jaxcalc._derive._names import leaf_names, made_unique
 
 TOLERANCE = 1e-9
-SECONDS = 20  # in which a formula and its code are there
+SECONDS = 20  # of the process, in which a law is looked at
 WITHOUT_CODE = "has no closed form, so that there is no `code`; `todense` computes the array."
 
 
@@ -88,20 +88,20 @@ def _noted(one: Judged) -> Iterator[None]:
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[Callable[[], bool]]:
-    """Raises an error after that time."""
+    """Raises an error after that time of this process."""
     late = []
 
     def stop(*_: object) -> None:
         late.append(True)
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield lambda: bool(late)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def _unlike(name: str, got: Any, true: Any) -> list[str]:
