@@ -8,8 +8,9 @@ The way there, one room a step:
     _coefficients  values of the first, with labelled axes, as coefficients of the second
     _terms, _like_terms
                    linear maps as products of coefficients, and their sums: einsums
+    _along         pieces with a structure of their own along one axis
     _graph         values of the second, as sums of terms of nodes, cut out where need be
-    _rules, _indexing, _own, _bound, _opaque
+    _rules, _indexing, _structured, _own, _bound, _opaque
                    what each primitive does to such a value
     _interpret     the linear program, run by these rules
     _plan, _blocks the graph as chains, sums and blocks

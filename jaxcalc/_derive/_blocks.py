@@ -7,8 +7,9 @@ depend only on entries of the source at i. The plan at one index is the plan wit
 from collections.abc import Sequence
 from dataclasses import replace
 
+from jaxcalc._derive._along import Along
 from jaxcalc._derive._coefficients import Coefficient, Label
-from jaxcalc._derive._graph import Einsums, Index, Product, Shape
+from jaxcalc._derive._graph import Einsums, Index, Piece, Product, Shape
 from jaxcalc._derive._plan import Blocked, Chained, Leaf, Pair, Plan, Summed
 from jaxcalc._derive._terms import Link, Term
 from jaxcalc._formula import call
@@ -91,6 +92,8 @@ def _tied(plan: Plan) -> set[Pair]:
         case Leaf(Product(rows=rows), codomain):
             inside = {axis % len(codomain) for axis in rows.axes}
             return {(a, a) for a, n in enumerate(codomain) if a not in inside and n > 1}
+        case Leaf(Along() as piece):
+            return piece.pairs
         case Leaf(Index(name="reshape"), codomain, domain):
             return _leading(codomain, domain)
         case Chained(parts):
@@ -173,9 +176,7 @@ def _drop(shape: Shape, axis: int) -> Shape:
     return (*shape[:axis], *shape[axis + 1 :])
 
 
-def _piece_without(
-    piece: object, pair: Pair, index: str, codomain: Shape
-) -> Einsums | Product | Index:
+def _piece_without(piece: object, pair: Pair, index: str, codomain: Shape) -> Piece:
     match piece:
         case Einsums(terms):
             return Einsums(tuple(_term_without(term, pair, index) for term in terms))
@@ -187,6 +188,10 @@ def _piece_without(
             expression = call("at", (s,), _drop(s.shape, a), axis=a, index=index)
             mapped = kept._replace(mapped=(*kept.mapped, a))
             return Product(kind, mapped, rows._replace(axes=moved), expression)
+        case Along(kind, kept, axis, labels):
+            a = pair[0]
+            inner = tuple(_factor_without(f, labels[a], index) for f in kept)
+            return Along(kind, inner, axis - (axis > a), _drop_label(labels, labels[a]))
         case Index(name="reshape"):
             return piece
     raise AssertionError(piece)

@@ -13,6 +13,7 @@ from jax import Array
 from jaxcalc import operators as ops
 from jaxcalc._closed_forms.softmax_operators import Origin, softmax_operator
 from jaxcalc._compat import is_mapped_with
+from jaxcalc._derive._along import Along
 from jaxcalc._derive._bound import Pulled, Rearranged
 from jaxcalc._derive._coefficients import Coefficient
 from jaxcalc._derive._graph import Einsums, Index, Opaque, Piece, Product
@@ -42,6 +43,8 @@ def _leaf(leaf: Leaf, dtype: np.dtype) -> Operator:
             return operator_of(terms, codomain, domain, dtype)
         case Product(kind, kept, rows):
             return softmax_operator(kind, Origin(jnp.asarray(kept.array)), rows, dtype)
+        case Along(kind, kept):
+            return kind.operator([jnp.asarray(f.array) for f in kept], domain[0], dtype)
         case Index(name="reshape"):
             function = Rearranged(tuple(range(len(domain))), codomain)
             return ops.Selection(function, codomain, domain, dtype)
@@ -125,6 +128,8 @@ def _coefficients(plan: Plan) -> Iterator[Coefficient]:
             yield from (factor for term in terms for factor in term.factors)
         case Leaf(Product(kept=kept)):
             yield kept
+        case Leaf(Along(kept=several)):
+            yield from several
 
 
 def _filled(plan: Plan, arrays: Iterator[Array]) -> Plan:
@@ -154,4 +159,6 @@ def _piece_filled(piece: Piece, arrays: Iterator[Array]) -> Piece:
             )
         case Product(kind, kept, rows, s):
             return Product(kind, inner(kept), rows, s)
+        case Along(kept=several):
+            return dataclasses.replace(piece, kept=tuple(map(inner, several)))
     return piece

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jax import Array
 
+from jaxcalc._derive._along import Along
 from jaxcalc._derive._coefficients import Coefficient
 from jaxcalc._derive._like_terms import merged
 from jaxcalc._derive._terms import Term, identity, is_identity
@@ -68,7 +69,7 @@ class Opaque:
     key: Hashable
 
 
-Piece = Einsums | Product | Index | Opaque
+Piece = Einsums | Product | Along | Index | Opaque
 
 
 @dataclass(frozen=True)

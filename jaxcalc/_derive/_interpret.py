@@ -13,9 +13,10 @@ from jaxcalc._derive._indexing import INDEXING
 from jaxcalc._derive._opaque import hashable_params, opaque
 from jaxcalc._derive._own import OWN
 from jaxcalc._derive._rules import ARITHMETIC, Operand, Rule
-from jaxcalc._formula import apply, number, unnamed
+from jaxcalc._derive._structured import STRUCTURED
+from jaxcalc._formula import apply, call, number, unnamed
 
-RULES: Mapping[str, Rule] = {**ARITHMETIC, **INDEXING, **OWN}
+RULES: Mapping[str, Rule] = {**ARITHMETIC, **INDEXING, **STRUCTURED, **OWN}
 
 
 def interpret(jaxpr: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Operand]:

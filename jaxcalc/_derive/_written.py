@@ -1,5 +1,6 @@
 """From a plan to the map tree that formulas are made from: the same shape, without arrays."""
 
+from jaxcalc._derive._along import Along
 from jaxcalc._derive._coefficients import Label
 from jaxcalc._derive._graph import Einsums, Index, Opaque, Product
 from jaxcalc._derive._plan import Blocked, Chained, Leaf, Plan, Summed
@@ -29,6 +30,8 @@ def _leaf(leaf: Leaf) -> maps.Map:
             return maps.Terms(codomain, domain, tuple(map(_term, alone)))
         case Product(kind, _, rows, s):
             return maps.Product(codomain, domain, kind, s, rows.axes)
+        case Along(kind, kept):
+            return kind.written([f.expression for f in kept], *codomain, *domain)
         case Index(name="reshape"):
             params = (("new_sizes", codomain),)
             return maps.Selection(codomain, domain, "reshape", "reshape", params)

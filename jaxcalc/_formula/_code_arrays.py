@@ -57,7 +57,8 @@ def _rows_of_identity(source: Source, node: Expression) -> str:
 
 def _triangle(source: Source, node: Expression) -> str:
     rows_, columns = node.shape
-    return f"jnp.tri({rows_}, {columns}, {parameter(node, 'k')}{source.dtype})"
+    dtype = source.dtype or ", dtype=float"  # float32 by default, whatever the width of floats
+    return f"jnp.tri({rows_}, {columns}, {parameter(node, 'k')}{dtype})"
 
 
 def _shifted_identity(source: Source, node: Expression) -> str:

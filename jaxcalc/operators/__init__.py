@@ -31,6 +31,7 @@ The rooms, from the ground floor up:
     _kronecker     Kronecker
     _block         BlockDiagonal, batch
     _inverse       Transpose, Inverse
+    _cumulative    CumulativeSum
     _chain_order   the cheapest order to multiply out a chain
     _chain         Sum, Chain
     _facts         symmetry, signs and triangles that the structure shows
@@ -67,6 +68,7 @@ from jaxcalc.operators._block import batch as batch
 from jaxcalc.operators._chain import Chain as Chain
 from jaxcalc.operators._chain import Sum as Sum
 from jaxcalc.operators._cost import Cost as Cost
+from jaxcalc.operators._cumulative import CumulativeSum as CumulativeSum
 from jaxcalc.operators._inverse import Inverse as Inverse
 from jaxcalc.operators._inverse import Transpose as Transpose
 from jaxcalc.operators._kronecker import Kronecker as Kronecker
@@ -89,6 +91,7 @@ __all__ = [
     "BlockDiagonal",
     "Chain",
     "Cost",
+    "CumulativeSum",
     "Dense",
     "Diagonal",
     "DiagonalPlusLowRank",

@@ -203,6 +203,16 @@ def _(array, dtype):
     return ops.Linear.of(Partial(looped, array(4, 4)), (4,), dtype).T
 
 
+@maker("cumulative sum", "cumulative sum")
+def _(array, dtype):
+    return ops.CumulativeSum(4, np.dtype(dtype))
+
+
+@maker("cumulative sum from the end", "cumulative sum", "alike")
+def _(array, dtype):
+    return ops.CumulativeSum(4, np.dtype(dtype), reverse=True)
+
+
 @maker("sum", "sum")
 def _(array, dtype):
     shift = ops.Selection.of(shifted, (4,), dtype)
@@ -472,6 +482,11 @@ def _(op):
 
 def _kron(A, B):
     return np.einsum("ij,kl->ikjl", A, B).reshape(len(A) * len(B), -1)
+
+
+@tensor_oracle(ops.CumulativeSum)
+def _(op):
+    return np.tri(op.size).T if op.reverse else np.tri(op.size)
 
 
 @tensor_oracle(ops.Sum)

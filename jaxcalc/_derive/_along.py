@@ -1,0 +1,59 @@
+"""Pieces with a structure of their own along one axis, the same kind at each index of the others.
+
+kind           along its axis              arrays
+Cumulated      a triangle of ones          none
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jax import Array
+
+from jaxcalc import operators as ops
+from jaxcalc._derive._coefficients import Coefficient, Label
+from jaxcalc._formula import Expression, maps
+
+
+class Kind(Protocol):
+    """What is known of such a map without its arrays; hashable."""
+
+    def operator(self, arrays: Sequence[Array], size: int, dtype: np.dtype) -> ops.LinearOperator:
+        """The map along the axis, from `size` entries."""
+        ...
+
+    def written(self, arrays: Sequence[Expression], rows: int, columns: int) -> maps.Map:
+        """The same in expressions."""
+        ...
+
+
+@dataclass(frozen=True)
+class Along:
+    """`kind` along `axis`; `labels` are those of the result's axes, which `kept` shares."""
+
+    kind: Kind
+    kept: tuple[Coefficient, ...]
+    axis: int
+    labels: tuple[Label, ...]
+
+    @property
+    def pairs(self) -> set[tuple[int, int]]:
+        """The axes that run along, in the result and in the source."""
+        long = (a for a, label in enumerate(self.labels) if label.size > 1)
+        return {(a, a) for a in long if a != self.axis}
+
+
+@dataclass(frozen=True)
+class Cumulated:
+    """Partial sums."""
+
+    reverse: bool
+
+    def operator(self, arrays: Sequence[Array], size: int, dtype: np.dtype) -> ops.LinearOperator:
+        """L or Lᵀ."""
+        return ops.CumulativeSum(size, dtype, self.reverse)
+
+    def written(self, arrays: Sequence[Expression], rows: int, columns: int) -> maps.Map:
+        """tril(1 1ᵀ) or its transpose."""
+        return maps.CumulativeSum((rows,), (columns,), 0, self.reverse)

@@ -1,0 +1,63 @@
+"""Primitives with a structure along one axis: one row a primitive."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcalc._derive._along import Along, Cumulated, Kind
+from jaxcalc._derive._coefficients import Coefficient, Label, Value, fresh, squeezed
+from jaxcalc._derive._graph import Linear, through
+from jaxcalc._derive._rules import Operand, Rule, reshaped_units
+
+Axes = Sequence[int | None]  # of an array: the axis of the value it runs along, None for its own
+
+
+def along(
+    t: Linear,
+    axis: int,
+    kind: Kind,
+    kept: Sequence[tuple[Value, Axes]] = (),
+    rows: int | None = None,
+) -> Linear:
+    """`kind` along one axis of a value; `rows` entries come out, by default as many as there were.
+
+    Other axes of size 1 are left out on the way: there is nothing to be tied in them.
+    """
+    rows = t.shape[axis] if rows is None else rows
+    target = (*t.shape[:axis], rows, *t.shape[axis + 1 :])
+    labels = tuple(map(fresh, target))
+    axes = [a for a, size in enumerate(t.shape) if size != 1 or a == axis]
+    coefficients = tuple(_coefficient(value, along, labels) for value, along in kept)
+    piece = Along(kind, coefficients, axes.index(axis), tuple(labels[a] for a in axes))
+    compact = reshaped_units(t, tuple(t.shape[a] for a in axes))
+    made = through(compact, piece, [target[a] for a in axes], t.dtype)
+    return reshaped_units(made, target)
+
+
+def _coefficient(value: Value, axes: Axes, labels: Sequence[Label]) -> Coefficient:
+    """The value with its own axes labelled afresh; others of size 1 are left out."""
+    kept = [i for i, a in enumerate(axes) if a is None or value.array.shape[i] != 1]
+    array = value.array.reshape([value.array.shape[i] for i in kept])
+    names = [axes[i] for i in kept]
+    made = [fresh(n) if a is None else labels[a] for n, a in zip(array.shape, names, strict=True)]
+    return Coefficient(array, squeezed(value.expression, kept), tuple(made))
+
+
+def _linear(operands: Sequence[Operand]) -> Linear:
+    """The only operand, which is linear."""
+    (t,) = operands
+    assert isinstance(t, Linear)
+    return t
+
+
+def _cumsum(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
+    t, axis = _linear(operands), equation.params["axis"]
+    if t.shape[axis] == 1:
+        return [t]
+    return [along(t, axis, Cumulated(equation.params["reverse"]))]
+
+
+STRUCTURED: dict[str, Rule] = {
+    "cumsum": _cumsum,
+}

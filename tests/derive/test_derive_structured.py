@@ -1,0 +1,141 @@
+"""Derivatives with a structure along one axis: what it is, how it is written, and its laws."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from derivatives import numbers
+from formula_values import execute
+from functions import quick_jit
+from jax import lax
+
+import jaxcalc as jc
+from jaxcalc import operators as ops
+
+SHIFT = 4.5
+CAPTURED: dict[str, np.ndarray] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A function, and what its derivative at a point of that shape is."""
+
+    name: str
+    f: Callable[..., Any]
+    shape: tuple[int, ...]
+    structure: str
+    formula: str
+
+    @property
+    def x(self) -> jax.Array:
+        return jnp.asarray(numbers(*self.shape), jnp.float64)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def cases(rows: dict[str, tuple[Callable[..., Any], tuple[int, ...], str, str]]) -> list[Case]:
+    return [Case(name, *row) for name, row in rows.items()]
+
+
+SUMS = {
+    "partial sums": (jnp.cumsum, (5,), "cumulative sum", "tril(1 1ᵀ)"),
+    "from the end": (
+        lambda x: lax.cumsum(x, reverse=True),
+        (5,),
+        "cumulative sum",
+        "tril(1 1ᵀ)ᵀ",
+    ),
+    "of columns": (lambda X: jnp.cumsum(X, 0), (3, 4), "kronecker", "tril(1 1ᵀ) ⊗ I"),
+    "of rows": (lambda X: jnp.cumsum(X, 1), (3, 4), "kronecker", "I ⊗ tril(1 1ᵀ)"),
+    "of a row": (lambda X: jnp.cumsum(X, 1), (1, 4), "chain", "tril(1 1ᵀ)"),
+    "of one each": (lambda X: jnp.cumsum(X, 0), (1, 4), "identity", "I"),
+    "of a matrix": (jnp.cumsum, (2, 3), "chain", "tril(1 1ᵀ) reshape"),
+    "in batches": (
+        jax.vmap(lambda x: jnp.cumsum(jnp.sin(x))),
+        (3, 4),
+        "block diagonal: chain",
+        "blockdiag_i(tril(1 1ᵀ) diag(uᵢ)) where u = cos(x)",
+    ),
+    "of what is squared": (
+        lambda x: jnp.sum(jnp.cumsum(x) ** 2),
+        (5,),
+        "rank 1",
+        "2 cumsum(x)ᵀ tril(1 1ᵀ)",
+    ),
+}
+CASES = cases(SUMS)
+
+
+def close(got: Any, true: Any, units: float = 1e3) -> None:
+    tolerance = units * np.finfo(np.float64).eps
+    assert got.shape == np.shape(true)
+    np.testing.assert_allclose(got, true, tolerance, tolerance * np.max(np.abs(true), initial=1))
+
+
+def queries(J: Any, regular: bool) -> dict[str, Any]:
+    """What a map of a space into itself is asked."""
+    b = jnp.asarray(numbers(*J.codomain), J.dtype)
+    asked = {"diagonal": J.diagonal(), "trace": J.trace(), "shifted": J.solve(b, SHIFT)}
+    return asked | ({"solve": J.solve(b), "slogdet": J.slogdet()} if regular else {})
+
+
+def truths(M: np.ndarray, shape: tuple[int, ...], regular: bool) -> dict[str, Any]:
+    b = numbers(*shape).astype(np.float64).ravel()
+    shifted = np.linalg.solve(M + SHIFT * np.eye(len(M)), b)
+    asked = {
+        "diagonal": np.diagonal(M).reshape(shape),
+        "trace": np.trace(M),
+        "shifted": shifted.reshape(shape),
+    }
+    solved = {"solve": np.linalg.solve(M, b).reshape(shape), "slogdet": np.linalg.slogdet(M)}
+    return asked | (solved if regular else {})
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_laws(case, x64):
+    """The dense form, products from both sides and queries are those of autodiff's array."""
+    f, x = case.f, case.x
+    truth = np.asarray(jax.jacfwd(f)(x))
+    y = jax.eval_shape(f, x).shape
+    v, w = (jnp.asarray(numbers(*shape), x.dtype) for shape in (x.shape, y))
+    M = truth.reshape(int(np.prod(y)), x.size)
+    regular = y == x.shape and np.linalg.cond(M) < 1e6
+
+    @quick_jit
+    def computed(x):
+        J = jc.derive(f)(x)
+        asked = queries(J, regular) if y == x.shape else {}
+        return J.tensor(), J.T.tensor(), J @ v, w @ J, J.frobenius_norm(), asked
+
+    tensor, transposed, right, left, norm, asked = computed(x)
+    order = (*range(len(y), truth.ndim), *range(len(y)))
+    close(tensor, truth)
+    close(transposed, truth.transpose(order))
+    close(right, np.tensordot(truth, v, v.ndim))
+    close(left, np.tensordot(w, truth, w.ndim))
+    close(norm, np.linalg.norm(M))
+    wanted = truths(M, y, regular) if y == x.shape else {}
+    for got, true in zip(jax.tree.leaves(asked), jax.tree.leaves(wanted), strict=True):
+        close(got, true, 1e6)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_structure_and_formula(case, x64):
+    J = jc.derive(case.f)(case.x)
+    assert (J.structure, J.formula) == (case.structure, case.formula)
+    close(execute(J.code, {**CAPTURED, "x": case.x, "X": case.x}), np.asarray(J.todense()))
+
+
+def test_partial_sums_of_many(x64):
+    """Neither products nor solutions make an array of n² entries."""
+    J = jc.derive(jnp.cumsum)(jnp.ones(100_000))
+    v = jnp.asarray(numbers(100_000), jnp.float64)
+    close(J @ v, np.cumsum(v), 1e5)
+    close(J.solve(J @ v), v, 1e5)
+    assert J.cost().flops == 100_000
+    assert isinstance(J.operator, ops.CumulativeSum)
