@@ -13,10 +13,9 @@ from jaxcalc._derive._indexing import INDEXING
 from jaxcalc._derive._opaque import hashable_params, opaque
 from jaxcalc._derive._own import OWN
 from jaxcalc._derive._rules import ARITHMETIC, Operand, Rule
+from jaxcalc._derive._solutions import solutions
 from jaxcalc._derive._structured import STRUCTURED
-from jaxcalc._formula import apply, call, number, unnamed
-
-RULES: Mapping[str, Rule] = {**ARITHMETIC, **INDEXING, **STRUCTURED, **OWN}
+from jaxcalc._formula import apply, number, unnamed
 
 
 def interpret(jaxpr: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Operand]:
@@ -44,6 +43,12 @@ def _key(equation: Any, inputs: Sequence[Operand]) -> Hashable:
     return equation.primitive.name, hashable_params(equation.params), given, types
 
 
+def _inside(program: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Operand]:
+    """The results of a program that has its constants with it."""
+    jaxpr, constants = opened(program)
+    return interpret(jaxpr, [*map(_constant, constants), *operands], dtype)
+
+
 def _literal(atom: Any) -> Value:
     return Value(np.asarray(atom.val), number(np.asarray(atom.val).item()))
 
@@ -54,8 +59,7 @@ def _step(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[A
         return _evaluated(equation, [x for x in operands if isinstance(x, Value)])
     inner = inlined(equation)
     if inner is not None:
-        jaxpr, constants = opened(inner)
-        return interpret(jaxpr, [*map(_constant, constants), *operands], dtype)
+        return _inside(inner, operands, dtype)
     changing = any(isinstance(x, Linear) and x.parts for x in operands)
     if not changing or all(0 in v.aval.shape for v in equation.outvars):
         return [Linear(v.aval.shape, v.aval.dtype) for v in equation.outvars]
@@ -74,3 +78,12 @@ def _evaluated(equation: Any, operands: Sequence[Value]) -> list[Value]:
 
 def _constant(array: Any) -> Value:
     return Value(array, unnamed("c", array))
+
+
+RULES: Mapping[str, Rule] = {
+    **ARITHMETIC,
+    **INDEXING,
+    **STRUCTURED,
+    **OWN,
+    **solutions(_inside),
+}

@@ -15,6 +15,8 @@ from jaxcalc._formula import call, number
 Operand = Linear | Value
 # (equation, operands, dtype to compute in) -> its results
 Rule = Callable[[Any, Sequence[Operand], np.dtype], list[Linear]]
+# (program with its constants, operands, dtype) -> the program's results
+Interpret = Callable[[Any, Sequence[Operand], np.dtype], list[Operand]]
 Single = Callable[[Any, Sequence[Operand], np.dtype], Linear]
 
 
@@ -201,4 +203,14 @@ def _listed(rule: Single) -> Rule:
     return lambda equation, operands, dtype: [rule(equation, operands, dtype)]
 
 
-ARITHMETIC: dict[str, Rule] = {name: _listed(rule) for name, rule in _SINGLE.items()}
+def _each(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
+    """All operands as they are; one that does not depend on the tangent is zero."""
+    types = [variable.aval for variable in equation.outvars]
+    pairs = zip(operands, types, strict=True)
+    return [x if isinstance(x, Linear) else Linear(t.shape, t.dtype) for x, t in pairs]
+
+
+ARITHMETIC: dict[str, Rule] = {
+    **{name: _listed(rule) for name, rule in _SINGLE.items()},
+    "device_put": _each,
+}

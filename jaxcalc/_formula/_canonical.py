@@ -288,6 +288,7 @@ RULES: dict[str, Rule] = {
     "logistic_derivative": _logistic_derivative,
     "solve": solving.solve,
     "inv": solving.inv,
+    "triangular_solve": solving.triangular_solve,
     "linear_solve": solving.linear_solve,
     "at": indexing.at,
     "slice": indexing.slice_,

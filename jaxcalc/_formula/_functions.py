@@ -155,6 +155,7 @@ _OTHER_NAMES = {
     "atan2": "jnp.arctan2",
     "atanh": "jnp.arctanh",
     "cbrt": "jnp.cbrt",
+    "cholesky": "jnp.linalg.cholesky",
     "det": "jnp.linalg.det",
     "digamma": "jax.lax.digamma",
     "erf": "jax.lax.erf",

@@ -105,19 +105,6 @@ class CumulativeSum(Map):
 
 
 @dataclass(frozen=True)
-class Solve(Map):
-    """b ↦ x with M x = b.
-
-    Attributes:
-        image: M v, as an expression.
-        unknown: v, as it occurs in `image`.
-    """
-
-    image: Expression
-    unknown: Expression
-
-
-@dataclass(frozen=True)
 class Opaque(Map):
     """A map without a closed form, by the name of what it differentiates.
 

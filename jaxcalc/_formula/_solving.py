@@ -5,7 +5,7 @@ from jaxcalc._formula._expression import Expression, Shape, call, walk
 from jaxcalc._formula._numbers import ONE
 from jaxcalc._formula._product import Factor, labels_of, pack, relabel, unpack
 from jaxcalc._formula._rules import Args, atom
-from jaxcalc._formula._sums import terms
+from jaxcalc._formula._sums import eye, terms
 
 
 def linear_solve(algebra: Algebra, node: Expression, args: Args) -> Expression:
@@ -112,6 +112,21 @@ def solve(algebra: Algebra, node: Expression, args: Args) -> Expression:
     if len(A.shape) != 2:
         return atom(algebra, node, args)
     factors = [Factor(inverted(algebra, A), (0, rank)), Factor(b, (rank, *range(1, rank)))]
+    return algebra.multiply(factors, node.shape)
+
+
+def triangular_solve(algebra: Algebra, node: Expression, args: Args) -> Expression:
+    """The solution of L x = b, or of x L = b, for one triangle of a matrix or its transpose."""
+    A, b = args
+    if len(node.shape) != 2:
+        return atom(algebra, node, args)
+    unit, left = node["unit_diagonal"], node["left_side"]
+    ones = call("tri", (), A.shape, k=-1 if unit else 0)
+    triangle = Factor(ones, (0, 1) if node["lower"] else (1, 0))
+    L = algebra.multiply([Factor(A, (0, 1)), triangle], A.shape)
+    inverse = inverted(algebra, algebra.add([L, eye(A.shape[0])], A.shape) if unit else L)
+    beside, labels = ((0, 2), (2, 1)) if left else ((2, 1), (0, 2))
+    factors = [Factor(inverse, beside[::-1] if node["transpose_a"] else beside), Factor(b, labels)]
     return algebra.multiply(factors, node.shape)
 
 

@@ -17,7 +17,6 @@ from jaxcalc._formula._indexing import link, picked
 from jaxcalc._formula._patterns import normalised_exponentials, sums_of_probabilities
 from jaxcalc._formula._product import Factor, Labels, labels_of, relabel, unpack
 from jaxcalc._formula._scattering import left_over, put_back
-from jaxcalc._formula._solving import inverse
 from jaxcalc._formula._sums import eye, terms, zero
 
 
@@ -88,23 +87,6 @@ class Tensors:
         ones = Factor(call("tri", (), (size, size), k=0), lower[::-1] if map_.reverse else lower)
         rest = [_delta(axis, rank, map_) for axis in range(rank) if axis != map_.axis]
         return self._product([ones, *rest], map_)
-
-    @of.register
-    def _(self, map_: maps.Solve) -> Expression:
-        """The inverse along one axis of x and one of b, δ along the others."""
-        found = inverse(self.algebra, self.value(map_.image), self.value(map_.unknown))
-        if found is None:
-            shape = map_.codomain + map_.domain
-            return self._atom(call("opaque", (), shape, text="linear_solve"))
-        matrix, x, b = found
-        rank = len(map_.codomain)
-        rest = zip(
-            [i for i in range(rank) if i != x],
-            [rank + i for i in range(len(map_.domain)) if i != b],
-            strict=True,
-        )
-        deltas = [Factor(eye(map_.codomain[i]), (i, j)) for i, j in rest]
-        return self._product([Factor(matrix, (x, rank + b)), *deltas], map_)
 
     @of.register
     def _(self, map_: maps.Selection) -> Expression:

@@ -31,6 +31,8 @@ The rooms, from the ground floor up:
     _kronecker     Kronecker
     _block         BlockDiagonal, batch
     _inverse       Transpose, Inverse
+    _triangular    Triangular
+    _factored      Factored
     _cumulative    CumulativeSum
     _chain_order   the cheapest order to multiply out a chain
     _chain         Sum, Chain
@@ -69,6 +71,7 @@ from jaxcalc.operators._chain import Chain as Chain
 from jaxcalc.operators._chain import Sum as Sum
 from jaxcalc.operators._cost import Cost as Cost
 from jaxcalc.operators._cumulative import CumulativeSum as CumulativeSum
+from jaxcalc.operators._factored import Factored as Factored
 from jaxcalc.operators._inverse import Inverse as Inverse
 from jaxcalc.operators._inverse import Transpose as Transpose
 from jaxcalc.operators._kronecker import Kronecker as Kronecker
@@ -85,6 +88,7 @@ from jaxcalc.operators._simple import Dense as Dense
 from jaxcalc.operators._simple import Diagonal as Diagonal
 from jaxcalc.operators._simple import Identity as Identity
 from jaxcalc.operators._simple import Zero as Zero
+from jaxcalc.operators._triangular import Triangular as Triangular
 
 __all__ = [
     "Banded",
@@ -95,6 +99,7 @@ __all__ = [
     "Dense",
     "Diagonal",
     "DiagonalPlusLowRank",
+    "Factored",
     "Identity",
     "Inverse",
     "Kronecker",
@@ -104,6 +109,7 @@ __all__ = [
     "Selection",
     "Sum",
     "Transpose",
+    "Triangular",
     "Zero",
     "add",
     "batch",

@@ -5,7 +5,8 @@ Its solutions are then NaN and its determinant 0. Floats narrower than 32 bits a
 float32.
 """
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,26 +20,49 @@ from jaxcalc.operators._splits import chosen
 _UNITS = 8  # of rounding that a pivot may consist of
 
 
+class Factors(NamedTuple):
+    """The LU decomposition of a matrix whose rows were divided by `rows`."""
+
+    lu: Array
+    pivots: Array
+    rows: Array
+    regular: Array
+
+
 @jax.jit
 def solve(M: Array, b: Array, size: Array | None = None) -> Array:
     """The x of M x = b for b of shape (n,); NaN where M is singular.
 
     `size`, where given, is what the rounding of each entry of M is relative to; |M| by default.
     """
-    factors, rows, regular = _factorized(M, size)
-    x = lu_solve(factors, wide(b) / rows)
+    return solve_by(factorized(M, size), b)
+
+
+@partial(jax.jit, static_argnames="transposed")
+def solve_by(factors: Factors, b: Array, transposed: bool = False) -> Array:
+    """The x of M x = b, or of Mᵀ x = b."""
+    lu, pivots, rows, regular = factors
+    if transposed:
+        x = lu_solve((lu, pivots), wide(b), trans=1) / rows
+    else:
+        x = lu_solve((lu, pivots), wide(b) / rows)
     return narrowed(jnp.where(regular, x, jnp.nan), b.dtype)
 
 
 @jax.jit
 def slogdet(M: Array, size: Array | None = None) -> tuple[Array, Array]:
     """The sign and the logarithm of |det M|; (0, −inf) where M is singular."""
-    (lu, pivots), rows, regular = _factorized(M, size)
+    return slogdet_by(factorized(M, size), M.dtype)
+
+
+def slogdet_by(factors: Factors, dtype: np.dtype) -> tuple[Array, Array]:
+    """Those of the matrix that was decomposed, in `dtype`."""
+    lu, pivots, rows, regular = factors
     pivot = jnp.where(regular, jnp.diagonal(lu), 1)
-    swaps = jnp.sum(pivots != jnp.arange(len(M), dtype=pivots.dtype))
+    swaps = jnp.sum(pivots != jnp.arange(len(lu), dtype=pivots.dtype))
     sign = jnp.prod(jnp.sign(pivot)) * (1 - 2 * (swaps % 2)).astype(lu.dtype)
     logarithm = jnp.sum(jnp.log(jnp.abs(pivot))) + jnp.sum(jnp.log(rows))
-    return masked_slogdet(regular, sign, logarithm, M.dtype)
+    return masked_slogdet(regular, sign, logarithm, dtype)
 
 
 def masked_slogdet(
@@ -83,8 +107,9 @@ def pinv(M: Array) -> Array:
     return narrowed(jnp.linalg.pinv(wide(M)), M.dtype)
 
 
-def _factorized(M: Array, size: Array | None) -> tuple[tuple[Array, Array], Array, Array]:
-    """The LU decomposition of M with its rows divided by their size, those sizes, and regularity.
+@jax.jit
+def factorized(M: Array, size: Array | None = None) -> Factors:
+    """The LU decomposition of M with its rows divided by their size, and whether M is regular.
 
     Each pivot is compared with the sizes that went into its column.
     """
@@ -96,4 +121,4 @@ def _factorized(M: Array, size: Array | None) -> tuple[tuple[Array, Array], Arra
     column = jnp.max(size / rows[:, None], axis=0, initial=0)
     column = jnp.maximum(column, jnp.max(jnp.abs(jnp.triu(lu)), axis=0, initial=0))
     rounding = _UNITS * jnp.finfo(M.dtype).eps * lax.stop_gradient(column)
-    return (lu, pivots), rows, jnp.all(jnp.abs(jnp.diagonal(lu)) > rounding)
+    return Factors(lu, pivots, rows, jnp.all(jnp.abs(jnp.diagonal(lu)) > rounding))

@@ -213,6 +213,26 @@ def _(array, dtype):
     return ops.CumulativeSum(4, np.dtype(dtype), reverse=True)
 
 
+@maker("factored", "dense")
+def _(array, dtype):
+    return ops.Factored.of(array(4, 4))
+
+
+@maker("factored, transposed", "dense", "alike")
+def _(array, dtype):
+    return ops.Factored.of(array(4, 4)).T
+
+
+@maker("triangular", "triangular")
+def _(array, dtype):
+    return ops.Triangular(array(4, 4) + 2 * jnp.eye(4, dtype=dtype))
+
+
+@maker("triangular, upper with ones", "triangular", "alike")
+def _(array, dtype):
+    return ops.Triangular(array(4, 4), lower=False, unit_diagonal=True)
+
+
 @maker("sum", "sum")
 def _(array, dtype):
     shift = ops.Selection.of(shifted, (4,), dtype)
@@ -487,6 +507,19 @@ def _kron(A, B):
 @tensor_oracle(ops.CumulativeSum)
 def _(op):
     return np.tri(op.size).T if op.reverse else np.tri(op.size)
+
+
+@tensor_oracle(ops.Factored)
+def _(op):
+    return np.asarray(op.array).T if op.transposed else op.array
+
+
+@tensor_oracle(ops.Triangular)
+def _(op):
+    triangle = np.tril(op.array) if op.lower else np.triu(op.array)
+    if op.unit_diagonal:
+        np.fill_diagonal(triangle, 1)
+    return triangle
 
 
 @tensor_oracle(ops.Sum)

@@ -12,12 +12,16 @@ from derivatives import numbers
 from formula_values import execute
 from functions import quick_jit
 from jax import lax
+from jax.scipy import linalg
+from jax.scipy.sparse import linalg as sparse
 
 import jaxcalc as jc
 from jaxcalc import operators as ops
 
 SHIFT = 4.5
-CAPTURED: dict[str, np.ndarray] = {}
+A = numbers(3, 3).astype(np.float64) + 3 * np.eye(3)
+b, M = numbers(3).astype(np.float64), A @ A.T
+CAPTURED = {"A": A, "b": b, "M": M}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +72,59 @@ SUMS = {
         "2 cumsum(x)ᵀ tril(1 1ᵀ)",
     ),
 }
-CASES = cases(SUMS)
+SOLUTIONS = {
+    "by the right-hand side": (lambda x: jnp.linalg.solve(A, x), (3,), "inverse: dense", "A⁻¹"),
+    "of several": (lambda X: jnp.linalg.solve(A, X), (3, 2), "kronecker", "A⁻¹ ⊗ I"),
+    "by the matrix": (
+        lambda X: jnp.linalg.solve(X, b),
+        (3, 3),
+        "chain",
+        "X⁻¹ (I ⊗ (−bᵀ X⁻ᵀ))",
+    ),
+    "in a batch": (
+        jax.vmap(lambda x: jnp.linalg.solve(A, x)),
+        (2, 3),
+        "kronecker",
+        "I ⊗ A⁻¹",
+    ),
+    "symmetric": (
+        lambda x: linalg.solve(M, x, assume_a="pos"),
+        (3,),
+        "inverse: dense",
+        "M⁻¹",
+    ),
+    "triangular": (
+        lambda x: linalg.solve_triangular(A, x, lower=True),
+        (3,),
+        "inverse: triangular",
+        "(A ⊙ tril(1 1ᵀ))⁻¹",
+    ),
+    "triangular, transposed": (
+        lambda x: linalg.solve_triangular(A, x, lower=True, trans=1),
+        (3,),
+        "inverse: triangular",
+        "(A ⊙ tril(1 1ᵀ))⁻ᵀ",
+    ),
+    "triangular, ones on the diagonal": (
+        lambda x: linalg.solve_triangular(A, x, unit_diagonal=True),
+        (3,),
+        "inverse: triangular",
+        "(A ⊙ tril(1 1ᵀ, −1)ᵀ + I)⁻¹",
+    ),
+    "triangular, from the right": (
+        lambda X: lax.linalg.triangular_solve(A, X, lower=True),
+        (2, 3),
+        "kronecker",
+        "I ⊗ (A ⊙ tril(1 1ᵀ))⁻ᵀ",
+    ),
+    "by factors of Cholesky": (
+        lambda x: linalg.cho_solve((A, True), x),
+        (3,),
+        "chain",
+        "uᵀ u where u = (A ⊙ tril(1 1ᵀ))⁻¹",
+    ),
+}
+CASES = cases(SUMS | SOLUTIONS)
 
 
 def close(got: Any, true: Any, units: float = 1e3) -> None:
@@ -139,3 +195,23 @@ def test_partial_sums_of_many(x64):
     close(J.solve(J @ v), v, 1e5)
     assert J.cost().flops == 100_000
     assert isinstance(J.operator, ops.CumulativeSum)
+
+
+def test_solutions_in_a_batch_of_matrices(x64):
+    """One inverse for each; what iterates, with no room for a matrix, stays a map."""
+    X = jnp.asarray(numbers(2, 3, 3), jnp.float64) + 3 * jnp.eye(3)[None]
+    B = jnp.asarray(numbers(2, 3, 2), jnp.float64)
+    J = jc.derive(jnp.linalg.solve, 1)(X, B)
+    assert J.structure == "block diagonal: kronecker"
+    close(J.tensor(), jax.jacfwd(jnp.linalg.solve, 1)(X, B))
+    iterated = jc.derive(lambda b: sparse.cg(lambda v: M @ v, b, tol=1e-12)[0])(jnp.asarray(b))
+    assert iterated.structure == "matrix-free"
+    close(iterated.tensor(), np.linalg.inv(M), 1e6)
+
+
+def test_solutions_decompose_once(x64):
+    """Products with the derivative of a solution solve by the factors that it keeps."""
+    J = jc.derive(lambda x: jnp.linalg.solve(A, x))(jnp.asarray(b))
+    program = str(jax.make_jaxpr(lambda J, v: (J @ v, v @ J, J.slogdet()))(J, jnp.asarray(b)))
+    assert "triangular_solve" in program
+    assert "lu[" not in program

@@ -79,11 +79,6 @@ def tensor(map_):
         case maps.CumulativeSum():
             lower = np.tril(np.ones(map_.codomain * 2))
             return lower.T if map_.reverse else lower
-        case maps.Solve():
-            inverse = np.linalg.inv(ARRAYS["W"])
-            return (
-                inverse if m == 1 else np.einsum("ik,jl->ijkl", inverse, np.eye(map_.codomain[1]))
-            )
         case maps.Product():
             return tensor_of_product(map_)
         case maps.Block():
