@@ -57,3 +57,9 @@ class Cumulated:
     def written(self, arrays: Sequence[Expression], rows: int, columns: int) -> maps.Map:
         """tril(1 1ᵀ) or its transpose."""
         return maps.CumulativeSum((rows,), (columns,), 0, self.reverse)
+
+
+def matrix(M: Expression) -> maps.Map:
+    """x ↦ M x."""
+    term = maps.Term(((M, (0, 1)),), ((1, 0, None),), (0,))
+    return maps.Terms(M.shape[:1], M.shape[1:], (term,))

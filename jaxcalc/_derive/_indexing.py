@@ -24,7 +24,8 @@ def _moved(t: Linear, axis: int, places: np.ndarray, move: Move, dtype: np.dtype
     return settled(t.map(lambda term: _terms.moved(term, axis, places, move, dtype), shape))
 
 
-def _sliced(t: Linear, axis: int, start: int, limit: int, stride: int, dtype: np.dtype) -> Linear:
+def sliced(t: Linear, axis: int, start: int, limit: int, stride: int, dtype: np.dtype) -> Linear:
+    """t from `start` to `limit` along an axis."""
     if (start, limit, stride) == (0, t.shape[axis], 1):
         return t
     places = np.arange(start, limit, stride)
@@ -43,12 +44,19 @@ def _slicing(start: int, limit: int, stride: int) -> Move:
     return move
 
 
-def _turned(value: Value, axis: int) -> Value:
+def turned_value(value: Value, axis: int) -> Value:
+    """The same of an array."""
     array = lax.rev(jnp.asarray(value.array), (axis,))
     return Value(array, call("rev", (value.expression,), array.shape, dimensions=(axis,)))
 
 
-def _padded(t: Linear, axis: int, low: int, high: int, interior: int, dtype: np.dtype) -> Linear:
+def turned(t: Linear, axis: int, dtype: np.dtype) -> Linear:
+    """t from the last entry of an axis to the first."""
+    return _moved(t, axis, np.arange(t.shape[axis])[::-1], turned_value, dtype)
+
+
+def padded(t: Linear, axis: int, low: int, high: int, interior: int, dtype: np.dtype) -> Linear:
+    """t with zeros before, after and between the entries of an axis."""
     if (low, high, interior) == (0, 0, 0):
         return t
     places = _padding(t.shape[axis], low, high, interior)
@@ -72,7 +80,7 @@ def _slice(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[
     starts, limits = params["start_indices"], params["limit_indices"]
     strides = params["strides"] or (1,) * len(starts)
     for axis, (start, limit, stride) in enumerate(zip(starts, limits, strides, strict=True)):
-        t = _sliced(t, axis, start, limit, stride, dtype)
+        t = sliced(t, axis, start, limit, stride, dtype)
     return [t]
 
 
@@ -81,7 +89,7 @@ def _pad(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Li
     if not isinstance(t, Linear) or isinstance(filling, Linear):
         return _selected(equation, operands, dtype)
     for axis, (low, high, interior) in enumerate(equation.params["padding_config"]):
-        t = _padded(t, axis, low, high, interior, dtype)
+        t = padded(t, axis, low, high, interior, dtype)
     return [t]
 
 
@@ -89,8 +97,7 @@ def _rev(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Li
     (t,) = operands
     assert isinstance(t, Linear)
     for axis in equation.params["dimensions"]:
-        places = np.arange(t.shape[axis])[::-1]
-        t = _moved(t, axis, places, _turned, dtype)
+        t = turned(t, axis, dtype)
     return [t]
 
 
@@ -100,7 +107,7 @@ def _concatenate(equation: Any, operands: Sequence[Operand], dtype: np.dtype) ->
     for variable, t in zip(equation.invars, operands, strict=True):
         length = variable.aval.shape[axis]
         if isinstance(t, Linear):
-            parts.append(_padded(t, axis, start, size - start - length, 0, dtype))
+            parts.append(padded(t, axis, start, size - start - length, 0, dtype))
         start += length
     return [reduce(added, parts)]
 
@@ -114,7 +121,7 @@ def _stack(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[
     for k, t in enumerate(operands):
         if isinstance(t, Linear):
             one = t.map(lambda term: _terms.broadcast(term, shape, kept), shape)
-            parts.append(_padded(one, axis, k, count - 1 - k, 0, dtype))
+            parts.append(padded(one, axis, k, count - 1 - k, 0, dtype))
     return [reduce(added, parts)]
 
 
@@ -122,7 +129,7 @@ def _unstack(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> lis
     (t,) = operands
     assert isinstance(t, Linear)
     axis = equation.params["axis"]
-    slices = [_sliced(t, axis, k, k + 1, 1, dtype) for k in range(t.shape[axis])]
+    slices = [sliced(t, axis, k, k + 1, 1, dtype) for k in range(t.shape[axis])]
     shape = tuple(equation.outvars[0].aval.shape)
     return [one.map(lambda term: _terms.summed(term, [axis]), shape) for one in slices]
 
@@ -133,7 +140,7 @@ def _split(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[
     axis = equation.params["axis"]
     ends = np.cumsum(equation.params["sizes"]).tolist()
     starts = [0, *ends[:-1]]
-    return [_sliced(t, axis, a, b, 1, dtype) for a, b in zip(starts, ends, strict=True)]
+    return [sliced(t, axis, a, b, 1, dtype) for a, b in zip(starts, ends, strict=True)]
 
 
 def _reshape(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
@@ -159,7 +166,7 @@ def _dynamic_slice(equation: Any, operands: Sequence[Operand], dtype: np.dtype) 
     sizes = equation.params["slice_sizes"]
     for axis, (number, size) in enumerate(zip(numbers, sizes, strict=True)):
         start = min(max(0, number or 0), t.shape[axis] - size)
-        t = _sliced(t, axis, start, start + size, 1, dtype)
+        t = sliced(t, axis, start, start + size, 1, dtype)
     return [t]
 
 

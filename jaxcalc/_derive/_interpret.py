@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxcalc._compat import bind, inlined, is_literal, opened
 from jaxcalc._derive._coefficients import Value
+from jaxcalc._derive._convolutions import CONVOLUTIONS
 from jaxcalc._derive._graph import Linear, UnstructuredError
 from jaxcalc._derive._indexing import INDEXING
 from jaxcalc._derive._opaque import hashable_params, opaque
@@ -84,6 +85,7 @@ RULES: Mapping[str, Rule] = {
     **ARITHMETIC,
     **INDEXING,
     **STRUCTURED,
+    **CONVOLUTIONS,
     **OWN,
     **solutions(_inside),
 }

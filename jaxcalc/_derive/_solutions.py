@@ -14,6 +14,7 @@ from jax import Array
 
 from jaxcalc import operators as ops
 from jaxcalc._compat import opened, sub_jaxprs
+from jaxcalc._derive._along import matrix
 from jaxcalc._derive._coefficients import Value, product
 from jaxcalc._derive._graph import Einsums, Linear, Node, linear_of
 from jaxcalc._derive._opaque import opaque
@@ -67,8 +68,7 @@ class Substituted:
 
 
 def _written_inverse(M: Expression) -> maps.Map:
-    factor = (call("inv", (M,), M.shape), (0, 1))
-    return maps.Terms(M.shape[:1], M.shape[1:], (maps.Term((factor,), ((1, 0, None),), (0,)),))
+    return matrix(call("inv", (M,), M.shape))
 
 
 # --- which matrix ---

@@ -289,6 +289,7 @@ RULES: dict[str, Rule] = {
     "solve": solving.solve,
     "inv": solving.inv,
     "triangular_solve": solving.triangular_solve,
+    "toeplitz": atom,
     "linear_solve": solving.linear_solve,
     "at": indexing.at,
     "slice": indexing.slice_,

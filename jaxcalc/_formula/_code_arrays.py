@@ -61,6 +61,14 @@ def _triangle(source: Source, node: Expression) -> str:
     return f"jnp.tri({rows_}, {columns}, {parameter(node, 'k')}{dtype})"
 
 
+def _toeplitz(source: Source, node: Expression) -> str:
+    """values[j − i + shift], 0 outside."""
+    (values,), (rows_, columns), shift = node.args, node.shape, parameter(node, "shift")
+    places = f"jnp.arange({columns})[None, :] - jnp.arange({rows_})[:, None] + {shift}"
+    inside = f"jnp.where(({places}) < 0, {values.shape[0]}, {places})"
+    return f'{source.atom(values)}.at[{inside}].get(mode="fill", fill_value=0)'
+
+
 def _shifted_identity(source: Source, node: Expression) -> str:
     rows_, columns = node.shape
     return f"jnp.eye({rows_}, {columns}, {parameter(node, 'k')}{source.dtype})"
@@ -126,6 +134,7 @@ ARRAYS: dict[str, Callable[[Source, Expression], str]] = {
     "shifted_eye": _shifted_identity,
     "stacked": _stacked,
     "take": _taken,
+    "toeplitz": _toeplitz,
     "tri": _triangle,
     "unknown": _opaque,
 }

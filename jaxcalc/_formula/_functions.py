@@ -122,6 +122,13 @@ def _numbers_and_mode(params: Mapping[str, Any]) -> tuple[str, str]:
     return numbers, f"mode=jax.lax.GatherScatterMode.{mode}"
 
 
+def _convolution(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    sizes = [params[key] for key in ("window_strides", "padding", "lhs_dilation", "rhs_dilation")]
+    how = ", ".join(map(str, [*sizes, f"jax.lax.{params['dimension_numbers']}"]))
+    groups = f"{params['feature_group_count']}, {params['batch_group_count']}"
+    return f"jax.lax.conv_general_dilated({args[0]}, {args[1]}, {how}, {groups})"
+
+
 def _sort(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
     sorted_ = f"jax.lax.sort(({', '.join(args)},), dimension={params['dimension']}, "
     return f"{sorted_}num_keys={params['num_keys']})[{params.get('output', 0)}]"
@@ -200,6 +207,7 @@ ROWS: dict[str, Row] = {
     "argmin": _argument("jnp.argmin"),
     "clamp": _clamp,
     "concatenate": _concatenate,
+    "conv_general_dilated": _convolution,
     "convert_element_type": _convert,
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update_slice,

@@ -82,6 +82,13 @@ def _triangle(writer: Writer, node: Expression) -> Written:
     return writer.style.call(writer.style.word("tril"), ", ".join(args)), ATOM
 
 
+def _toeplitz(writer: Writer, node: Expression) -> Written:
+    """The values, and how far the matrix is shifted against them."""
+    shift = parameter(node, "shift")
+    args = [writer.listed(node.args), *([writer.style.number(Fraction(shift))] if shift else [])]
+    return writer.style.call(writer.style.word("toeplitz"), ", ".join(args)), ATOM
+
+
 def _along(writer: Writer, node: Expression) -> Written:
     """A function along axes; which they are is written unless they are the last, or all."""
     function, rank = node["function"], len(node.args[0].shape)
@@ -133,6 +140,7 @@ SIGNS: dict[str, Callable[[Writer, Expression], Written]] = {
     "softmax": _along,
     "squeeze": _inner,
     "take": _taken,
+    "toeplitz": _toeplitz,
     "tri": _triangle,
     "unknown": _text,
 }

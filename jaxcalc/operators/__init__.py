@@ -26,6 +26,7 @@ The rooms, from the ground floor up:
     _simple        Zero, Identity, Diagonal, Dense
     _low_rank      LowRank, DiagonalPlusLowRank
     _banded        Banded
+    _toeplitz      Toeplitz
     _linear        Linear, known by its product alone
     _selection     Selection
     _kronecker     Kronecker
@@ -88,6 +89,7 @@ from jaxcalc.operators._simple import Dense as Dense
 from jaxcalc.operators._simple import Diagonal as Diagonal
 from jaxcalc.operators._simple import Identity as Identity
 from jaxcalc.operators._simple import Zero as Zero
+from jaxcalc.operators._toeplitz import Toeplitz as Toeplitz
 from jaxcalc.operators._triangular import Triangular as Triangular
 
 __all__ = [
@@ -108,6 +110,7 @@ __all__ = [
     "LowRank",
     "Selection",
     "Sum",
+    "Toeplitz",
     "Transpose",
     "Triangular",
     "Zero",

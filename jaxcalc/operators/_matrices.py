@@ -21,12 +21,14 @@ _UNITS = 8  # of rounding that a pivot may consist of
 
 
 class Factors(NamedTuple):
-    """The LU decomposition of a matrix whose rows were divided by `rows`."""
+    """The LU decomposition of a matrix whose rows were divided by `rows`, NaN if it is singular.
+
+    `pivots` are floats, as all arrays of operators that are to be differentiated.
+    """
 
     lu: Array
     pivots: Array
     rows: Array
-    regular: Array
 
 
 @jax.jit
@@ -41,12 +43,9 @@ def solve(M: Array, b: Array, size: Array | None = None) -> Array:
 @partial(jax.jit, static_argnames="transposed")
 def solve_by(factors: Factors, b: Array, transposed: bool = False) -> Array:
     """The x of M x = b, or of Mᵀ x = b."""
-    lu, pivots, rows, regular = factors
-    if transposed:
-        x = lu_solve((lu, pivots), wide(b), trans=1) / rows
-    else:
-        x = lu_solve((lu, pivots), wide(b) / rows)
-    return narrowed(jnp.where(regular, x, jnp.nan), b.dtype)
+    lu, rows = (factors.lu, factors.pivots.astype(np.int32)), factors.rows
+    x = lu_solve(lu, wide(b), trans=1) / rows if transposed else lu_solve(lu, wide(b) / rows)
+    return narrowed(jnp.where(_is_regular(factors), x, jnp.nan), b.dtype)
 
 
 @jax.jit
@@ -57,12 +56,17 @@ def slogdet(M: Array, size: Array | None = None) -> tuple[Array, Array]:
 
 def slogdet_by(factors: Factors, dtype: np.dtype) -> tuple[Array, Array]:
     """Those of the matrix that was decomposed, in `dtype`."""
-    lu, pivots, rows, regular = factors
+    lu, pivots, rows = factors
+    regular = _is_regular(factors)
     pivot = jnp.where(regular, jnp.diagonal(lu), 1)
     swaps = jnp.sum(pivots != jnp.arange(len(lu), dtype=pivots.dtype))
     sign = jnp.prod(jnp.sign(pivot)) * (1 - 2 * (swaps % 2)).astype(lu.dtype)
     logarithm = jnp.sum(jnp.log(jnp.abs(pivot))) + jnp.sum(jnp.log(rows))
     return masked_slogdet(regular, sign, logarithm, dtype)
+
+
+def _is_regular(factors: Factors) -> Array:
+    return jnp.logical_not(jnp.any(jnp.isnan(factors.rows)))
 
 
 def masked_slogdet(
@@ -121,4 +125,5 @@ def factorized(M: Array, size: Array | None = None) -> Factors:
     column = jnp.max(size / rows[:, None], axis=0, initial=0)
     column = jnp.maximum(column, jnp.max(jnp.abs(jnp.triu(lu)), axis=0, initial=0))
     rounding = _UNITS * jnp.finfo(M.dtype).eps * lax.stop_gradient(column)
-    return Factors(lu, pivots, rows, jnp.all(jnp.abs(jnp.diagonal(lu)) > rounding))
+    regular = jnp.all(jnp.abs(jnp.diagonal(lu)) > rounding)
+    return Factors(lu, pivots.astype(lu.dtype), jnp.where(regular, rows, jnp.nan))

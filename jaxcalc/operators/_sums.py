@@ -18,6 +18,7 @@ from jaxcalc.operators._inverse import Transpose
 from jaxcalc.operators._low_rank import MAX_RANK, DiagonalPlusLowRank, LowRank, signed
 from jaxcalc.operators._registry import defadd
 from jaxcalc.operators._simple import Dense, Diagonal, Identity, Zero
+from jaxcalc.operators._toeplitz import Toeplitz
 
 
 @defadd(LinearOperator, LinearOperator)
@@ -106,6 +107,13 @@ def _(a: Banded, b: Banded) -> Banded:
 @defadd(Diagonal, Banded)
 def _(a: Diagonal, b: Banded) -> LinearOperator:
     return add(merged({(0,) * len(a.domain): a.entries}, a.domain), b)
+
+
+@defadd(Toeplitz, Toeplitz)
+def _(a: Toeplitz, b: Toeplitz) -> LinearOperator:
+    if (a.shift, len(a.values)) != (b.shift, len(b.values)):
+        return NotImplemented
+    return Toeplitz(a.values + b.values, a.rows, a.columns, a.shift)
 
 
 @defadd(Dense, Dense)

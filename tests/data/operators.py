@@ -233,6 +233,11 @@ def _(array, dtype):
     return ops.Triangular(array(4, 4), lower=False, unit_diagonal=True)
 
 
+@maker("toeplitz", "toeplitz")
+def _(array, dtype):
+    return ops.Toeplitz(array(3) + jnp.asarray([0, 4, 0], dtype), 4, 4, 1)
+
+
 @maker("sum", "sum")
 def _(array, dtype):
     shift = ops.Selection.of(shifted, (4,), dtype)
@@ -322,6 +327,11 @@ def _(array, dtype):
 @maker("stencil, two axes", "banded")
 def _(array, dtype):
     return ops.Banded(array(3, 2, 3), ((0, 0), (1, -1), (0, 1)), (2, 3))
+
+
+@maker("toeplitz, 5 by 3, beyond the edge", "toeplitz")
+def _(array, dtype):
+    return ops.Toeplitz(array(6), 5, 3, -1)
 
 
 @maker("gather", "selection")
@@ -520,6 +530,15 @@ def _(op):
     if op.unit_diagonal:
         np.fill_diagonal(triangle, 1)
     return triangle
+
+
+@tensor_oracle(ops.Toeplitz)
+def _(op):
+    J = np.zeros((op.rows, op.columns))
+    for i, j in np.ndindex(*J.shape):
+        if 0 <= j - i + op.shift < len(op.values):
+            J[i, j] = op.values[j - i + op.shift]
+    return J
 
 
 @tensor_oracle(ops.Sum)

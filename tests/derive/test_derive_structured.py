@@ -19,9 +19,11 @@ import jaxcalc as jc
 from jaxcalc import operators as ops
 
 SHIFT = 4.5
-A = numbers(3, 3).astype(np.float64) + 3 * np.eye(3)
-b, M = numbers(3).astype(np.float64), A @ A.T
-CAPTURED = {"A": A, "b": b, "M": M}
+with jax.enable_x64(True):
+    A = jnp.asarray(numbers(3, 3), jnp.float64) + 3 * jnp.eye(3)
+    b, c = (jnp.asarray(numbers(n), jnp.float64) for n in (3, 6))
+    M = A @ A.T
+CAPTURED = {"A": A, "b": b, "M": M, "c": c}
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +126,57 @@ SOLUTIONS = {
         "uᵀ u where u = (A ⊙ tril(1 1ᵀ))⁻¹",
     ),
 }
-CASES = cases(SUMS | SOLUTIONS)
+CONVOLUTIONS = {
+    "convolution": (lambda x: jnp.convolve(x, b), (6,), "toeplitz", "toeplitz(b[::−1], 2)"),
+    "as long as before": (
+        lambda x: jnp.convolve(x, b, "same"),
+        (6,),
+        "toeplitz",
+        "toeplitz(b[::−1], 1)",
+    ),
+    "inside": (
+        lambda x: jnp.convolve(x, b, "valid"),
+        (6,),
+        "toeplitz",
+        "toeplitz(b[::−1])",
+    ),
+    "by the kernel": (lambda x: jnp.convolve(c, x), (3,), "toeplitz", "toeplitz(c[::−1], 5)"),
+    "with a longer kernel": (
+        lambda x: jnp.convolve(x, c, "same"),
+        (4,),
+        "toeplitz",
+        "toeplitz(c[::−1], 4)",
+    ),
+    "correlation": (lambda x: jnp.correlate(x, b), (6,), "toeplitz", "toeplitz(b)"),
+    "with itself": (lambda x: jnp.convolve(x, x), (4,), "toeplitz", "2 toeplitz(x[::−1], 3)"),
+    "product of polynomials": (
+        lambda x: jnp.polymul(x, b),
+        (3,),
+        "toeplitz",
+        "toeplitz(b[::−1], 2)",
+    ),
+    "convolutions in a batch": (
+        jax.vmap(lambda x: jnp.convolve(jnp.sin(x), b, "same")),
+        (2, 6),
+        "block diagonal: chain",
+        "blockdiag_i(toeplitz(b[::−1], 1) diag(uᵢ)) where u = cos(x)",
+    ),
+    "by a batch of kernels": (
+        jax.vmap(lambda x: jnp.convolve(c, x, "same")),
+        (2, 3),
+        "kronecker",
+        "I ⊗ toeplitz(c[::−1], 4)",
+    ),
+    "strides and dilations": (
+        lambda X: lax.conv_general_dilated(
+            X, b[:, None, None], (2,), [(1, 2)], (2,), (3,), ("NWC", "WIO", "NWC")
+        ),
+        (2, 7, 1),
+        "kronecker",
+        "I ⊗ (I[:9:2] toeplitz(I[::3]ᵀ b, 1) I[::2]ᵀ)",
+    ),
+}
+CASES = cases(SUMS | SOLUTIONS | CONVOLUTIONS)
 
 
 def close(got: Any, true: Any, units: float = 1e3) -> None:
@@ -215,3 +267,31 @@ def test_solutions_decompose_once(x64):
     program = str(jax.make_jaxpr(lambda J, v: (J @ v, v @ J, J.slogdet()))(J, jnp.asarray(b)))
     assert "triangular_solve" in program
     assert "lu[" not in program
+
+
+CONVOLVED = {  # kernels of their own, channels that are mixed
+    "a kernel for each": (
+        lambda X: jax.vmap(lambda x, w: jnp.convolve(x, w, "same"))(X, jnp.asarray(A[:2])),
+        (2, 6),
+        "block diagonal: toeplitz",
+    ),
+    "each its own kernel": (
+        lambda W: jax.vmap(lambda x, w: jnp.convolve(x, w, "same"))(jnp.asarray(A[:2]), W),
+        (2, 2),
+        "block diagonal: toeplitz",
+    ),
+    "channels": (
+        lambda X: lax.conv_general_dilated(X, jnp.ones((2, 2, 3)), (1,), "SAME"),
+        (1, 2, 5),
+        "matrix-free",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLVED)
+def test_convolutions_of_several(name, x64):
+    f, shape, structure = CONVOLVED[name]
+    X = jnp.asarray(numbers(*shape), jnp.float64)
+    J = jc.derive(f)(X)
+    assert J.structure == structure
+    close(J.tensor(), jax.jacfwd(f)(X))
