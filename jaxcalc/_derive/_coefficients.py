@@ -60,7 +60,7 @@ class Coefficient(NamedTuple):
 
 def labelled(value: Value, labels: Sequence[Label], dtype: np.dtype) -> Coefficient:
     """The value as a coefficient; axes along which it is constant lose their label."""
-    array, expression = _unrepeated(value)
+    array, expression = unrepeated(value)
     if array.ndim == 0 and expression.op == "number":  # stays known while tracing
         return Coefficient(np.asarray(expression["value"], dtype), expression, ())
     array = jnp.asarray(array, dtype)
@@ -71,7 +71,7 @@ def labelled(value: Value, labels: Sequence[Label], dtype: np.dtype) -> Coeffici
     return Coefficient(array, expression, tuple(labels[axis] for axis in kept))
 
 
-def _unrepeated(value: Value) -> Value:
+def unrepeated(value: Value) -> Value:
     """Without the axes that a broadcast made, of which the expression knows; they have size 1."""
     array, expression = value
     if expression.op != "broadcast_in_dim":
@@ -83,7 +83,7 @@ def _unrepeated(value: Value) -> Value:
     shape = tuple(source.get(axis, 1) for axis in range(array.ndim))
     array = array[tuple(slice(0, size) for size in shape)]
     reshaped = call("reshape", (inner,), shape, new_sizes=shape)
-    return _unrepeated(Value(array, reshaped)) if shape == inner.shape else Value(array, reshaped)
+    return unrepeated(Value(array, reshaped)) if shape == inner.shape else Value(array, reshaped)
 
 
 def squeezed(expression: Expression, kept: Sequence[int]) -> Expression:

@@ -3,13 +3,13 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxcalc._compat import bind, inlined, is_literal, opened
 from jaxcalc._derive._coefficients import Value
+from jaxcalc._derive._complex import Complex, Spectrum, is_complex, step
 from jaxcalc._derive._convolutions import CONVOLUTIONS
-from jaxcalc._derive._graph import Linear, UnstructuredError
+from jaxcalc._derive._graph import Linear
 from jaxcalc._derive._indexing import INDEXING
 from jaxcalc._derive._opaque import hashable_params, opaque
 from jaxcalc._derive._own import OWN
@@ -17,6 +17,8 @@ from jaxcalc._derive._rules import ARITHMETIC, Operand, Rule
 from jaxcalc._derive._solutions import solutions
 from jaxcalc._derive._structured import STRUCTURED
 from jaxcalc._formula import apply, number, unnamed
+
+_LINEAR = (Linear, Complex, Spectrum)
 
 
 def interpret(jaxpr: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Operand]:
@@ -56,16 +58,16 @@ def _literal(atom: Any) -> Value:
 
 def _step(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Any]:
     """The results of one equation."""
-    if not any(isinstance(x, Linear) for x in operands):
+    if not any(isinstance(x, _LINEAR) for x in operands):
         return _evaluated(equation, [x for x in operands if isinstance(x, Value)])
     inner = inlined(equation)
     if inner is not None:
         return _inside(inner, operands, dtype)
-    changing = any(isinstance(x, Linear) and x.parts for x in operands)
+    changing = any(isinstance(x, _LINEAR) and x.parts for x in operands)
     if not changing or all(0 in v.aval.shape for v in equation.outvars):
         return [Linear(v.aval.shape, v.aval.dtype) for v in equation.outvars]
-    if any(jnp.issubdtype(v.aval.dtype, jnp.complexfloating) for v in equation.outvars):
-        raise UnstructuredError
+    if is_complex(equation):
+        return step(equation, operands, dtype)
     results = RULES.get(equation.primitive.name, opaque)(equation, operands, dtype)
     return [Linear(r.shape, r.dtype) if 0 in r.shape else r for r in results]
 

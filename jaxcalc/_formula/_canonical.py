@@ -290,6 +290,7 @@ RULES: dict[str, Rule] = {
     "inv": solving.inv,
     "triangular_solve": solving.triangular_solve,
     "toeplitz": atom,
+    "circulant": atom,
     "linear_solve": solving.linear_solve,
     "at": indexing.at,
     "slice": indexing.slice_,

@@ -69,6 +69,13 @@ def _toeplitz(source: Source, node: Expression) -> str:
     return f'{source.atom(values)}.at[{inside}].get(mode="fill", fill_value=0)'
 
 
+def _circulant(source: Source, node: Expression) -> str:
+    """column[(i − j) mod n]."""
+    (column,), size = node.args, node.shape[0]
+    places = f"(jnp.arange({size})[:, None] - jnp.arange({size})[None, :]) % {size}"
+    return f"{source.atom(column)}[{places}]"
+
+
 def _shifted_identity(source: Source, node: Expression) -> str:
     rows_, columns = node.shape
     return f"jnp.eye({rows_}, {columns}, {parameter(node, 'k')}{source.dtype})"
@@ -124,6 +131,7 @@ def _stacked(source: Source, node: Expression) -> str:
 
 
 ARRAYS: dict[str, Callable[[Source, Expression], str]] = {
+    "circulant": _circulant,
     "constant": _constant,
     "indicator": _indicator,
     "one_hot": _one_hot,

@@ -142,14 +142,18 @@ def _convert(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> st
     return f"jnp.asarray({args[0]}, jnp.{params['new_dtype']})"
 
 
+def _irfft(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    return f"jnp.fft.irfft({args[0]}, {shape[-1]})"
+
+
 def _iota(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
     return f"jnp.arange({shape[0]}, dtype=jnp.{params['dtype']})"
 
 
 # fmt: off
 _SAME_NAME = (
-    "abs", "ceil", "cos", "cosh", "exp", "exp2", "expm1", "floor", "log", "log1p", "logaddexp",
-    "round", "sign", "sin", "sinh", "tan", "tanh",
+    "abs", "ceil", "conj", "cos", "cosh", "exp", "exp2", "expm1", "floor", "imag", "log", "log1p",
+    "logaddexp", "real", "round", "sign", "sin", "sinh", "tan", "tanh",
 )
 # fmt: on
 _OTHER_NAMES = {
@@ -163,11 +167,13 @@ _OTHER_NAMES = {
     "atanh": "jnp.arctanh",
     "cbrt": "jnp.cbrt",
     "cholesky": "jnp.linalg.cholesky",
+    "complex": "jax.lax.complex",
     "det": "jnp.linalg.det",
     "digamma": "jax.lax.digamma",
     "erf": "jax.lax.erf",
     "erf_inv": "jax.lax.erf_inv",
     "erfc": "jax.lax.erfc",
+    "ifft": "jnp.fft.ifft",
     "inv": "jnp.linalg.inv",
     "is_finite": "jnp.isfinite",
     "kron": "jnp.kron",
@@ -214,6 +220,7 @@ ROWS: dict[str, Row] = {
     "gather": _gather,
     "integer_div": _integer_div,
     "iota": _iota,
+    "irfft": _irfft,
     "logsumexp_kept": _logsumexp_kept,
     "pad": _pad,
     "reshape": _reshape,

@@ -13,10 +13,10 @@ Rule = Callable[[Algebra, Expression, Args], Expression]
 BOOLEAN = {"and", "eq", "ge", "gt", "is_finite", "le", "lt", "ne", "not", "or", "xor"}
 ELEMENTWISE = BOOLEAN | {
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clamp",
-    "convert_element_type", "cos", "cosh", "digamma", "erf", "erf_inv", "erfc", "exp", "exp2",
-    "expm1", "floor", "indicator", "integer_div", "lgamma", "log", "log1p", "log_sigmoid",
-    "logaddexp", "logistic", "max", "min", "pow", "relu", "rem", "round", "select_n", "sign", "sin",
-    "sinh", "softplus", "tan", "tanh",
+    "conj", "convert_element_type", "cos", "cosh", "digamma", "erf", "erf_inv", "erfc", "exp",
+    "exp2", "expm1", "floor", "imag", "indicator", "integer_div", "lgamma", "log", "log1p",
+    "log_sigmoid", "logaddexp", "logistic", "max", "min", "pow", "real", "relu", "rem", "round",
+    "select_n", "sign", "sin", "sinh", "softplus", "tan", "tanh",
 }
 # fmt: on
 

@@ -37,7 +37,11 @@ def _dtype(named: Named, live: set[Expression], dtype: str) -> str:
     if not chosen and dtype:
         return f", dtype=jnp.{dtype}"
     found = chosen or [n["text"] for n in names]
-    return f", dtype={found[0]}.dtype" if found else ""
+    real = ".real" if any(_function(n) in _PARTS for n in walk(*roots)) else ""
+    return f", dtype={found[0]}{real}.dtype" if found else ""
+
+
+_PARTS = {"real", "imag", "irfft"}  # of arrays that may be complex
 
 
 def _live(named: Named, left_out: Callable[[Expression], Sequence[Expression]]) -> set[Expression]:

@@ -27,6 +27,7 @@ The rooms, from the ground floor up:
     _low_rank      LowRank, DiagonalPlusLowRank
     _banded        Banded
     _toeplitz      Toeplitz
+    _circulant     Circulant
     _linear        Linear, known by its product alone
     _selection     Selection
     _kronecker     Kronecker
@@ -70,6 +71,7 @@ from jaxcalc.operators._block import BlockDiagonal as BlockDiagonal
 from jaxcalc.operators._block import batch as batch
 from jaxcalc.operators._chain import Chain as Chain
 from jaxcalc.operators._chain import Sum as Sum
+from jaxcalc.operators._circulant import Circulant as Circulant
 from jaxcalc.operators._cost import Cost as Cost
 from jaxcalc.operators._cumulative import CumulativeSum as CumulativeSum
 from jaxcalc.operators._factored import Factored as Factored
@@ -96,6 +98,7 @@ __all__ = [
     "Banded",
     "BlockDiagonal",
     "Chain",
+    "Circulant",
     "Cost",
     "CumulativeSum",
     "Dense",

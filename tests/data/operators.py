@@ -238,6 +238,11 @@ def _(array, dtype):
     return ops.Toeplitz(array(3) + jnp.asarray([0, 4, 0], dtype), 4, 4, 1)
 
 
+@maker("circulant", "circulant")
+def _(array, dtype):
+    return ops.Circulant(array(4) + jnp.asarray([4, 0, 0, 0], dtype))
+
+
 @maker("sum", "sum")
 def _(array, dtype):
     shift = ops.Selection.of(shifted, (4,), dtype)
@@ -539,6 +544,11 @@ def _(op):
         if 0 <= j - i + op.shift < len(op.values):
             J[i, j] = op.values[j - i + op.shift]
     return J
+
+
+@tensor_oracle(ops.Circulant)
+def _(op):
+    return np.stack([np.roll(op.column, k) for k in range(len(op.column))], 1)
 
 
 @tensor_oracle(ops.Sum)

@@ -23,7 +23,9 @@ with jax.enable_x64(True):
     A = jnp.asarray(numbers(3, 3), jnp.float64) + 3 * jnp.eye(3)
     b, c = (jnp.asarray(numbers(n), jnp.float64) for n in (3, 6))
     M = A @ A.T
-CAPTURED = {"A": A, "b": b, "M": M, "c": c}
+    h, z = jnp.fft.rfft(c), jnp.fft.fft(jnp.roll(c, 1)) * (1 + 2j)
+    Z = lax.complex(jnp.outer(b, c), jnp.outer(b, jnp.roll(c, 1)))
+CAPTURED = {"A": A, "b": b, "M": M, "c": c, "h": h, "z": z, "Z": Z}
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +178,58 @@ CONVOLUTIONS = {
         "I ⊗ (I[:9:2] toeplitz(I[::3]ᵀ b, 1) I[::2]ᵀ)",
     ),
 }
-CASES = cases(SUMS | SOLUTIONS | CONVOLUTIONS)
+FILTERS = {
+    "filter": (
+        lambda x: jnp.fft.irfft(jnp.fft.rfft(x) * h, 6),
+        (6,),
+        "circulant",
+        "circulant(irfft(h))",
+    ),
+    "of an odd length": (
+        lambda x: -jnp.fft.irfft(jnp.fft.rfft(x) * h, 7),
+        (7,),
+        "circulant",
+        "−circulant(irfft(h))",
+    ),
+    "by a complex transform": (
+        lambda x: jnp.real(jnp.fft.ifft(jnp.fft.fft(jnp.asarray(x, complex)) * z)),
+        (6,),
+        "circulant",
+        "circulant(real(ifft(z)))",
+    ),
+    "filters in a batch": (
+        jax.vmap(lambda x: jnp.fft.irfft(jnp.fft.rfft(jnp.sin(x)) * h, 6)),
+        (2, 6),
+        "block diagonal: chain",
+        "blockdiag_i(circulant(irfft(h)) diag(uᵢ)) where u = cos(x)",
+    ),
+    "along the first axis": (
+        lambda X: jnp.fft.irfft(jnp.fft.rfft(X, axis=0) * h[:, None], 6, axis=0),
+        (6, 2),
+        "kronecker",
+        "circulant(irfft(h)) ⊗ I",
+    ),
+    "there and back": (lambda x: jnp.fft.irfft(jnp.fft.rfft(x), 6), (6,), "identity", "I"),
+    "an exponential": (
+        lambda x: jnp.real(jnp.exp(lax.complex(jnp.zeros_like(x), x))),
+        (5,),
+        "diagonal",
+        "−diag(imag(exp(complex(0, x))))",
+    ),
+    "a matrix of complex numbers": (
+        lambda x: jnp.real(Z @ (jnp.asarray(x, complex) * z)),
+        (6,),
+        "sum",
+        "real(Z) diag(real(z)) − imag(Z) diag(imag(z))",
+    ),
+    "conjugated": (
+        lambda x: jnp.imag(jnp.conj(jnp.asarray(x, complex) * z)),
+        (6,),
+        "diagonal",
+        "−diag(imag(z))",
+    ),
+}
+CASES = cases(SUMS | SOLUTIONS | CONVOLUTIONS | FILTERS)
 
 
 def close(got: Any, true: Any, units: float = 1e3) -> None:
@@ -295,3 +348,26 @@ def test_convolutions_of_several(name, x64):
     J = jc.derive(f)(X)
     assert J.structure == structure
     close(J.tensor(), jax.jacfwd(f)(X))
+
+
+MODULI = {  # no formula where a rule for real numbers may not hold
+    "modulus": lambda x: jnp.abs(jnp.asarray(x, complex) * jnp.exp(lax.complex(x, x))),
+    "root": lambda x: jnp.real(jnp.sqrt(lax.complex(x, jnp.sin(x)))),
+    "angle": lambda x: jnp.angle(lax.complex(x, x * x)),
+}
+WHOLE = {
+    "powers": lambda x: jnp.abs(jnp.fft.fft(jnp.asarray(x, complex))) ** 2,
+    "a transform": lambda x: jnp.real(jnp.fft.fft(jnp.asarray(x, complex))),
+    "by the filter": lambda x: jnp.fft.irfft(jnp.asarray(x, complex) * h, 6)[:4],
+}
+
+
+@pytest.mark.parametrize("name", [*MODULI, *WHOLE])
+def test_complex_values_on_the_way(name, x64):
+    """What acts elementwise is diagonal; a transform that does not come back is one map."""
+    x = jnp.asarray(numbers(4), jnp.float64)
+    f = (MODULI | WHOLE)[name]
+    J = jc.derive(f)(x)
+    assert J.structure == ("diagonal" if name in MODULI else "matrix-free")
+    close(J.tensor(), jax.jacfwd(f)(x))
+    close(J.T.tensor(), jax.jacfwd(f)(x).T)
