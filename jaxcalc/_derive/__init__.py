@@ -11,7 +11,7 @@ The way there, one room a step:
     _along         pieces with a structure of their own along one axis
     _graph         values of the second, as sums of terms of nodes, cut out where need be
     _rules, _indexing, _structured, _solutions, _convolutions,
-    _complex, _own, _bound, _opaque
+    _complex, _loops, _own, _bound, _opaque
                    what each primitive does to such a value
     _interpret     the linear program, run by these rules
     _plan, _blocks the graph as chains, sums and blocks

@@ -11,6 +11,7 @@ from jaxcalc._derive._complex import Complex, Spectrum, is_complex, step
 from jaxcalc._derive._convolutions import CONVOLUTIONS
 from jaxcalc._derive._graph import Linear
 from jaxcalc._derive._indexing import INDEXING
+from jaxcalc._derive._loops import loops
 from jaxcalc._derive._opaque import hashable_params, opaque
 from jaxcalc._derive._own import OWN
 from jaxcalc._derive._rules import ARITHMETIC, Operand, Rule
@@ -90,4 +91,5 @@ RULES: Mapping[str, Rule] = {
     **CONVOLUTIONS,
     **OWN,
     **solutions(_inside),
+    **loops(_inside),
 }

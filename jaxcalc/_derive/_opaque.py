@@ -62,7 +62,7 @@ def _piece(equation: Any, operands: Sequence[Operand], bound: Bound) -> Opaque:
     """By the transpose where a `custom_vjp` gives nothing else."""
     name = equation.primitive.name
     key = (*signature(equation, operands), bound.position, bound.output)
-    if not _only_pulls(equation):
+    if not only_pulls(equation):
         return Opaque(bound, None, name, key)
     slot = bound.operands[bound.position]
     return Opaque(None, Pulled(bound, slot.shape), name, key)
@@ -77,10 +77,10 @@ def signature(equation: Any, operands: Sequence[Operand]) -> tuple[Hashable, ...
     return equation.primitive.name, hashable_params(equation.params), given
 
 
-def _only_pulls(equation: Any) -> bool:
+def only_pulls(equation: Any) -> bool:
     """Whether a backward rule takes part, of which the forward map is not known."""
     inner = (e for jaxpr in sub_jaxprs(equation) for e in jaxpr.eqns)
-    return equation.primitive.name == "custom_lin" or any(map(_only_pulls, inner))
+    return equation.primitive.name == "custom_lin" or any(map(only_pulls, inner))
 
 
 def hashable_params(params: dict[str, Any]) -> tuple[tuple[str, Hashable], ...]:

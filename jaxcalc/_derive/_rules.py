@@ -126,14 +126,14 @@ def reshaped_units(t: Linear, shape: tuple[int, ...]) -> Linear:
 def _select(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> Linear:
     which, *cases = operands
     assert isinstance(which, Value)
-    parts = [_case(which, k, t, dtype) for k, t in enumerate(cases) if isinstance(t, Linear)]
+    parts = [case(which, k, t, dtype) for k, t in enumerate(cases) if isinstance(t, Linear)]
     total = parts[0]
     for part in parts[1:]:
         total = added(total, part)
     return total
 
 
-def _case(which: Value, k: int, t: Linear, dtype: np.dtype) -> Linear:
+def case(which: Value, k: int, t: Linear, dtype: np.dtype) -> Linear:
     """t where `which` is k; a case that does not depend on the tangent is zero."""
     array, e = jnp.asarray(which.array), which.expression
     if array.dtype != bool:

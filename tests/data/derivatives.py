@@ -104,6 +104,10 @@ def scanned(x):
     return lax.scan(lambda c, a: (jnp.sin(c) + a, c * a), x, jnp.ones((3, 4)))[0]
 
 
+def recurrent(x):
+    return lax.scan(lambda c, _: (jnp.tanh(W.T @ (W @ c)), None), x, length=9)[0]
+
+
 def repeated(x):
     return lax.fori_loop(0, 3, lambda i, c: jnp.sin(c), x)
 
@@ -157,6 +161,10 @@ CASES = [
             "jit in jit": (jax.jit(lambda x: jax.jit(jnp.sin)(x) * x), (4,)),
             "checkpoint": (jax.checkpoint(lambda x: jnp.sin(jnp.cos(x))), (4,)),
             "vmapped": (jax.vmap(jnp.sin), (3, 4)),
+            "scan": (scanned, (4,)),
+            "fori_loop": (repeated, (4,)),
+            "while_loop": (doubled, (4,)),
+            "cond": (branched, (4,)),
             "gradient of Σ sin": (jax.grad(lambda x: jnp.sum(jnp.sin(x))), (4,)),
         },
     ),
@@ -305,10 +313,7 @@ CASES = [
     *cases(
         "matrix-free",
         {
-            "scan": (scanned, (4,)),
-            "fori_loop": (repeated, (4,)),
-            "while_loop": (doubled, (4,)),
-            "cond": (branched, (4,)),
+            "recurrence": (recurrent, (3,)),
             "custom_vjp": (custom_backward, (4,)),
             "fft": (lambda x: jnp.real(jnp.fft.fft(x)), (4,)),
         },

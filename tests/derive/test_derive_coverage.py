@@ -26,7 +26,6 @@ LEAST_STRUCTURED = 307  # functions
 POINTWISE = {"diagonal", "identity", "scaled identity", "zero"}
 # functions that keep a part without structure, by what it is
 MATRIX_FREE = {
-    "loops": "jnp.polyval",
     "arithmetic in place": "x.at[].subtract x.at[].multiply",
     "a branch for each platform": "jnp.linalg.diagonal jnp.corrcoef",
 }

@@ -371,3 +371,107 @@ def test_complex_values_on_the_way(name, x64):
     assert J.structure == ("diagonal" if name in MODULI else "matrix-free")
     close(J.tensor(), jax.jacfwd(f)(x))
     close(J.T.tensor(), jax.jacfwd(f)(x).T)
+
+
+LOOPS = {
+    "map": (lambda X: lax.map(jnp.sin, X), (3, 4), "diagonal"),
+    "map of rows": (lambda X: lax.map(jc.softmax, X), (3, 4), "block diagonal: diagonal - rank 1"),
+    "map of a layer": (lambda X: lax.map(lambda x: A @ x, X), (2, 3), "kronecker"),
+    "no carry that changes": (
+        lambda X: lax.scan(lambda c, x: (c + 1.0, jnp.sin(x) * c), 0.0, X)[1],
+        (3, 4),
+        "diagonal",
+    ),
+    "elementwise carry": (
+        lambda x: lax.fori_loop(0, 30, lambda i, c: jnp.sin(c) + x, x),
+        (4,),
+        "diagonal",
+    ),
+    "each step of it": (
+        lambda x: lax.scan(lambda c, a: (jnp.sin(c) * a, c), x, jnp.ones((9, 4)))[1],
+        (4,),
+        "block diagonal: rank 1",
+    ),
+    "loops in a map": (
+        lambda X: lax.map(lambda x: lax.fori_loop(0, 9, lambda i, c: jnp.sin(c), x), X),
+        (3, 4),
+        "diagonal",
+    ),
+    "two loops": (
+        lambda x: (
+            lax.fori_loop(0, 9, lambda i, c: jnp.sin(c), x)
+            - lax.fori_loop(0, 9, lambda i, c: jnp.cos(c), x)
+        ),
+        (4,),
+        "diagonal",
+    ),
+    "while": (
+        lambda x: lax.while_loop(
+            lambda c: c[0] < 5, lambda c: (c[0] + 1, jnp.sin(c[1]) * x), (0, x)
+        )[1],
+        (4,),
+        "diagonal",
+    ),
+    "few steps": (
+        lambda x: lax.scan(lambda c, _: (jnp.tanh(A @ c), None), x, length=3)[0],
+        (3,),
+        "chain",
+    ),
+    "few steps backwards": (
+        lambda X: lax.scan(lambda c, a: (c * a, c + a), jnp.ones(4), X, reverse=True)[1],
+        (3, 4),
+        "block diagonal: rank 3",
+    ),
+    "many steps": (
+        lambda x: lax.scan(lambda c, _: (jnp.tanh(A @ c), None), x, length=9)[0],
+        (3,),
+        "matrix-free",
+    ),
+    "a place that changes": (
+        lambda x: lax.fori_loop(0, 9, lambda i, c: jnp.roll(c, 1).at[i % 4].multiply(2.0), x),
+        (4,),
+        "matrix-free",
+    ),
+    "branches": (
+        lambda x: lax.switch(jnp.argmax(x) % 3, [jnp.sin, jnp.cos, lambda x: 0 * x], x),
+        (4,),
+        "diagonal",
+    ),
+    "branches of several kinds": (
+        lambda x: lax.cond(jnp.sum(x) > 0, lambda x: A @ x, jnp.cos, x),
+        (3,),
+        "sum",
+    ),
+    "polynomial": (lambda x: jnp.polyval(jnp.arange(6.0), x), (4,), "diagonal"),
+    "a transform in each step": (
+        lambda X: lax.map(lambda x: jnp.abs(jnp.fft.rfft(x)), X),
+        (3, 4),
+        "matrix-free",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops_and_branches(name, x64):
+    f, shape, structure = LOOPS[name]
+    x = jnp.asarray(numbers(*shape), jnp.float64)
+    v = jnp.asarray(numbers(2, *shape)[1], jnp.float64)
+
+    @quick_jit
+    def computed(x):
+        J = jc.derive(f)(x)
+        return J.tensor(), J @ v, J.T.tensor(), jax.jacfwd(f)(x)
+
+    J = jc.derive(f)(x)
+    tensor, product, transposed, truth = computed(x)
+    assert J.structure == structure
+    close(J.tensor(), truth)
+    close(tensor, truth)
+    close(product, np.tensordot(truth, v, v.ndim))
+    order = (*range(truth.ndim - x.ndim, truth.ndim), *range(truth.ndim - x.ndim))
+    close(transposed, np.transpose(truth, order))
+
+
+def test_a_branch_that_is_not_taken_may_be_infinite(x64):
+    J = jc.derive(lambda x: lax.cond(x[0] > 0, jnp.sqrt, lambda x: x, x))(-jnp.ones(2))
+    close(J.todense(), np.eye(2))
