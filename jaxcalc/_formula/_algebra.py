@@ -54,6 +54,7 @@ class Algebra:
     patterns: tuple[Pattern, ...] = ()
     serial: dict[Expression, int] = field(default_factory=dict)
     equal: dict[object, Expression] = field(default_factory=dict)
+    shortest: dict[Expression, Expression] = field(default_factory=dict)
 
     def multiply(
         self,
@@ -66,6 +67,16 @@ class Algebra:
 
         `sizes` gives the sizes of summed labels that may be left without a factor.
         """
+        return self._multiplied_out(self._joined(factors, shape, coefficient, sizes))
+
+    def _joined(
+        self,
+        factors: Sequence[Factor],
+        shape: Shape,
+        coefficient: Fraction,
+        sizes: dict[int, int] | None = None,
+    ) -> Expression:
+        """The product, sums among its factors left as they are."""
         sizes = _sizes(factors, shape) | (sizes or {})
         kept = range(len(shape))
         coefficient, flat = self._flatten(coefficient, factors, sizes)
@@ -79,15 +90,17 @@ class Algebra:
         for pattern in self.patterns:
             flat = merge(pattern(self, flat, kept))
         if any(_openable(f) for f in flat):  # √u · √u has become u
-            return self.multiply(flat, shape, coefficient)
-        made = self._interned(coefficient, merge(self._contracted(flat, kept)), shape)
-        return self._multiplied_out(made)
+            return self._joined(flat, shape, coefficient)
+        return self._interned(coefficient, merge(self._contracted(flat, kept)), shape)
 
     def _multiplied_out(self, product: Expression) -> Expression:
-        """(1 + t)(1 − t) is 1 − t², and Σ (x − mean x) is 0."""
-        if 1 < parts(product) <= _MOST_PARTS:
-            return self.add(self._shorter([product], product.shape), product.shape)
-        return product
+        """(1 + t)(1 − t) is 1 − t², and Σ (x − mean x) is 0; each product is tried once."""
+        if not 1 < parts(product) <= _MOST_PARTS:
+            return product
+        if product not in self.shortest:
+            shorter = self._shorter([product], product.shape)
+            self.shortest[product] = self.add(shorter, product.shape)
+        return self.shortest[product]
 
     def _flatten(
         self, coefficient: Fraction, factors: Sequence[Factor], sizes: dict[int, int]
@@ -261,7 +274,7 @@ class Algebra:
             if inner.op == "sum" and power == 1:
                 rest = [*product.factors[:i], *product.factors[i + 1 :]]
                 parts = [
-                    self.multiply([*rest, Factor(t, labels)], value.shape, product.coefficient)
+                    self._joined([*rest, Factor(t, labels)], value.shape, product.coefficient)
                     for t in inner.args
                 ]
                 return [p for part in parts for p in self.distributed(part)]
