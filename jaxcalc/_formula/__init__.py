@@ -19,6 +19,7 @@
     _text, _latex               the two styles
     _code, _code_arrays         nodes as Python
     _names                      the names in a map tree
+    _shortening                 formulas cut to a bounded length
     _source, _closed_form       the source of `derivative`; text, LaTeX and code of a map tree
     _local, _explain            the derivation, step by step
     _terms                      what a map does to entries

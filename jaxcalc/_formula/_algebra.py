@@ -39,7 +39,7 @@ from jaxcalc._formula._sums import (
     zero,
 )
 
-_MOST_PARTS = 16
+MOST_PARTS = 16
 Pattern = Callable[["Algebra", list[Factor], Sequence[int]], list[Factor]]
 
 
@@ -95,7 +95,7 @@ class Algebra:
 
     def _multiplied_out(self, product: Expression) -> Expression:
         """(1 + t)(1 − t) is 1 − t², and Σ (x − mean x) is 0; each product is tried once."""
-        if not 1 < parts(product) <= _MOST_PARTS:
+        if not 1 < parts(product) <= MOST_PARTS:
             return product
         if product not in self.shortest:
             shorter = self._shorter([product], product.shape)
@@ -224,7 +224,7 @@ class Algebra:
         """
         options = [values]
         count = sum(map(parts, values))
-        if len(values) < count <= _MOST_PARTS:
+        if len(values) < count <= MOST_PARTS:
             several = [p for v in values for p in self.distributed(v)]
             collected = self._collected(several, shape)
             options += [collected] if 2 * len(collected) <= count else []

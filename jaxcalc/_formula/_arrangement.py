@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 
 from jaxcalc._formula import _maps as maps
 from jaxcalc._formula import _nodes as nodes
-from jaxcalc._formula._algebra import Algebra
+from jaxcalc._formula._algebra import MOST_PARTS, Algebra
 from jaxcalc._formula._expression import Expression, Shape, call, walk
 from jaxcalc._formula._indexing import indexed
 from jaxcalc._formula._nodes import INDICES
 from jaxcalc._formula._notation import Notation
 from jaxcalc._formula._product import Factor, Product, labels_of, reachable, relabel, unpack
 from jaxcalc._formula._solving import with_adjugates
-from jaxcalc._formula._sums import terms
+from jaxcalc._formula._sums import parts, terms
 from jaxcalc._formula._tensor import Tensors
 
 _ATOMS = ("opaque", "selection")
@@ -105,13 +105,14 @@ def _order(map_: maps.Map, transposed: bool) -> tuple[list[int], Shape]:
 def _computed(
     algebra: Algebra, notation: Notation, small: Expression
 ) -> tuple[Expression, Expression]:
-    """The tensor and its node: a matrix, multiplied out if it is none otherwise, or by labels."""
+    """The tensor and its node: a matrix, else by labels, multiplied out if the terms are few."""
     if len(small.shape) <= 2:
         made = notation.of(small)
         if not _has_einsum(made):
             return small, made
-    parts = [part for term in terms(small) for part in algebra.distributed(term)]
-    small = algebra.add(parts, small.shape)
+    if sum(map(parts, terms(small))) <= MOST_PARTS:
+        spread = [part for term in terms(small) for part in algebra.distributed(term)]
+        small = algebra.add(spread, small.shape)
     if len(small.shape) <= 2:
         return small, notation.of(small)
     return small, nodes.plus([notation.einsum(unpack(term)) for term in terms(small)])

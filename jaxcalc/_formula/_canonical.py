@@ -19,9 +19,10 @@ from jaxcalc._formula._expression import Expression, call, walk
 from jaxcalc._formula._kronecker import kronecker
 from jaxcalc._formula._product import Factor, relabel, unpack
 from jaxcalc._formula._rules import Args, Rule, atom, fitted, other
-from jaxcalc._formula._sums import constant, terms, zero
+from jaxcalc._formula._sums import constant, terms, weight, zero
 
 Memo = dict[Expression, Expression]
+_LONGEST = 32  # in atoms and terms
 
 
 def canonical(algebra: Algebra, value: Expression, memo: Memo) -> Expression:
@@ -29,8 +30,15 @@ def canonical(algebra: Algebra, value: Expression, memo: Memo) -> Expression:
     for node in walk(value):
         if node not in memo:
             args = [memo[arg] for arg in node.args]
-            memo[node] = RULES.get(node.op, other)(algebra, node, args)
+            memo[node] = _bounded(algebra, RULES.get(node.op, other)(algebra, node, args))
     return memo[value]
+
+
+def _bounded(algebra: Algebra, value: Expression) -> Expression:
+    """The value; one that is long is a part from now on: an atom, which gets a name."""
+    if weight(value) <= _LONGEST:
+        return value
+    return algebra.apply("part", (value,), value.shape)
 
 
 def _number(algebra: Algebra, node: Expression, args: Args) -> Expression:

@@ -7,6 +7,7 @@ from jaxcalc._formula import _latex, _maps, _text
 from jaxcalc._formula._arrangement import Arranged, arranged, arranged_summands
 from jaxcalc._formula._expression import Expression
 from jaxcalc._formula._naming import Named, named
+from jaxcalc._formula._shortening import MOST, shortened
 from jaxcalc._formula._source import source
 
 
@@ -24,12 +25,21 @@ class ClosedForm:
 
     @cached_property
     def _shown(self) -> Named:
-        return named(self.arranged.shown)
+        return self._shortened(MOST)
+
+    def _shortened(self, most: int) -> Named:
+        return shortened(self.arranged.shown, _text.WRITER.formula, most)
 
     @cached_property
     def text(self) -> str:
         """The formula in the signs of Unicode, with a `where` for the names in it."""
         return _text.WRITER.formula(self._shown)
+
+    def within(self, most: int) -> str:
+        """The text, of at most so many characters."""
+        if len(self.text) <= most:
+            return self.text
+        return _text.WRITER.formula(self._shortened(most))
 
     @cached_property
     def latex(self) -> str:

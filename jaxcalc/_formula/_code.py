@@ -5,8 +5,9 @@ written. Nothing relies on promotion of dtypes or ranks.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 from jaxcalc._formula import _nodes as nodes
@@ -43,13 +44,19 @@ def kind_of(shape: Shape) -> str:
 
 @dataclass
 class CodeWriter:
-    """Writes nodes as Python.
+    """Writes nodes as Python, each once.
 
     Attributes:
         dtype: what is appended to the arguments of a maker of constants.
     """
 
     dtype: str
+    memo: dict[Expression, Code] = field(default_factory=dict)
+
+    @cached_property
+    def _integers(self) -> "CodeWriter":
+        """What writes indices."""
+        return CodeWriter(", dtype=jnp.int32")
 
     def dense(self, node: Expression, shape: Shape) -> str:
         """The node as an array of `shape`."""
@@ -66,8 +73,10 @@ class CodeWriter:
 
     def write(self, node: Expression) -> Code:
         """The node as Python."""
-        method: Callable[[Expression], Code] = getattr(self, f"_{node.op}")
-        return method(node)
+        if node not in self.memo:
+            method: Callable[[Expression], Code] = getattr(self, f"_{node.op}")
+            self.memo[node] = method(node)
+        return self.memo[node]
 
     def atom(self, node: Expression) -> str:
         """The node, in parentheses unless it is an atom."""
@@ -78,7 +87,7 @@ class CodeWriter:
 
     def index(self, node: Expression) -> str:
         """The node as integers."""
-        return _INTEGERS.write(node).text
+        return self._integers.write(node).text
 
     def _name(self, node: Expression) -> Code:
         return Code(node["text"], ATOM, kind_of(node.shape))
@@ -272,7 +281,7 @@ class CodeWriter:
         may_be_number = function in ELEMENTWISE and not all(map(_is_constant, node.args))
         indices = index_arguments(node)
         args = [
-            (_INTEGERS if arg in indices else self)._summand(arg, may_be_number)
+            (self._integers if arg in indices else self)._summand(arg, may_be_number)
             for arg in node.args
         ]
         if function in INFIX:
@@ -306,9 +315,6 @@ class CodeWriter:
         read = ",".join("".join(letter[i] for i in x) for x in labels)
         script = f'"{read}->{"".join(letter[i] for i in out)}"'
         return Code(f"jnp.einsum({', '.join([script, *args])})", ATOM, kind_of(node.shape))
-
-
-_INTEGERS = CodeWriter(", dtype=jnp.int32")
 
 
 def _is_constant(node: Expression) -> bool:

@@ -1,6 +1,6 @@
 """The derivation of a derivative, step by step, each step with its rule in the notes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import NamedTuple, Self
@@ -11,12 +11,17 @@ from jaxcalc._formula._arrangement import arranged_tensor
 from jaxcalc._formula._closed_form import closed_form
 from jaxcalc._formula._expression import Expression, name, walk
 from jaxcalc._formula._local import Derivation, Step
-from jaxcalc._formula._naming import named, replaced
+from jaxcalc._formula._naming import replaced
 from jaxcalc._formula._notation import Notation
+from jaxcalc._formula._shortening import MOST, brief, shortened
 from jaxcalc._formula._tensor import Tensors
 from jaxcalc._formula._writing import ATOM, COMPARISON, Writer
 
-_LONG = 30  # characters
+_LONG = 30  # characters of what is written again rather than named
+_LINE = 400  # characters of one formula in a step
+_LAST = 2_000  # and of the last one
+_PARTS = 8  # derivatives in a step
+_MORE = "… ({} more steps)"
 
 
 class Explanation(str):
@@ -44,6 +49,16 @@ class Line(NamedTuple):
     rule: str
     plain: str
     latex: str
+
+    @property
+    def text(self) -> str:
+        """The step in a line of text."""
+        return f"{self.rule}: {self.plain}"
+
+    def item(self, number: int | None = None) -> str:
+        """The step as an item of a list, in LaTeX."""
+        value = "" if number is None else f' value="{number}"'
+        return f"<li{value}>{escape(self.rule)}: ${self.latex}$</li>"
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,8 @@ def explain(
         transposed: whether to write it in denominator layout.
 
     Returns:
-        One line a step: its number, its rule and the derivative of the operation.
+        One line a step: its number, its rule and the derivative of the operation; of many steps
+        the first, and how many more there are.
 
     >>> from jaxcalc._formula import call, maps, name
     >>> A, x = name("A", (3, 4)), name("x", (4,))
@@ -88,16 +104,32 @@ def explain(
     1. linear map: ∂(A x)/∂x = A
     2. the derivative: A
     """
-    lines: list[Line] = []
-    if value is not None and argument is not None:
-        lines = _Explained(argument, transposed).lines(value)
+    explained = _Explained(argument, transposed)
+    steps = [] if value is None else explained.steps(value)
     form = closed_form(map_, transposed)
     blocks = ", block by block" if "blockdiag" in form.text else ""
-    rule = f"{_composition(map_, len(lines))}{blocks}"
-    lines.append(Line(rule, form.text, form.latex))
-    items = "".join(f"<li>{escape(line.rule)}: ${line.latex}$</li>" for line in lines)
-    text = "\n".join(f"{i}. {line.rule}: {line.plain}" for i, line in enumerate(lines, 1))
-    return Explanation(text, f"<ol>{items}</ol>")
+    last = Line(f"{_composition(map_, len(steps))}{blocks}", form.within(_LAST), form.latex)
+    lines, room = list[Line](), MOST - len(last.text) - len(_MORE)
+    for step in steps:
+        line = explained.line(step)
+        room -= len(line.text)
+        if room < 0:
+            break
+        lines.append(line)
+    return _numbered(lines, len(steps) - len(lines), last)
+
+
+def _numbered(lines: Sequence[Line], more: int, last: Line) -> Explanation:
+    """The lines in both styles, with the number of those that are left out before the last."""
+    left_out = [_MORE.format(more)] if more else []
+    text = [f"{i}. {line.text}" for i, line in enumerate(lines, 1)]
+    text += [*left_out, f"{len(lines) + more + 1}. {last.text}"]
+    items = [line.item() for line in lines]
+    items += [
+        *(f"<li>{escape(words)}</li>" for words in left_out),
+        last.item(len(lines) + more + 1),
+    ]
+    return Explanation("\n".join(text), f"<ol>{''.join(items)}</ol>")
 
 
 def _composition(map_: maps.Map, steps: int) -> str:
@@ -114,62 +146,60 @@ def _composition(map_: maps.Map, steps: int) -> str:
 class _Explained:
     """The steps from an argument to a value, and what is needed to write them down."""
 
-    argument: Expression
+    argument: Expression | None
     transposed: bool
     tensors: Tensors = field(default_factory=Tensors)
     notation: Notation = field(default_factory=Notation)
+    names: dict[Expression, Expression] = field(default_factory=dict)
 
-    def lines(self, value: Expression) -> list[Line]:
+    def steps(self, value: Expression) -> list[Expression]:
+        """What there is to compute from the argument to the value."""
+        if self.argument is None:
+            return []
         whole = self.tensors.value(value)
         source, _ = self.tensors.algebra.squeezed(self.tensors.value(self.argument))
         if source not in set(walk(whole)):
             return []
-        steps = Derivation(self.tensors.algebra, source).steps(whole)
-        names = self._names(steps)
-        return [
-            Line(step.rule, self._said(step, names, PLAIN), self._said(step, names, LATEX))
-            for step in steps
-        ]
+        self.derivation = Derivation(self.tensors.algebra, source)
+        return self.derivation.steps(whole)
 
-    def _names(self, steps: Sequence[Step]) -> dict[Expression, Expression]:
-        """Names, for the steps that follow, of what is long to write."""
-        names: dict[Expression, Expression] = {}
-        for step in steps:
-            node = self.notation.of(step.whole)
-            if len(_text_of(node, names, PLAIN)) > _LONG:
-                names[node] = name(f"h{len(names) + 1}", node.shape)
-        return names
-
-    def _said(self, step: Step, names: Mapping[Expression, Expression], style: Wording) -> str:
-        """The definition of its name, if it gets one, and its derivatives."""
-        node = self.notation.of(step.whole)
-        derivatives = "; ".join(self._derivative(step, *part, names, style) for part in step.parts)
-        if node not in names:
-            return derivatives
-        before = {long: symbol for long, symbol in names.items() if long is not node}
-        definition = style.writer.style.definition(
-            _text_of(node, names, style), _text_of(node, before, style, COMPARISON)
+    def line(self, value: Expression) -> Line:
+        """A step's rule and derivatives; what is long to write gets a name for the next ones."""
+        step = self.derivation.step(value)
+        node, definitions = self.notation.of(step.whole), ("", "")
+        if len(self._text(step.whole, PLAIN)) > _LONG:
+            symbol = name(f"h{len(self.names) + 1}", node.shape)
+            written = (
+                style.writer.style.definition(
+                    style.writer.write(symbol), self._text(step.whole, style, COMPARISON)
+                )
+                for style in (PLAIN, LATEX)
+            )
+            definitions = tuple(f"{text}, " for text in written)
+            self.names[node] = symbol
+        plain, latex = (
+            definition + "; ".join(self._derivatives(step, style))
+            for definition, style in zip(definitions, (PLAIN, LATEX), strict=True)
         )
-        return f"{definition}, {derivatives}"
+        return Line(step.rule, plain, latex)
+
+    def _derivatives(self, step: Step, style: Wording) -> list[str]:
+        """The derivatives by the parts of a step; of many the first."""
+        written = [self._derivative(step, *part, style) for part in step.parts[:_PARTS]]
+        more = len(step.parts) - _PARTS
+        return [*written, f"… ({more} more)"] if more > 0 else written
 
     def _derivative(
-        self,
-        step: Step,
-        part: Expression,
-        tensor: Expression | None,
-        names: Mapping[Expression, Expression],
-        style: Wording,
+        self, step: Step, part: Expression, tensor: Expression | None, style: Wording
     ) -> str:
-        y, x = (_text_of(self.notation.of(e), names, style) for e in (step.whole, part))
-        by = style.by.format(y, x)
+        by = style.by.format(*(self._text(value, style) for value in (step.whole, part)))
         if tensor is None:
             return by + style.missing
         ends = maps.Zero(step.whole.shape, part.shape)
         made = arranged_tensor(self.tensors.algebra, self.notation, tensor, ends, self.transposed)
-        return f"{by} = {style.writer.formula(named(replaced(made.shown, names)))}"
+        shown = shortened(replaced(made.shown, self.names), PLAIN.writer.formula, _LINE)
+        return f"{by} = {style.writer.formula(shown)}"
 
-
-def _text_of(
-    node: Expression, names: Mapping[Expression, Expression], style: Wording, least: int = ATOM
-) -> str:
-    return style.writer.write(replaced(node, names), least)
+    def _text(self, value: Expression, style: Wording, least: int = ATOM) -> str:
+        node = replaced(self.notation.of(value), self.names)
+        return style.writer.write(brief(node, PLAIN.writer.write, _LINE), least)

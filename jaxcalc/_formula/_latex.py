@@ -106,5 +106,6 @@ LATEX = Style(
     blocks=lambda index, inner: rf"\operatorname{{blockdiag}}_{{{index}}}\left({inner}\right)",
     definition=lambda name, value: f"{name} = {value}",
     where=lambda formula, definitions: rf"{formula} \quad\text{{where }} {', '.join(definitions)}",
+    omitted=lambda count: rf"\ldots\,({count}\text{{ terms}})",
 )
 WRITER = Writer(LATEX, SIGNS)

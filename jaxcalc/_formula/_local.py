@@ -39,25 +39,34 @@ class Derivation:
     algebra: Algebra
     argument: Expression
 
-    def steps(self, value: Expression) -> list[Step]:
-        """The steps from the argument to the value, each after those that it builds on."""
+    def steps(self, value: Expression) -> list[Expression]:
+        """What is computed from the argument to the value, each after what it is computed from."""
         self.moving = {self.argument}
         for node in walk(value):
             if any(arg in self.moving for arg in node.args):
                 self.moving.add(node)
-        found: dict[Expression, Step | None] = {}
+        found: dict[Expression, None] = {}
         stack = [value]
         while stack:
             node = stack[-1]
-            step = self._step(node) if node in self.moving and node is not self.argument else None
-            inner = [part for part, _ in step.parts if part not in found] if step else []
+            inner = [part for part in self._parts(node) if part not in found]
             if inner:
                 stack += reversed(inner)
             else:
-                found.setdefault(stack.pop(), None if _only_moves(node) else step)
-        return [step for step in found.values() if step is not None]
+                found.setdefault(stack.pop())
+        return [node for node in found if self._parts(node) and not _only_moves(node)]
 
-    def _step(self, value: Expression) -> Step:
+    def _parts(self, value: Expression) -> list[Expression]:
+        """What a value is computed from and depends on the argument."""
+        if value not in self.moving or value is self.argument:
+            return []
+        if value.op == "sum":
+            moving = [term for term in value.args if term in self.moving]
+            return [self.algebra.scaled(t, 1 / unpack(t).coefficient) for t in moving]
+        return [arg for arg in dict.fromkeys(value.args) if arg in self.moving]
+
+    def step(self, value: Expression) -> Step:
+        """The step that computes a value."""
         if value.op == "sum":
             return self._sum(value)
         if value.op == "product":

@@ -137,6 +137,8 @@ def is_positive(value: Expression) -> bool:
     if value.op == "product":
         product = unpack(value)
         return product.coefficient > 0 and all(is_positive(f.value) for f in product.factors)
+    if value.op == "part":
+        return is_positive(value.args[0])
     return value.op in ("exp", "logistic", "softmax")
 
 

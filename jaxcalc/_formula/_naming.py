@@ -6,13 +6,14 @@ long enough to be worth it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 from jaxcalc._formula._expression import Expression, name, walk
 from jaxcalc._formula._functions import INFIX
 
 _LETTERS = "uvwpqrzyghmn"
-_NEVER = {"name", "number", "transposed", "eye", "ones", "at", "diag", "entries", "einsum"}
+_NEVER = {"name", "number", "transposed", "eye", "ones", "at", "diag", "entries"}
 _DEEPEST = 40
 
 
@@ -30,42 +31,55 @@ class Named(NamedTuple):
     definitions: tuple[Definition, ...]
 
 
-def named(root: Expression) -> Named:
-    """The node with names in place of its softmaxes and of what it repeats."""
+def named(root: Expression, longest: float = inf) -> Named:
+    """The node with names in place of its softmaxes, of what it repeats, and of what is longer."""
     nodes = list(walk(root))
-    chosen = _chosen(nodes, root)
+    chosen = _chosen(nodes, root, longest)
     letter = _letters(nodes)
     symbols = {
-        node: name(letter("s" if _is_softmax(node) else ""), node.shape)
+        node: name(letter("s" if _is(node, "softmax") else ""), node.shape)
         for node in reversed(chosen)
     }
     made: dict[Expression, Expression] = {}
     definitions = []
     for node in nodes:
         args = tuple(made[arg] for arg in node.args)
-        made[node] = Expression(node.op, args, node.params, node.shape)
+        is_part = _is(node, "part")
+        made[node] = args[0] if is_part else Expression(node.op, args, node.params, node.shape)
         if node in symbols:
             definitions.append(Definition(symbols[node], made[node]))
             made[node] = symbols[node]
     return Named(made[root], tuple(reversed(definitions)))
 
 
-def _chosen(nodes: Sequence[Expression], root: Expression) -> list[Expression]:
+def _chosen(nodes: Sequence[Expression], root: Expression, longest: float) -> list[Expression]:
     """What to name, each after what is inside it; sizes and heights count a name as one."""
     edges, indexed = _uses(nodes)
-    whole = {root, *(root.args if root.op == "transposed" else ())}
+    never = {root, *_by_labels(root)}
+    never |= set(root.args if root.op == "transposed" else ())
     sizes: dict[Expression, int] = {}
     heights: dict[Expression, int] = {}
-    chosen = []
+    chosen: dict[Expression, None] = {}
     for node in nodes:
         sizes[node] = _own_size(node) + sum(sizes[arg] for arg in node.args)
         heights[node] = 1 + max((heights[arg] for arg in node.args), default=0)
         repeated = edges.get(node, 0) > 1 and sizes[node] >= _least_size(node)
-        wanted = repeated or _is_softmax(node) or node in indexed or heights[node] >= _DEEPEST
-        if wanted and node.op not in _NEVER and node not in whole:
-            chosen.append(node)
+        always = _is(node, "softmax") or _is(node, "part") or node in indexed
+        wanted = repeated or always or heights[node] >= _DEEPEST or sizes[node] > longest
+        is_named = _is(node, "part") and node.args[0] in chosen
+        if wanted and not is_named and node.op not in _NEVER and node not in never:
+            chosen[node] = None
             sizes[node] = heights[node] = 1
-    return chosen
+    return list(chosen)
+
+
+def _by_labels(root: Expression) -> set[Expression]:
+    """The products by labels that a derivative is a sum of, which stay in it."""
+    found = {root}
+    for node in (root, *root.args):
+        if node.op in ("entries", "plus", "times"):
+            found |= {arg for arg in node.args if arg.op in ("einsum", "times")}
+    return found
 
 
 def _uses(nodes: Sequence[Expression]) -> tuple[dict[Expression, int], set[Expression]]:
@@ -78,11 +92,13 @@ def _uses(nodes: Sequence[Expression]) -> tuple[dict[Expression, int], set[Expre
             edges[inner] = edges.get(inner, 0) + 1
         if node.op == "at" and node["index"].isalpha():
             indexed.add(node.args[0])
+        if node.op == "einsum":
+            indexed |= {arg for arg in node.args if len(arg.shape) > 2 and arg.op != "name"}
     return edges, indexed
 
 
-def _is_softmax(node: Expression) -> bool:
-    return node.op == "apply" and node["function"] == "softmax"
+def _is(node: Expression, function: str) -> bool:
+    return node.op == "apply" and node["function"] == function
 
 
 def _least_size(node: Expression) -> int:

@@ -5,8 +5,9 @@ A node is an expression whose shape tells what it is: () a scalar, (n,) a column
 constructors below simplify as a person would: I A is A, (A B)ᵀ is Bᵀ Aᵀ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from jaxcalc._formula._expression import Expression, Shape, call
@@ -18,6 +19,17 @@ Part = tuple[Expression, Fraction]
 
 def transpose(node: Expression) -> Expression:
     """nodeᵀ, moved inwards where that needs no more symbols."""
+    return _transposed(node, {})
+
+
+def _transposed(node: Expression, made: dict[Expression, Expression]) -> Expression:
+    """nodeᵀ; `made` are those there are, for what occurs more than once."""
+    if node not in made:
+        made[node] = _mirrored(node, partial(_transposed, made=made))
+    return made[node]
+
+
+def _mirrored(node: Expression, transpose: Callable[[Expression], Expression]) -> Expression:
     if node.op in ("diag", "eye") or not node.shape:
         return node
     if node.op == "apply" and ("symmetric", True) in node["params"]:
@@ -54,9 +66,9 @@ def matmul(nodes: Sequence[Expression]) -> Expression:
     if len(flat) == 1:
         return flat[0]
     shape = product_shape(flat[0].shape, flat[-1].shape)
-    mirrored = [transpose(part) for part in reversed(flat)]
-    if not shape and _transposes(mirrored) < _transposes(flat):
-        flat = mirrored  # xᵀ A x, not xᵀ Aᵀ x
+    if not shape:
+        mirrored = [transpose(part) for part in reversed(flat)]
+        flat = min(flat, mirrored, key=_transposes)  # xᵀ A x, not xᵀ Aᵀ x
     return Expression("matmul", tuple(flat), (), shape)
 
 
@@ -178,6 +190,11 @@ def negated(node: Expression) -> Expression:
     """−node, for a node written with a minus in front."""
     body = node.args[len(node["powers"]) :]
     return times(-node["coefficient"], _scalars(node), body[0] if body else None)
+
+
+def omitted(count: int, shape: Shape) -> Expression:
+    """What is left out of a formula that would be too long: so many terms."""
+    return call("omitted", (), shape, count=count)
 
 
 def apply(function: str, args: Sequence[Expression], shape: Shape, params: object) -> Expression:

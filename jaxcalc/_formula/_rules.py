@@ -15,8 +15,8 @@ ELEMENTWISE = BOOLEAN | {
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clamp",
     "conj", "convert_element_type", "cos", "cosh", "digamma", "erf", "erf_inv", "erfc", "exp",
     "exp2", "expm1", "floor", "imag", "indicator", "integer_div", "lgamma", "log", "log1p",
-    "log_sigmoid", "logaddexp", "logistic", "max", "min", "pow", "real", "relu", "rem", "round",
-    "select_n", "sign", "sin", "sinh", "softplus", "tan", "tanh",
+    "log_sigmoid", "logaddexp", "logistic", "max", "min", "part", "pow", "real", "relu", "rem",
+    "round", "select_n", "sign", "sin", "sinh", "softplus", "tan", "tanh",
 }
 # fmt: on
 

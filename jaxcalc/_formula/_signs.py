@@ -130,6 +130,7 @@ SIGNS: dict[str, Callable[[Writer, Expression], Written]] = {
     "logistic": _logistic,
     "logsumexp": _along,
     "opaque": _opaque,
+    "part": _inner,
     "pick": _picked,
     "pinv": _pseudo_inverse,
     "pow": _power,

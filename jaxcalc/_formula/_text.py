@@ -86,5 +86,6 @@ TEXT = Style(
     blocks=lambda index, inner: f"blockdiag_{index}({inner})",
     definition=lambda name, value: f"{name} = {value}",
     where=lambda formula, definitions: f"{formula} where {', '.join(definitions)}",
+    omitted=lambda count: f"… ({count} terms)",
 )
 WRITER = Writer(TEXT, SIGNS)

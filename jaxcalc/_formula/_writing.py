@@ -55,6 +55,7 @@ class Style:
     blocks: Callable[[str, str], str]
     definition: Callable[[str, str], str]
     where: Callable[[str, Sequence[str]], str]
+    omitted: Callable[[int], str]
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,9 @@ class Writer:
 
     def _sum(self, node: Expression) -> Written:
         return "0", ATOM
+
+    def _omitted(self, node: Expression) -> Written:
+        return self.style.omitted(node["count"]), ATOM
 
     # --- linear algebra ---
 
@@ -290,6 +294,8 @@ class Writer:
 
     def entry(self, term: Expression, rank: int) -> str:
         """|coefficient| Σ Π factors, each at its indices."""
+        if term.op == "omitted":
+            return self.write(term)
         number = readable(abs(term["coefficient"])) if term.op == "times" else Fraction(1)
         top = number.numerator if _is_plain(number) else number
         texts = [] if top == 1 else [self.style.number(Fraction(top))]

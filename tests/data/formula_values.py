@@ -5,6 +5,7 @@ import inspect
 import jax
 import numpy as np
 
+from jaxcalc._derive._names import _captured, argument_names
 from jaxcalc._formula import name, read
 from jaxcalc._formula._naming import named
 from jaxcalc._formula._notation import Notation
@@ -43,3 +44,8 @@ def expressions(f, **arrays):
     """The expressions of the results of f, whose arguments are named."""
     program = jax.make_jaxpr(f)(*arrays.values())
     return read(program, (), [name(n, np.shape(a)) for n, a in arrays.items()])
+
+
+def arrays_of(f, *args):
+    """The arrays that the formulas of `derive(f)(*args)` have names for."""
+    return dict(_captured(f)) | dict(zip(argument_names(f, len(args)), args, strict=True))
