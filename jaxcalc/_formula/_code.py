@@ -42,6 +42,9 @@ def kind_of(shape: Shape) -> str:
     return ROW if len(shape) == 2 and shape[0] == 1 else MATRIX
 
 
+INTEGERS = ", dtype=jnp.int32"
+
+
 @dataclass
 class CodeWriter:
     """Writes nodes as Python, each once.
@@ -56,7 +59,7 @@ class CodeWriter:
     @cached_property
     def _integers(self) -> "CodeWriter":
         """What writes indices."""
-        return CodeWriter(", dtype=jnp.int32")
+        return CodeWriter(INTEGERS)
 
     def dense(self, node: Expression, shape: Shape) -> str:
         """The node as an array of `shape`."""
@@ -290,7 +293,7 @@ class CodeWriter:
         if function not in ROWS:
             raise without_closed_form(function)
         texts = [arg.text for arg in args]
-        if function in ELEMENTWISE - BOOLEAN and self is not _INTEGERS and len(indices) == 0:
+        if function in ELEMENTWISE - BOOLEAN and self.dtype != INTEGERS and len(indices) == 0:
             texts = [f"{text}.0" if text.isdecimal() else text for text in texts]
         text = ROWS[function](texts, dict(node["params"]), node.shape)
         return Code(text, ATOM, kind)

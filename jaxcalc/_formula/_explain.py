@@ -166,22 +166,20 @@ class _Explained:
     def line(self, value: Expression) -> Line:
         """A step's rule and derivatives; what is long to write gets a name for the next ones."""
         step = self.derivation.step(value)
-        node, definitions = self.notation.of(step.whole), ("", "")
+        node, definitions = self.notation.of(step.whole), ["", ""]
         if len(self._text(step.whole, PLAIN)) > _LONG:
             symbol = name(f"h{len(self.names) + 1}", node.shape)
-            written = (
-                style.writer.style.definition(
-                    style.writer.write(symbol), self._text(step.whole, style, COMPARISON)
-                )
-                for style in (PLAIN, LATEX)
-            )
-            definitions = tuple(f"{text}, " for text in written)
+            definitions = [self._definition(symbol, step, style) for style in (PLAIN, LATEX)]
             self.names[node] = symbol
         plain, latex = (
             definition + "; ".join(self._derivatives(step, style))
             for definition, style in zip(definitions, (PLAIN, LATEX), strict=True)
         )
         return Line(step.rule, plain, latex)
+
+    def _definition(self, symbol: Expression, step: Step, style: Wording) -> str:
+        value = self._text(step.whole, style, COMPARISON)
+        return style.writer.style.definition(style.writer.write(symbol), value) + ", "
 
     def _derivatives(self, step: Step, style: Wording) -> list[str]:
         """The derivatives by the parts of a step; of many the first."""
