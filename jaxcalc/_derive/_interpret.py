@@ -42,7 +42,7 @@ def interpret(jaxpr: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[
 
 def _key(equation: Any, inputs: Sequence[Operand]) -> Hashable:
     """What an equation computes; a linear value is equal to no other."""
-    given = tuple(x if isinstance(x, Linear) else x.expression for x in inputs)
+    given = tuple(x.expression if isinstance(x, Value) else x for x in inputs)
     types = tuple((v.aval.shape, v.aval.dtype) for v in equation.outvars)
     return equation.primitive.name, hashable_params(equation.params), given, types
 

@@ -40,6 +40,11 @@ def _indicator(source: Source, node: Expression) -> str:
     return f"{source.atom(node.args[0])}.astype({source.dtype.removeprefix(', dtype=') or 'float'})"
 
 
+def _counted(source: Source, node: Expression) -> str:
+    """0, 1, …, as numbers to calculate with or, in an index, as integers."""
+    return f"jnp.arange({node.shape[0]}{source.dtype})"
+
+
 def _one_hot(source: Source, node: Expression) -> str:
     return f"jax.nn.one_hot({source.index(node.args[0])}, {node.shape[-1]}{source.dtype})"
 
@@ -134,6 +139,7 @@ ARRAYS: dict[str, Callable[[Source, Expression], str]] = {
     "circulant": _circulant,
     "constant": _constant,
     "indicator": _indicator,
+    "iota": _counted,
     "one_hot": _one_hot,
     "opaque": _opaque,
     "pick": _picked,

@@ -137,9 +137,7 @@ def test_maps_by_one_primitive_do_not_cancel(name):
     f, g = UNLIKE[name]
     x = jnp.asarray(numbers(3), jnp.float32)
     (J,) = agrees(lambda x: f(x) - g(x), x)
-    assert "D₂[" in J.formula
-    with pytest.raises(ValueError, match="no closed form"):
-        _ = J.code
+    assert J.formula != "0"
     again = jc.derive(lambda x: f(x) - g(x))(x)
     assert again.formula == J.formula
     (J,) = agrees(lambda x: f(x) + f(x), x)
