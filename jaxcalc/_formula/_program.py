@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxcalc._compat import inlined, is_concrete, is_literal, opened
+from jaxcalc._compat import inlined, is_concrete, is_literal, opened, sub_jaxprs
 from jaxcalc._formula._anonymous import number_of
-from jaxcalc._formula._expression import Expression, Shape, call, number
+from jaxcalc._formula._expression import Expression, Shape, call, hashable, number
 from jaxcalc._formula._known import known
 from jaxcalc._formula._own import OWN
 
@@ -52,6 +52,8 @@ def apply(equation: Any, args: Sequence[Expression]) -> list[Expression]:
     if op == "div" and np.issubdtype(equation.outvars[0].aval.dtype, np.integer):
         op = "integer_div"  # 7/2 is 3
     kept = {key: value for key, value in params.items() if key not in _UNIMPORTANT}
+    if next(sub_jaxprs(equation), None) is not None:  # two loops, say, that print alike
+        kept["number"] = number_of(op, hashable(kept))
     if len(shapes) == 1:
         return [call(op, args, shapes[0], **kept)]
     return [call(op, args, shape, output=k, **kept) for k, shape in enumerate(shapes)]

@@ -94,9 +94,10 @@ class Writer:
         return ", ".join(map(self.write, args))
 
     def _call(self, function: str, node: Expression) -> Written:
-        """A function's value; of several, that at an index."""
-        text = self.style.call(self.style.word(function), self.listed(node.args))
-        output = dict(node.get("params", ())).get("output")
+        """A function's value; of several, at an index. Unlike ones of one name are counted."""
+        params = dict(node.get("params", ()))
+        word = self.style.counted(self.style.word(function), params.get("number", 1))
+        text, output = self.style.call(word, self.listed(node.args)), params.get("output")
         return (text if output is None else self.style.entry(text, [str(output)])), ATOM
 
     # --- leaves ---

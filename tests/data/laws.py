@@ -289,4 +289,5 @@ if __name__ == "__main__":
                 count["with a fault"] += 1
                 print(one, end="\n\n", flush=True)
         jax.clear_caches()
+        print(f"{dict(count)} in {time.time() - began:.0f} s", end="\r", file=sys.stderr)
     print(f"{dict(count)} in {time.time() - began:.0f} s")

@@ -109,8 +109,12 @@ def test_constants_of_inner_programs_are_told_apart(x64):
     def of(a):
         return lambda x: jax.vmap(jax.jit(lambda s: s * a))(x).sum(0)
 
-    (J,) = agrees(lambda x: of(one)(x) - of(other)(x), numbers(4))
+    def f(x):
+        return of(one)(x) - of(other)(x)
+
+    (J,) = agrees(f, numbers(4))
     assert J.structure == "rank 1"
+    assert jax.tree.structure(J) == jax.tree.structure(jc.derive(f)(numbers(4)))
     (J,) = agrees(lambda x: of(one)(x) - of(one)(x), numbers(4))
     assert J.structure == "zero"
 
@@ -197,6 +201,15 @@ def test_the_results_of_a_function_have_names_of_their_own(x64):
     (J,) = agrees(lambda X: jnp.linalg.eigvalsh(X + X.T), numbers(3, 3))
     assert "eigh(X + Xᵀ)[0]" in J.formula
     assert "eigh(X + Xᵀ)[1]" not in J.formula
+
+
+def test_loops_have_names_of_their_own(x64):
+    def loop(factor):
+        return lambda x: lax.fori_loop(0, 2, lambda i, c: jnp.sin(factor * c), x)
+
+    (J,) = agrees(lambda x: loop(2.0)(x) * loop(3.0)(x), numbers(3))
+    assert "scan(" in J.formula
+    assert "scan₂(" in J.formula
 
 
 def test_an_array_by_the_name_of_a_sign_gets_another(x64):
