@@ -163,6 +163,12 @@ def is_literal(atom: Any) -> bool:
     return hasattr(atom, "val")
 
 
+def operation(equation: Any) -> str:
+    """The name of an equation's primitive; newer versions have some that hold another."""
+    held = equation.params.get("_prim")
+    return equation.primitive.name if held is None else type(held).__name__
+
+
 def inlined(equation: Any) -> Any | None:
     """The program that an equation only calls, or None where it does more."""
     params = equation.params

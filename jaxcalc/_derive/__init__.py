@@ -10,8 +10,8 @@ The way there, one room a step:
                    linear maps as products of coefficients, and their sums: einsums
     _along         pieces with a structure of their own along one axis
     _graph         values of the second, as sums of terms of nodes, cut out where need be
-    _rules, _indexing, _structured, _solutions, _convolutions,
-    _complex, _loops, _own, _bound, _opaque
+    _rules, _indexing, _scatters, _structured, _solutions, _convolutions,
+    _complex, _by_ones, _loops, _own, _bound, _opaque
                    what each primitive does to such a value
     _interpret     the linear program, run by these rules
     _plan, _blocks the graph as chains, sums and blocks

@@ -94,6 +94,26 @@ class Pulled:
         return cls(*children, *static)
 
 
+@jax.tree_util.register_pytree_node_class
+@dataclass(frozen=True, eq=False)
+class Negated:
+    """v ↦ −function(v)."""
+
+    function: Callable[[Array], Array]
+
+    def __call__(self, v: Array) -> Array:
+        return -self.function(v)
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], None]:
+        """The function."""
+        return (self.function,), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, children: Sequence[Any]) -> Self:
+        """The inverse of `tree_flatten`."""
+        return cls(*children)
+
+
 @jax.tree_util.register_static
 @dataclass(frozen=True)
 class Rolled:

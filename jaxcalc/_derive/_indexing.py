@@ -197,7 +197,7 @@ def _dynamic_update_slice(
 
 def _selected(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
     """A selection that acts on several axes, or at indices known only when it runs."""
-    return applied(equation, operands, lambda bound: _index(equation, operands, bound))
+    return applied(equation, operands, lambda bound: index_piece(equation, operands, bound))
 
 
 def _scattered(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
@@ -206,12 +206,12 @@ def _scattered(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> l
     def piece(bound: Bound) -> Piece:
         if bound.position == 0:
             return Einsums((_terms.identity(bound.operands[0].shape),))
-        return _index(equation, operands, bound, scatters=True)
+        return index_piece(equation, operands, bound, scatters=True)
 
     return applied(equation, operands, piece)
 
 
-def _index(
+def index_piece(
     equation: Any, operands: Sequence[Operand], function: Bound, scatters: bool = False
 ) -> Index:
     indices = tuple(

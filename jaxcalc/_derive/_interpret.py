@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxcalc._compat import bind, inlined, is_literal, opened
+from jaxcalc._compat import bind, inlined, is_literal, opened, operation
+from jaxcalc._derive._by_ones import ELEMENTWISE
 from jaxcalc._derive._coefficients import Value
 from jaxcalc._derive._complex import Complex, Spectrum, is_complex, step
 from jaxcalc._derive._convolutions import CONVOLUTIONS
@@ -15,6 +16,7 @@ from jaxcalc._derive._loops import loops
 from jaxcalc._derive._opaque import hashable_params, opaque
 from jaxcalc._derive._own import OWN
 from jaxcalc._derive._rules import ARITHMETIC, Operand, Rule
+from jaxcalc._derive._scatters import SCATTERS
 from jaxcalc._derive._solutions import solutions
 from jaxcalc._derive._structured import STRUCTURED
 from jaxcalc._formula import apply, number, unnamed
@@ -69,7 +71,7 @@ def _step(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[A
         return [Linear(v.aval.shape, v.aval.dtype) for v in equation.outvars]
     if is_complex(equation):
         return step(equation, operands, dtype)
-    results = RULES.get(equation.primitive.name, opaque)(equation, operands, dtype)
+    results = RULES.get(operation(equation), opaque)(equation, operands, dtype)
     return [Linear(r.shape, r.dtype) if 0 in r.shape else r for r in results]
 
 
@@ -87,6 +89,8 @@ def _constant(array: Any) -> Value:
 RULES: Mapping[str, Rule] = {
     **ARITHMETIC,
     **INDEXING,
+    **SCATTERS,
+    **ELEMENTWISE,
     **STRUCTURED,
     **CONVOLUTIONS,
     **OWN,

@@ -16,11 +16,11 @@ import numpy as np
 
 from jaxcalc._compat import eval_jaxpr, opened
 from jaxcalc._derive import _terms
-from jaxcalc._derive._bound import Bound
-from jaxcalc._derive._coefficients import Value, labelled
+from jaxcalc._derive._by_ones import by_ones
+from jaxcalc._derive._coefficients import Value
 from jaxcalc._derive._graph import Einsums, Linear, Node, UnstructuredError, added, linear_of
 from jaxcalc._derive._indexing import padded, sliced
-from jaxcalc._derive._opaque import applied, hashable_params, only_pulls, opaque
+from jaxcalc._derive._opaque import only_pulls, opaque
 from jaxcalc._derive._rules import Interpret, Operand, Rule, case
 from jaxcalc._formula import call
 
@@ -50,7 +50,7 @@ def loops(interpret: Interpret) -> dict[str, Rule]:
             steps = [_anonymous(_at(x, 0, dtype)) for x in operands[split:]]
             inside, carries = [*operands[:split], *steps], range(first, split)
             if _is_elementwise(params["jaxpr"], inside, carries, interpret, dtype):
-                return _by_ones(equation, operands, dtype)
+                return by_ones(equation, operands, dtype)
         if params["length"] > UNROLLED:
             raise UnstructuredError
         return _linear(_unrolled(equation, operands, interpret, dtype), equation)
@@ -61,7 +61,7 @@ def loops(interpret: Interpret) -> dict[str, Rule]:
         carries = range(params["body_nconsts"], len(inside))
         if not _is_elementwise(params["body_jaxpr"], inside, carries, interpret, dtype):
             raise UnstructuredError
-        return _by_ones(equation, operands, dtype)
+        return by_ones(equation, operands, dtype)
 
     return {"cond": _or_opaque(cond), "scan": _or_opaque(scan), "while": _or_opaque(while_)}
 
@@ -171,24 +171,6 @@ def _is_diagonal(term: _terms.Term) -> bool:
         link is not None and link.axis == axis and link.is_plain(label)
         for axis, (label, link) in enumerate(zip(term.out, links, strict=True))
     )
-
-
-def _by_ones(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    """The diagonals that the loop makes of ones; of the results of all steps, one for each."""
-    # what was computed is told apart by its program and the arrays that go into it
-    arrays = [x.expression for x in operands if isinstance(x, Value)]
-    params = hashable_params(equation.params)
-
-    def piece(bound: Bound) -> Einsums:
-        shape = bound.operands[bound.position].shape
-        entries = bound(jnp.ones(shape, dtype))
-        steps = range(entries.ndim - len(shape), entries.ndim)
-        term = _terms.broadcast(_terms.identity(shape), entries.shape, steps)
-        how = {"params": params, "position": bound.position, "output": bound.output}
-        written = call(equation.primitive.name, arrays, entries.shape, **how)
-        return Einsums((_terms.times(term, labelled(Value(entries, written), term.out, dtype)),))
-
-    return applied(equation, operands, piece)
 
 
 # --- few steps ---

@@ -22,18 +22,7 @@ from jaxcalc.operators import Linear
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-10}
 TOGETHER = 16  # cases in one compilation
-LEAST_STRUCTURED = 307  # functions
 POINTWISE = {"diagonal", "identity", "scaled identity", "zero"}
-# functions that keep a part without structure, by what it is
-MATRIX_FREE = {
-    "arithmetic in place": "x.at[].subtract x.at[].multiply",
-    "a branch for each platform": "jnp.linalg.diagonal jnp.corrcoef",
-}
-# primitives of a kind that newer versions of jax have
-if jax.__version_info__ >= (0, 11):
-    MATRIX_FREE["primitives that are opaque"] = "jnp.frexp jnp.ldexp"
-EXCEPTIONS = set(" ".join(MATRIX_FREE.values()).split())
-
 FEW = CASES[::12]  # some of every kind
 IN_ORDER = [*FEW, *(case for case in CASES if case not in FEW)]
 
@@ -121,12 +110,12 @@ def test_none_is_wrong(case):
     ids=str,
 )
 def test_what_acts_elementwise_is_diagonal(case):
-    assert set(outcome(case).structures) <= POINTWISE or function_of(case) in EXCEPTIONS
+    assert set(outcome(case).structures) <= POINTWISE
 
 
 @every
 def test_structure_is_not_lost(case):
-    assert outcome(case).is_structured or function_of(case) in EXCEPTIONS
+    assert outcome(case).is_structured
 
 
 @pytest.mark.slow
@@ -140,8 +129,7 @@ def test_how_many_are_structured():
         f"{len(partly - wholly)} in part, {len(wholly)} as a matrix-free map, none wrong; "
         f"the outputs of {len(CASES)} cases are {dict(words.most_common())}"
     )
-    assert len(functions) - len(partly) >= LEAST_STRUCTURED
-    assert partly <= EXCEPTIONS
+    assert not partly
 
 
 @pytest.mark.parametrize("module", [jax.nn, jnp, jnp.linalg], ids=short)
