@@ -169,6 +169,15 @@ def operation(equation: Any) -> str:
     return equation.primitive.name if held is None else type(held).__name__
 
 
+def scan_lengths(equation: Any) -> tuple[int, int]:
+    """How many operands of a `scan` are constants, and how many are carried."""
+    params = equation.params
+    if "ft_in" in params:
+        consts, carry, _ = map(len, params["ft_in"].unpack())
+        return consts, carry
+    return params["num_consts"], params["num_carry"]
+
+
 def inlined(equation: Any) -> Any | None:
     """The program that an equation only calls, or None where it does more."""
     params = equation.params

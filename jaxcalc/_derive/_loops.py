@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcalc._compat import eval_jaxpr, opened
+from jaxcalc._compat import eval_jaxpr, opened, scan_lengths
 from jaxcalc._derive import _terms
 from jaxcalc._derive._by_ones import by_ones
 from jaxcalc._derive._coefficients import Value
@@ -42,9 +42,11 @@ def loops(interpret: Interpret) -> dict[str, Rule]:
         ]
 
     def scan(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-        params = equation.params
-        first, split = params["num_consts"], params["num_consts"] + params["num_carry"]
-        if first == split:
+        params, (first, carried) = equation.params, scan_lengths(equation)
+        split = first + carried
+        if params["length"] == 0:
+            raise UnstructuredError
+        if not carried:
             return _linear(interpret(_at_once(equation), operands, dtype), equation)
         if not any(isinstance(x, Linear) for x in operands[split:]):
             steps = [_anonymous(_at(x, 0, dtype)) for x in operands[split:]]
@@ -98,7 +100,7 @@ def _taken(which: Value, cases: Sequence[Operand], aval: Any, dtype: np.dtype) -
 def _at_once(equation: Any) -> Any:
     """The program of a scan without a carry, mapped over its steps."""
     jaxpr, captured = opened(equation.params["jaxpr"])
-    consts = equation.params["num_consts"]
+    consts, _ = scan_lengths(equation)
     avals = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
     axes = [None if i < consts else 0 for i in range(len(avals))]
 
@@ -181,12 +183,9 @@ def _unrolled(
 ) -> list[Operand]:
     """The results of a scan, step after step."""
     params, size = equation.params, equation.params["length"]
-    split = params["num_consts"] + params["num_carry"]
-    consts, carry, xs = (
-        operands[: params["num_consts"]],
-        [*operands[params["num_consts"] : split]],
-        operands[split:],
-    )
+    first, carried = scan_lengths(equation)
+    consts, xs = operands[:first], operands[first + carried :]
+    carry = [*operands[first : first + carried]]
     ys: list[list[Operand]] = [[] for _ in range(size)]
     for k in reversed(range(size)) if params["reverse"] else range(size):
         step = [*consts, *carry, *(_at(x, k, dtype) for x in xs)]
