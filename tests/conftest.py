@@ -11,7 +11,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 8)  # for the tests of sharding
 
 
-MANY, LARGE = 2, 60  # cases of a test
+MANY, LARGE = 2, 24  # cases of a test
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -21,10 +21,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test of many cases every run takes a quarter; the others are left to `-m slow`.
+    """Of a test of many cases every run takes a quarter, of a large table an eighth.
 
-    That takes a quarter of a large table of slow cases; `-m slow --every` takes the whole.
-    Multiples of the golden ratio choose them, which fall in step with no parameter.
+    The others are left to `-m slow`, which takes a quarter of what is a large table still;
+    `-m slow --every` takes the whole. Multiples of the golden ratio choose them, which fall in step
+    with no parameter.
     """
     left_out = []
     for _, group in itertools.groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
@@ -32,18 +33,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [case for case in cases if case.get_closest_marker("slow")]
         quick = [case for case in cases if case not in slow]
         if len(quick) > MANY:
-            for case in _others(quick):
+            for case in _others(quick, 1 / 8 if len(quick) > LARGE else 1 / 4):
                 case.add_marker("slow")
+        slow = [case for case in cases if case.get_closest_marker("slow")]
         if len(slow) > LARGE and not config.getoption("--every"):
-            left_out += _others(slow)
+            left_out += _others(slow, 1 / 4)
     unwanted = set(left_out)
     items[:] = [item for item in items if item not in unwanted]
     config.hook.pytest_deselected(items=left_out)
 
 
-def _others(cases: list[pytest.Item]) -> list[pytest.Item]:
-    """All but a quarter of them, with the first in that."""
-    return [case for i, case in enumerate(cases) if i * GOLDEN % 1 > 1 / 4]
+def _others(cases: list[pytest.Item], share: float) -> list[pytest.Item]:
+    """All but a share of them, with the first in that."""
+    return [case for i, case in enumerate(cases) if i * GOLDEN % 1 > share]
 
 
 @pytest.fixture(autouse=True, scope="module")
