@@ -283,6 +283,10 @@ class CodeWriter:
             return Code(ARRAYS[function](self, node), ATOM, kind)
         may_be_number = function in ELEMENTWISE and not all(map(_is_constant, node.args))
         indices = index_arguments(node)
+        if function == "softmax" and self._is_masked(node.args[0]):
+            mask, _, x = node.args[0].args
+            text = f"{self.write(x).text}, where={self.write(mask).text}"
+            return Code(ROWS[function]([text], dict(node["params"]), node.shape), ATOM, kind)
         args = [
             (self._integers if arg in indices else self)._summand(arg, may_be_number)
             for arg in node.args
@@ -297,6 +301,13 @@ class CodeWriter:
             texts = [f"{text}.0" if text.isdecimal() else text for text in texts]
         text = ROWS[function](texts, dict(node["params"]), node.shape)
         return Code(text, ATOM, kind)
+
+    def _is_masked(self, node: Expression) -> bool:
+        """Whether a node is −∞ where a mask does not hold; in rows of no other softmax is 0."""
+        if node.op != "apply" or node["function"] != "select_n" or len(node.args) != 3:
+            return False
+        outside = node.args[1]
+        return _is_constant(outside) and self._scalar_of(outside).text == "float('-inf')"
 
     def _at(self, node: Expression) -> Code:
         base = self.write(node.args[0]).at(ATOM)

@@ -179,6 +179,12 @@ def test_code_of_masks_has_the_dtype_of_the_derivative(name, dtype):
     assert_close(got, np.asarray(J.todense(), np.float64))
 
 
+def test_code_of_a_row_that_is_masked_altogether(x64):
+    x, N = jnp.asarray(numbers(2, 3)), jnp.array([[True, False, True], [False, False, False]])
+    J = jc.derive(lambda x: jc.softmax(x, where=N) ** 2)(x)
+    assert_close(computed(J, x=x, N=N), J.todense())
+
+
 def test_code_of_functions_of_numbers(x64):
     x = jnp.asarray(numbers(3) / 2)
     J = jc.derive(lambda x: jax.scipy.special.betainc(2.0, 3.0, x))(x)
