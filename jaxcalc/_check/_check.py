@@ -10,7 +10,7 @@ import numpy as np
 from jaxcalc import _formula
 from jaxcalc._check._evidence import Evidence
 from jaxcalc._check._faults import found
-from jaxcalc._check._oracles import Array, Oracle, Truth, one_sided, places, truth, widened
+from jaxcalc._check._oracles import DOUBLE, Array, Oracle, Truth, one_sided, places, truth, widened
 from jaxcalc._check._report import Report
 from jaxcalc._closed_forms.derivative import Derivative
 from jaxcalc._derive import derive
@@ -183,7 +183,8 @@ def _evidence(
     scale = float(np.max(np.abs(true.tensor), initial=0.0, where=np.isfinite(true.tensor)))
     relative = (8 if eps > NARROW else 64) * eps + LEAST if rtol is None else rtol
     moved = np.where(np.isfinite(true.spread), true.spread, 0)
-    allowed = np.full(true.tensor.shape, (atol or 0) + relative * scale) + 8 * moved
+    least = (atol or 0) + relative * scale + DOUBLE * true.steepness
+    allowed = np.full(true.tensor.shape, least) + 8 * moved
     return Evidence(true.tensor, true.y_shape, true.x, problem.layout, allowed, {"x": true.x})
 
 

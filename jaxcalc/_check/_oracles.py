@@ -11,7 +11,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Function = Callable[..., Any]
 DIRECTIONS = 3
 MOST_KINKS = 256  # entries of x that are looked at one by one
-STEP = float(np.finfo(np.float64).eps) ** (1 / 3)  # of a central difference
+DOUBLE = float(np.finfo(np.float64).eps)
+STEP = DOUBLE ** (1 / 3)  # of a central difference
 
 
 class Truth(NamedTuple):
@@ -22,6 +23,7 @@ class Truth(NamedTuple):
         y_shape: the shape of the value.
         tensor: the derivative, of shape y.shape + x.shape, in double precision if possible.
         spread: how far its entries move where x moves by a unit in its last place.
+        steepness: the size of the value beside that of x: what rounding leaves of it is no slope.
         doubts: what the ways to compute it do not agree in, in words.
     """
 
@@ -29,6 +31,7 @@ class Truth(NamedTuple):
     y_shape: tuple[int, ...]
     tensor: Array
     spread: Array
+    steepness: float
     doubts: tuple[str, ...]
 
 
@@ -73,14 +76,18 @@ class Oracle:
 def truth(oracle: Oracle, args: Sequence[Any], eps: float, random: np.random.Generator) -> Truth:
     """The derivative at a point, for an x that is known to within `eps` of itself."""
     x = np.asarray(args[oracle.position], np.float64)
-    tensor, mode, doubts = _by_autodiff(oracle, args, x)
+    steepness = _scale(np.asarray(oracle.at(args)(x), np.float64)) / (_scale(x) or 1.0)
+    tensor, mode, doubts = _by_autodiff(oracle, args, x, 16 * DOUBLE * steepness)
     nudged = x * (1 + eps * random.choice([-1.0, 1.0], x.shape))
     spread = np.abs(oracle.derivative(args, nudged, mode) - tensor)
     doubts += _by_differences(oracle.at(args), x, tensor, random)
-    return Truth(x, tensor.shape[: tensor.ndim - x.ndim], tensor, spread, tuple(doubts))
+    y_shape = tensor.shape[: tensor.ndim - x.ndim]
+    return Truth(x, y_shape, tensor, spread, steepness, tuple(doubts))
 
 
-def _by_autodiff(oracle: Oracle, args: Sequence[Any], x: Array) -> tuple[Array, str, list[str]]:
+def _by_autodiff(
+    oracle: Oracle, args: Sequence[Any], x: Array, least: float
+) -> tuple[Array, str, list[str]]:
     """The derivative, a mode that gives it, and where forward and reverse differ."""
     found: dict[str, Array] = {}
     doubts = []
@@ -93,7 +100,7 @@ def _by_autodiff(oracle: Oracle, args: Sequence[Any], x: Array) -> tuple[Array, 
         raise ValueError(f"`f` cannot be differentiated: {'; '.join(doubts)}.")
     mode = next(iter(found))
     first, last = found[mode], found[[*found][-1]]
-    if not np.allclose(first, last, 1e-6, 1e-9 * _scale(first), equal_nan=True):
+    if not np.allclose(first, last, 1e-6, 1e-9 * _scale(first) + least, equal_nan=True):
         doubts.append("forward and reverse mode of f differ: one of its rules is wrong")
     return first, mode, doubts
 
@@ -114,6 +121,8 @@ def _by_differences(f: Function, x: Array, tensor: Array, random: np.random.Gene
             kinks = one_sided(f, x)
             if kinks:
                 return [f"f has a kink at {places('x', list(kinks))}"]
+            if "stop_gradient" in str(jax.make_jaxpr(f)(x)):
+                return ["f stops gradients, so that differences of f say something else"]
             return ["autodiff of f is not what differences of f say: a rule of f may be wrong"]
     return []
 

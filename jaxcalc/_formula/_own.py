@@ -138,6 +138,11 @@ def _parts(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expressi
     return [call("mul", (args[0], share), shapes[0])]
 
 
+def _linear_product(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    W, x = args
+    return [call("dot_general", (x, W), shapes[0], dimension_numbers=(((1,), (0,)), ((), ())))]
+
+
 OWN: dict[str, Written] = {
     "jaxcalc_sigmoid": _elementwise("logistic"),
     "jaxcalc_fast_sigmoid": _elementwise("logistic"),
@@ -157,6 +162,7 @@ OWN: dict[str, Written] = {
     "jaxcalc_index_cross_entropy_and_sums": _index_cross_entropy_and_sums,
     "jaxcalc_distribution_cross_entropy": _distribution_cross_entropy,
     "jaxcalc_binary_cross_entropy": _binary_cross_entropy,
+    "jaxcalc_linear_product": _linear_product,
     "jaxcalc_refused": lambda args, params, shapes: [args[1]],
     "jaxcalc_fill": _fill,
     "jaxcalc_masked_logits": _masked_logits,

@@ -30,9 +30,10 @@ from jaxcalc._arrays import (
     static_index,
     wide,
 )
+from jaxcalc._compat import with_axes
 from jaxcalc._functions.labels import counted_rows
 from jaxcalc._functions.masks import fill
-from jaxcalc._functions.primitives import add, changing
+from jaxcalc._functions.primitives import Value, add, changing
 from jaxcalc._functions.softmax_cross_entropy import softmax_cross_entropy, static_options
 
 ENTRIES = 2**24  # of the logits of a chunk, 64 MiB of float32
@@ -181,28 +182,30 @@ def _checked(chunk_size: int | None) -> int | None:
     return size
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _product(x: Array, W: Array, given: Any) -> Array:
-    """x W, added up in the dtype of W, a wider one than both were `given` in if that was 16 bits.
+def _form(W: Array, x: Array, *, given: Any) -> Array:
+    """x W, added up in the dtype of both, which is a wider one if they were `given` in 16 bits.
 
     Products of 16 bits are exact, and XLA:CPU multiplies by them 2 times as fast as by float32; the
     products of the derivatives have factors of float32, which are not rounded.
     """
-    return lax.dot(x.astype(given), W.astype(given), preferred_element_type=W.dtype)
+    return jnp.matmul(x.astype(given), W.astype(given), preferred_element_type=x.dtype)
 
 
-@partial(_product.defjvp, symbolic_zeros=True)  # dx W + x dW
+_product = Value("linear_product", _form, lambda W, x, *, given: with_axes(x, (-1,), W))
+
+
+@_product.defjvp  # x dW + dx W
 def _(given: Any, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (x, W), (dx, dW) = primals, tangents
+    (W, x), (dW, dx) = primals, tangents
     changes = []
-    if changing(dx):
-        changes.append(lax.dot(dx.astype(W.dtype), W))
     if changing(dW):
         # the gradient of W is columns · g: by a copy, since XLA:CPU takes 1.4 to 2.4 times as long
         # for a product over the first axes of both
-        columns = lax.optimization_barrier(x.astype(W.dtype).T)
-        changes.append(lax.dot_general(columns, dW, (((0,), (0,)), ((), ()))))
-    return _product(x, W, given), add(changes)
+        columns = lax.optimization_barrier(x.mT)
+        changes.append(jnp.matmul(columns.mT, dW))
+    if changing(dx):
+        changes.append(jnp.matmul(dx, W))
+    return _product(W, x, given=given), add(changes)
 
 
 def _in_chunks(x: Array, W: Array, b: Array | None, y: Array, size: int, of_chunk: Any) -> Array:
@@ -215,7 +218,7 @@ def _in_chunks(x: Array, W: Array, b: Array | None, y: Array, size: int, of_chun
 
     @partial(jax.checkpoint, prevent_cse=False)  # a scan keeps its passes apart by itself
     def losses(x: Array, y: Array, W: Array, b: Array | None) -> Array:
-        logits = _product(x, W, given)
+        logits = _product(W, x.astype(dtype), given=given)
         return of_chunk(logits if b is None else logits + jnp.expand_dims(b, 0), y)
 
     chunks = -(-N // size)

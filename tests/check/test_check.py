@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from check_programs import faults
 from derivations import WRONG, A, b, diag, x
 from derivatives import CASES as DERIVATIVES
 from identities import IDENTITIES
@@ -153,3 +154,12 @@ def test_by_another_argument():
 
 def test_it_does_not_matter_whether_doubles_are_on():
     assert jc.check(lambda x: b[:3] * x, lambda x: diag(b[:3]), jnp.ones(3, np.float32))
+
+
+@pytest.mark.parametrize(
+    "numbers", some([range(5 * k, 5 * k + 5) for k in range(12)], [range(5)]), ids=str
+)
+def test_random_programs(numbers, x64):
+    """Right derivatives are right, and those with one entry off, or with a factor, are wrong."""
+    found = [text for number in numbers for text in faults(number)]
+    assert not found, "\n\n".join(found)
