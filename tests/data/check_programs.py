@@ -28,6 +28,8 @@ def _reports(one: Program) -> Iterator[tuple[str, jc.Report]]:
     x, truth = one.argument, jc.jacobian(one.f)
     J = np.asarray(jax.jit(truth)(x))
     yield "right", jc.check(one.f, truth, x)
+    if J.any() and np.max(np.abs(J)) < 1e-12:  # rounding alone
+        return
     claims = {"one entry": _one_entry_off(J, number=J.size)}
     if J.any():
         claims |= {"doubled": 2 * J, "negative": -J}
