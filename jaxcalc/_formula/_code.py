@@ -287,8 +287,10 @@ class CodeWriter:
             mask, _, x = node.args[0].args
             text = f"{self.write(x).text}, where={self.write(mask).text}"
             return Code(ROWS[function]([text], dict(node["params"]), node.shape), ATOM, kind)
+        of_values = self.dtype == INTEGERS and function in _PLACES_OF_VALUES
+        own = CodeWriter("") if of_values else self
         args = [
-            (self._integers if arg in indices else self)._summand(arg, may_be_number)
+            (self._integers if arg in indices else own)._summand(arg, may_be_number)
             for arg in node.args
         ]
         if function in INFIX:
@@ -329,6 +331,9 @@ class CodeWriter:
         read = ",".join("".join(letter[i] for i in x) for x in labels)
         script = f'"{read}->{"".join(letter[i] for i in out)}"'
         return Code(f"jnp.einsum({', '.join([script, *args])})", ATOM, kind_of(node.shape))
+
+
+_PLACES_OF_VALUES = {"argmax", "argmin", "sort"}  # integers, made of what need not be
 
 
 def _is_constant(node: Expression) -> bool:

@@ -179,6 +179,12 @@ def test_code_of_masks_has_the_dtype_of_the_derivative(name, dtype):
     assert_close(got, np.asarray(J.todense(), np.float64))
 
 
+def test_code_of_places_that_depend_on_values(x64):
+    x, p = jnp.asarray(numbers(3)), jnp.array([2, 0])
+    J = jc.derive(lambda x: jnp.sort(x.at[p].set(0.7)))(x)
+    assert_close(computed(J, x=x, p=p), J.todense())
+
+
 def test_code_of_a_row_that_is_masked_altogether(x64):
     x, N = jnp.asarray(numbers(2, 3)), jnp.array([[True, False, True], [False, False, False]])
     J = jc.derive(lambda x: jc.softmax(x, where=N) ** 2)(x)
