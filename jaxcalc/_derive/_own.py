@@ -5,7 +5,7 @@ elementwise       a coefficient: the product with ones
 row by row        sᵀ and the like: a coefficient, then a sum over the row; and the transposes
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from jaxcalc._derive import _terms
 from jaxcalc._derive._coefficients import Coefficient, Value, labelled
 from jaxcalc._derive._graph import Linear, Product, light, settled, through
 from jaxcalc._derive._rules import Operand, Rule, masked, stretched, times
-from jaxcalc._formula import Expression, call, number
+from jaxcalc._formula import WEIGHTS, Weight
 from jaxcalc._functions.binary_cross_entropy import binary_cross_entropy_product
 from jaxcalc._functions.distribution_cross_entropy import distribution_cross_entropy_transposed
 from jaxcalc._functions.index_cross_entropy import index_cross_entropy_transposed
@@ -26,83 +26,6 @@ from jaxcalc._functions.softmax_maps import (
     weighted_sum_transposed,
 )
 
-# the residuals' expressions, the shape of the coefficient, the primitive's parameters
-Written = Callable[[Sequence[Expression], tuple[int, ...], dict[str, Any]], Expression]
-
-
-def _softmax(
-    kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
-) -> Expression:
-    rows, r = params["rows"], kept[0]
-    if rows.keep_softmax:
-        return r
-    return call("softmax", (r,), r.shape, axes=rows.axes)
-
-
-def _logistic(
-    kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
-) -> Expression:
-    """σ, and its derivatives as polynomials in σ."""
-    sigma = call("logistic", kept, shape)
-    if params["order"] == 0:
-        return sigma
-    one = number(1.0)
-    slope = call("mul", (sigma, call("sub", (one, sigma), shape)), shape)
-    if params["order"] == 1:
-        return slope
-    if params["order"] == 2:
-        twice = call("mul", (number(2.0), sigma), shape)
-        return call("mul", (slope, call("sub", (one, twice), shape)), shape)
-    return call("logistic_derivative", kept, shape, order=params["order"])
-
-
-def _weight(
-    kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
-) -> Expression:
-    return kept[0]
-
-
-def _index_cross_entropy(
-    kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
-) -> Expression:
-    """s − e_y, the one-hot row of a class index y."""
-    y = kept[1]
-    one_hot = call("one_hot", (y,), shape, axis=params["rows"].axes[0])
-    return call("sub", (_softmax(kept, shape, params), one_hot), shape)
-
-
-def _distribution_cross_entropy(
-    kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
-) -> Expression:
-    """s Σy − y."""
-    y, axes = kept[1], params["rows"].axes
-    every = tuple(range(len(shape)))
-    if y.shape != shape:
-        y = call("broadcast_in_dim", (y,), shape, shape=shape, broadcast_dimensions=every)
-    mass = call("reduce_sum", (y,), _without(shape, axes), axes=tuple(a % len(shape) for a in axes))
-    rest = tuple(a for a in every if a - len(shape) not in axes)
-    mass = call("broadcast_in_dim", (mass,), shape, shape=shape, broadcast_dimensions=rest)
-    scaled = call("mul", (_softmax(kept, shape, params), mass), shape)
-    return call("sub", (scaled, y), shape)
-
-
-def _without(shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
-    return tuple(n for a, n in enumerate(shape) if a - len(shape) not in axes)
-
-
-def _binary_cross_entropy(
-    kept: Sequence[Expression], shape: tuple[int, ...], params: dict[str, Any]
-) -> Expression:
-    """σ(x) − y, or (1 − y) σ(x) − w y σ(−x)."""
-    x, y, *weight = kept
-    if not weight:
-        return call("sub", (call("logistic", (x,), shape), y), shape)
-    one, (w,) = number(1.0), weight
-    other = call("logistic", (call("neg", (x,), shape),), shape)
-    of_zero = call("mul", (call("sub", (one, y), shape), call("logistic", (x,), shape)), shape)
-    of_one = call("mul", (call("mul", (w, y), shape), other), shape)
-    return call("sub", (of_zero, of_one), shape)
-
 
 def _piece(kind: str) -> Rule:
     """One of the softmax family, kept as it is."""
@@ -111,14 +34,14 @@ def _piece(kind: str) -> Rule:
         kept, t = operands
         assert isinstance(kept, Value)
         assert isinstance(t, Linear)
-        s = _softmax((kept.expression,), kept.array.shape, equation.params)
+        s = WEIGHTS["logsumexp"]((kept.expression,), kept.array.shape, equation.params)
         piece = Product(kind, Coefficient(*kept, ()), equation.params["rows"], s)
         return [through(t, piece, t.shape, t.dtype)]
 
     return rule
 
 
-def _elementwise(product: JacobianProduct, written: Written) -> Rule:
+def _elementwise(product: JacobianProduct, written: Weight) -> Rule:
     """t ↦ w ⊙ t."""
 
     def rule(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
@@ -129,7 +52,7 @@ def _elementwise(product: JacobianProduct, written: Written) -> Rule:
     return rule
 
 
-def _row_sum(transposed: JacobianProduct, written: Written) -> Rule:
+def _row_sum(transposed: JacobianProduct, written: Weight) -> Rule:
     """t ↦ ⟨w, t⟩ for each row, with w the transpose of a one."""
 
     def rule(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
@@ -149,7 +72,7 @@ def _row_sum(transposed: JacobianProduct, written: Written) -> Rule:
     return rule
 
 
-def _repeated(product: JacobianProduct, written: Written) -> Rule:
+def _repeated(product: JacobianProduct, written: Weight) -> Rule:
     """g ↦ w g for each row, with w the product with one."""
 
     def rule(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
@@ -166,7 +89,7 @@ def _coefficient(
     product: JacobianProduct,
     kept: Sequence[Operand],
     shape: tuple[int, ...],
-    written: Written,
+    written: Weight,
     equation: Any,
     dtype: np.dtype,
 ) -> Value:
@@ -195,25 +118,25 @@ OWN: dict[str, Rule] = {
     "jaxcalc_softmax_product": _piece("softmax"),
     "jaxcalc_log_softmax_product": _piece("log_softmax"),
     "jaxcalc_log_softmax_transposed": _piece("log_softmax_transposed"),
-    "jaxcalc_logistic_product": _elementwise(logistic_product, _logistic),
+    "jaxcalc_logistic_product": _elementwise(logistic_product, WEIGHTS["logistic"]),
     "jaxcalc_binary_cross_entropy_product": _elementwise(
-        binary_cross_entropy_product, _binary_cross_entropy
+        binary_cross_entropy_product, WEIGHTS["binary_cross_entropy"]
     ),
-    "jaxcalc_logsumexp_product": _row_sum(logsumexp_transposed, _softmax),
-    "jaxcalc_logsumexp_transposed": _repeated(logsumexp_transposed, _softmax),
-    "jaxcalc_weighted_sum": _row_sum(weighted_sum_transposed, _weight),
-    "jaxcalc_weighted_sum_transposed": _repeated(weighted_sum_transposed, _weight),
+    "jaxcalc_logsumexp_product": _row_sum(logsumexp_transposed, WEIGHTS["logsumexp"]),
+    "jaxcalc_logsumexp_transposed": _repeated(logsumexp_transposed, WEIGHTS["logsumexp"]),
+    "jaxcalc_weighted_sum": _row_sum(weighted_sum_transposed, WEIGHTS["weighted_sum"]),
+    "jaxcalc_weighted_sum_transposed": _repeated(weighted_sum_transposed, WEIGHTS["weighted_sum"]),
     "jaxcalc_index_cross_entropy_product": _row_sum(
-        index_cross_entropy_transposed, _index_cross_entropy
+        index_cross_entropy_transposed, WEIGHTS["index_cross_entropy"]
     ),
     "jaxcalc_index_cross_entropy_transposed": _repeated(
-        index_cross_entropy_transposed, _index_cross_entropy
+        index_cross_entropy_transposed, WEIGHTS["index_cross_entropy"]
     ),
     "jaxcalc_distribution_cross_entropy_product": _row_sum(
-        distribution_cross_entropy_transposed, _distribution_cross_entropy
+        distribution_cross_entropy_transposed, WEIGHTS["distribution_cross_entropy"]
     ),
     "jaxcalc_distribution_cross_entropy_transposed": _repeated(
-        distribution_cross_entropy_transposed, _distribution_cross_entropy
+        distribution_cross_entropy_transposed, WEIGHTS["distribution_cross_entropy"]
     ),
     "jaxcalc_refused": _refused,
     "jaxcalc_masked_product": _masked,

@@ -10,6 +10,7 @@
     _patterns                   softmax and log-sum-exp, recognised
     _rules, _indexing, _masks   operations in canonical form: what rules share, parts of
     _scattering, _solving           arrays, choices, entries put in arrays, linear equations,
+    _steps                          the steps of max, min and |x|,
     _kronecker, _canonical          Kronecker products, and the table of all
     _tensor                     map trees as canonical tensors
     _nodes, _notation           linear algebra: its nodes, and expressions written with them
@@ -43,15 +44,19 @@ from jaxcalc._formula._expression import number as number
 from jaxcalc._formula._names import names_in as names_in
 from jaxcalc._formula._names import renamed as renamed
 from jaxcalc._formula._names import renumbered as renumbered
+from jaxcalc._formula._own import WEIGHTS as WEIGHTS
+from jaxcalc._formula._own import Weight as Weight
 from jaxcalc._formula._program import apply as apply
 from jaxcalc._formula._program import read as read
 from jaxcalc._formula._program import unnamed as unnamed
 from jaxcalc._formula._terms import terms_of as terms_of
 
 __all__ = [
+    "WEIGHTS",
     "ClosedForm",
     "Explanation",
     "Expression",
+    "Weight",
     "apply",
     "call",
     "closed_form",

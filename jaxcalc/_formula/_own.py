@@ -1,4 +1,7 @@
-"""The package's own primitives: what each of them computes, written in ordinary operations."""
+"""The package's own primitives: what each of them computes, written in ordinary operations.
+
+A Jacobian product is written by its weight w, which is what a linear program has for coefficient.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -143,6 +146,136 @@ def _linear_product(args: Args, params: Params, shapes: Sequence[Shape]) -> list
     return [call("dot_general", (x, W), shapes[0], dimension_numbers=(((1,), (0,)), ((), ())))]
 
 
+# --- Jacobian products ---
+
+# The residuals, the shape of the weight and the parameters of a Jacobian product, to the weight.
+Weight = Callable[[Args, Shape, Params], Expression]
+
+
+def _weight_of_softmax(kept: Args, shape: Shape, params: Params) -> Expression:
+    rows, r = params["rows"], kept[0]
+    if rows.keep_softmax:
+        return r
+    return call("softmax", (r,), r.shape, axes=rows.axes)
+
+
+def _weight_of_logistic(kept: Args, shape: Shape, params: Params) -> Expression:
+    """σ, and its derivatives as polynomials in σ."""
+    sigma = call("logistic", kept, shape)
+    if params["order"] == 0:
+        return sigma
+    one = number(1.0)
+    slope = call("mul", (sigma, call("sub", (one, sigma), shape)), shape)
+    if params["order"] == 1:
+        return slope
+    if params["order"] == 2:
+        twice = call("mul", (number(2.0), sigma), shape)
+        return call("mul", (slope, call("sub", (one, twice), shape)), shape)
+    return call("logistic_derivative", kept, shape, order=params["order"])
+
+
+def _weight(kept: Args, shape: Shape, params: Params) -> Expression:
+    return kept[0]
+
+
+def _weight_of_index_cross_entropy(kept: Args, shape: Shape, params: Params) -> Expression:
+    """s − e_y, the one-hot row of a class index y."""
+    y = kept[1]
+    one_hot = call("one_hot", (y,), shape, axis=params["rows"].axes[0])
+    return call("sub", (_weight_of_softmax(kept, shape, params), one_hot), shape)
+
+
+def _weight_of_distribution_cross_entropy(kept: Args, shape: Shape, params: Params) -> Expression:
+    """s Σy − y."""
+    y, axes = kept[1], params["rows"].axes
+    every = tuple(range(len(shape)))
+    if y.shape != shape:
+        y = call("broadcast_in_dim", (y,), shape, shape=shape, broadcast_dimensions=every)
+    mass = call("reduce_sum", (y,), _without(shape, axes), axes=tuple(a % len(shape) for a in axes))
+    rest = tuple(a for a in every if a - len(shape) not in axes)
+    mass = call("broadcast_in_dim", (mass,), shape, shape=shape, broadcast_dimensions=rest)
+    scaled = call("mul", (_weight_of_softmax(kept, shape, params), mass), shape)
+    return call("sub", (scaled, y), shape)
+
+
+def _without(shape: Shape, axes: Sequence[int]) -> Shape:
+    return tuple(n for a, n in enumerate(shape) if a - len(shape) not in axes)
+
+
+def _weight_of_binary_cross_entropy(kept: Args, shape: Shape, params: Params) -> Expression:
+    """σ(x) − y, or (1 − y) σ(x) − w y σ(−x)."""
+    x, y, *weight = kept
+    if not weight:
+        return call("sub", (call("logistic", (x,), shape), y), shape)
+    one, (w,) = number(1.0), weight
+    other = call("logistic", (call("neg", (x,), shape),), shape)
+    of_zero = call("mul", (call("sub", (one, y), shape), call("logistic", (x,), shape)), shape)
+    of_one = call("mul", (call("mul", (w, y), shape), other), shape)
+    return call("sub", (of_zero, of_one), shape)
+
+
+def _softmax_product(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    """s ⊙ (t − ⟨s, t⟩)."""
+    s = _weight_of_softmax(args, args[0].shape, params)
+    (centred,) = _log_softmax_product(args, params, shapes)
+    return [call("mul", (s, centred), shapes[0])]
+
+
+def _log_softmax_product(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    """t − ⟨s, t⟩."""
+    r, t = args
+    s = _weight_of_softmax(args, r.shape, params)
+    mean = _row_sum(call("mul", (s, t), t.shape), params["rows"].axes)
+    return [call("sub", (t, _spread(mean, t.shape)), t.shape)]
+
+
+def _log_softmax_transposed(
+    args: Args, params: Params, shapes: Sequence[Shape]
+) -> list[Expression]:
+    """g − s Σg."""
+    r, g = args
+    s = _weight_of_softmax(args, r.shape, params)
+    mass = _spread(_row_sum(g, params["rows"].axes), g.shape)
+    return [call("sub", (g, call("mul", (s, mass), g.shape)), g.shape)]
+
+
+def _weighted_by(weight: Weight) -> Written:
+    """t ↦ w ⊙ t; g ↦ w g for each row."""
+
+    def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+        *kept, t = args
+        w = weight(kept, shapes[0], params)
+        return [call("mul", (_spread(w, shapes[0]), _spread(t, shapes[0])), shapes[0])]
+
+    return written
+
+
+def _summed_by(weight: Weight) -> Written:
+    """t ↦ ⟨w, t⟩ for each row."""
+
+    def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+        *kept, t = args
+        products = call("mul", (weight(kept, t.shape, params), t), t.shape)
+        return [_row_sum(products, params["rows"].axes)]
+
+    return written
+
+
+def _masked_product(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    where, t = args
+    return _filled(where, t, 0.0, shapes[0])
+
+
+WEIGHTS: dict[str, Weight] = {
+    "logistic": _weight_of_logistic,
+    "binary_cross_entropy": _weight_of_binary_cross_entropy,
+    "logsumexp": _weight_of_softmax,
+    "weighted_sum": _weight,
+    "index_cross_entropy": _weight_of_index_cross_entropy,
+    "distribution_cross_entropy": _weight_of_distribution_cross_entropy,
+}
+_ELEMENTWISE = ("logistic", "binary_cross_entropy")
+_ROW_BY_ROW = ("logsumexp", "index_cross_entropy", "distribution_cross_entropy")
 OWN: dict[str, Written] = {
     "jaxcalc_sigmoid": _elementwise("logistic"),
     "jaxcalc_fast_sigmoid": _elementwise("logistic"),
@@ -166,4 +299,13 @@ OWN: dict[str, Written] = {
     "jaxcalc_refused": lambda args, params, shapes: [args[1]],
     "jaxcalc_fill": _fill,
     "jaxcalc_masked_logits": _masked_logits,
+    "jaxcalc_softmax_product": _softmax_product,
+    "jaxcalc_log_softmax_product": _log_softmax_product,
+    "jaxcalc_log_softmax_transposed": _log_softmax_transposed,
+    "jaxcalc_masked_product": _masked_product,
+    **{f"jaxcalc_{name}_product": _weighted_by(WEIGHTS[name]) for name in _ELEMENTWISE},
+    **{f"jaxcalc_{name}_product": _summed_by(WEIGHTS[name]) for name in _ROW_BY_ROW},
+    **{f"jaxcalc_{name}_transposed": _weighted_by(WEIGHTS[name]) for name in _ROW_BY_ROW},
+    "jaxcalc_weighted_sum": _summed_by(_weight),
+    "jaxcalc_weighted_sum_transposed": _weighted_by(_weight),
 }
