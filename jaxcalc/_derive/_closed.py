@@ -1,6 +1,7 @@
-"""Functions of linear algebra whose derivative has a closed form that their algorithm hides.
+"""Functions whose derivative has a closed form that their algorithm hides.
 
     d X⁻¹ = −X⁻¹ dX X⁻¹        d det X = ⟨cof X, dX⟩        d log |det X| = ⟨X⁻ᵀ, dX⟩
+    d √(x² + y²) = (x dx + y dy)/√(x² + y²)
 
 In a function's program they are calls known by name and by the file they stand in; here they are
 replaced by themselves with these rules. Entries cof X = det(X) X⁻ᵀ are those of JAX's own
@@ -16,7 +17,7 @@ from jax import Array
 
 from jaxcalc._compat import bind, defined_at, inlined, is_literal, opened
 
-_FILE = "jax/_src/numpy/linalg.py"
+_LINALG, _UFUNCS = "jax/_src/numpy/linalg.py", "jax/_src/numpy/ufuncs.py"
 
 
 @jax.custom_jvp
@@ -65,14 +66,29 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> Any:
     return (sign, logarithm), (jnp.zeros_like(sign), change)
 
 
+@jax.custom_jvp
+def hypot(x: Array, y: Array) -> Array:
+    """√(x² + y²)."""
+    return jnp.hypot(x, y)
+
+
+@hypot.defjvp
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (x, y), (dx, dy) = primals, tangents
+    h = hypot(x, y)
+    size = jnp.where(h == 0, jnp.ones_like(h), h)
+    return h, x / size * dx + y / size * dy
+
+
 def _matmul(A: Array, B: Array) -> Array:
     return jnp.matmul(A, B, precision="highest")
 
 
-CLOSED: dict[str, Callable[[Array], Any]] = {
-    "inv": inverse,
-    "det": determinant,
-    "slogdet": sign_and_log_determinant,
+CLOSED: dict[str, tuple[str, Callable[..., Any]]] = {  # by name, with the file it stands in
+    "inv": (_LINALG, inverse),
+    "det": (_LINALG, determinant),
+    "slogdet": (_LINALG, sign_and_log_determinant),
+    "hypot": (_UFUNCS, hypot),
 }
 
 
@@ -108,10 +124,13 @@ def _results(equation: Any, operands: list[Any]) -> list[Any]:
     return bind(equation.primitive, operands, equation.params)
 
 
-def _closed(equation: Any) -> Callable[[Array], Any] | None:
+def _closed(equation: Any) -> Callable[..., Any] | None:
     """The closed form of a call, if it is one of them on real arrays."""
     program, name = inlined(equation), equation.params.get("name")
-    if program is None or name not in CLOSED or len(equation.invars) != 1:
+    types = {variable.aval.dtype for variable in equation.invars}
+    shapes = {variable.aval.shape for variable in equation.invars}
+    plain = len(types) == len(shapes) == 1 and jnp.issubdtype(min(types), jnp.floating)
+    if program is None or name not in CLOSED or not plain:
         return None
-    real = jnp.issubdtype(equation.invars[0].aval.dtype, jnp.floating)
-    return CLOSED[name] if real and _FILE in defined_at(program).replace("\\", "/") else None
+    file, function = CLOSED[name]
+    return function if file in defined_at(program).replace("\\", "/") else None

@@ -41,6 +41,7 @@ from jaxcalc._formula._sums import (
 
 MOST_PARTS = 16
 Pattern = Callable[["Algebra", list[Factor], Sequence[int]], list[Factor]]
+SumPattern = Callable[["Algebra", Sequence[Expression]], Expression | None]
 
 
 @dataclass
@@ -49,9 +50,11 @@ class Algebra:
 
     Attributes:
         patterns: rewrites of the factors of a product, such as exp(u)/Σ exp(u) to softmax(u).
+        sums: rewrites of the terms of a sum, such as 2 [x ≥ 0] − 1 to sign(x).
     """
 
     patterns: tuple[Pattern, ...] = ()
+    sums: tuple[SumPattern, ...] = ()
     serial: dict[Expression, int] = field(default_factory=dict)
     equal: dict[object, Expression] = field(default_factory=dict)
     shortest: dict[Expression, Expression] = field(default_factory=dict)
@@ -214,6 +217,9 @@ class Algebra:
         collected = self._shorter(collected, shape)
         if len(collected) == 1:
             return collected[0]
+        for pattern in self.sums:
+            if (found := pattern(self, collected)) is not None:
+                return found
         key = ("sum", frozenset(collected), shape)
         return self.equal.setdefault(key, Expression("sum", tuple(collected), (), shape))
 

@@ -302,6 +302,8 @@ RULES: dict[str, Rule] = {
     "linear_solve": solving.linear_solve,
     "at": indexing.at,
     "slice": indexing.slice_,
+    "split": indexing.split,
+    "unstack": indexing.unstack,
     "pad": indexing.pad,
     "rev": indexing.rev,
     "scatter_axis": indexing.scatter_axis,

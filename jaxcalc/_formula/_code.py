@@ -281,25 +281,22 @@ class CodeWriter:
         function, kind = node["function"], kind_of(node.shape)
         if function in ARRAYS:
             return Code(ARRAYS[function](self, node), ATOM, kind)
-        may_be_number = function in ELEMENTWISE and not all(map(_is_constant, node.args))
-        indices = index_arguments(node)
         if function == "softmax" and self._is_masked(node.args[0]):
             mask, _, x = node.args[0].args
             text = f"{self.write(x).text}, where={self.write(mask).text}"
             return Code(ROWS[function]([text], dict(node["params"]), node.shape), ATOM, kind)
-        of_values = self.dtype == INTEGERS and function in _PLACES_OF_VALUES
-        own = CodeWriter("") if of_values else self
-        args = [
-            (self._integers if arg in indices else own)._summand(arg, may_be_number)
-            for arg in node.args
-        ]
+        args = self.operands(node)
         if function in INFIX:
             text = f" {INFIX[function]} ".join(arg.at(SUM) for arg in args)
             return Code(text, COMPARISON, kind)
         if function not in ROWS:
             raise without_closed_form(function)
         texts = [arg.text for arg in args]
-        if function in ELEMENTWISE - BOOLEAN and self.dtype != INTEGERS and len(indices) == 0:
+        if (
+            function in ELEMENTWISE - BOOLEAN
+            and self.dtype != INTEGERS
+            and not index_arguments(node)
+        ):
             texts = [f"{text}.0" if text.isdecimal() else text for text in texts]
         text = ROWS[function](texts, dict(node["params"]), node.shape)
         return Code(text, ATOM, kind)
@@ -310,6 +307,17 @@ class CodeWriter:
             return False
         outside = node.args[1]
         return _is_constant(outside) and self._scalar_of(outside).text == "float('-inf')"
+
+    def operands(self, node: Expression) -> list[Code]:
+        """The arguments of a function; of an elementwise one, numbers as such."""
+        may_be_number = node["function"] in ELEMENTWISE and not all(map(_is_constant, node.args))
+        indices = index_arguments(node)
+        of_values = self.dtype == INTEGERS and node["function"] in _PLACES_OF_VALUES
+        own = CodeWriter("") if of_values else self
+        return [
+            (self._integers if arg in indices else own)._summand(arg, may_be_number)
+            for arg in node.args
+        ]
 
     def _at(self, node: Expression) -> Code:
         base = self.write(node.args[0]).at(ATOM)

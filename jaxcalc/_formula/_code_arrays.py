@@ -1,12 +1,14 @@
 """Arrays of a known pattern in Python: rows of I, triangles of ones, parts of arrays."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from jaxcalc._formula._expression import Expression
 from jaxcalc._formula._functions import ROWS
 from jaxcalc._formula._nodes import parameter
 from jaxcalc._formula._places import rows
+
+_OPERAND = 2  # how strongly an operand of a comparison must bind
 
 
 class Source(Protocol):
@@ -23,6 +25,10 @@ class Source(Protocol):
         """The node as integers."""
         ...
 
+    def operands(self, node: Expression) -> Sequence[Any]:
+        """The written arguments of a function; of an elementwise one, numbers as such."""
+        ...
+
     def listed(self, args: Sequence[Expression]) -> str:
         """Arguments with commas between them."""
         ...
@@ -37,7 +43,26 @@ def without_closed_form(function: str) -> ValueError:
 
 
 def _indicator(source: Source, node: Expression) -> str:
-    return f"{source.atom(node.args[0])}.astype({source.dtype.removeprefix(', dtype=') or 'float'})"
+    return _as_number(source, source.atom(node.args[0]))
+
+
+def _step(source: Source, node: Expression) -> str:
+    a, b = (code.at(_OPERAND) for code in source.operands(node))
+    return _as_number(source, f"jnp.where({a} == {b}, 0.5, jnp.where({a} > {b}, 1.0, 0.0))")
+
+
+def _between(source: Source, node: Expression) -> str:
+    low, x, high = (code.at(_OPERAND) for code in source.operands(node))
+    ends, inside = f"({x} == {low}) | ({x} == {high})", f"({low} < {x}) & ({x} < {high})"
+    return _as_number(source, f"jnp.where({ends}, 0.5, jnp.where({inside}, 1.0, 0.0))")
+
+
+def _side(source: Source, node: Expression) -> str:
+    return _as_number(source, f"jnp.where({source.atom(node.args[0])} >= 0, 1, -1)")
+
+
+def _as_number(source: Source, array: str) -> str:
+    return f"{array}.astype({source.dtype.removeprefix(', dtype=') or 'float'})"
 
 
 def _counted(source: Source, node: Expression) -> str:
@@ -46,7 +71,12 @@ def _counted(source: Source, node: Expression) -> str:
 
 
 def _one_hot(source: Source, node: Expression) -> str:
-    return f"jax.nn.one_hot({source.index(node.args[0])}, {node.shape[-1]}{source.dtype})"
+    index, size = source.index(node.args[0]), node.shape[-1]
+    params = dict(node["params"])
+    if "outside" in params:
+        filling = "" if params["outside"] is None else f", fill_value={params['outside']}"
+        return f"jnp.take(jnp.eye({size}{source.dtype}), {index}, axis=0{filling})"
+    return f"jax.nn.one_hot({index}, {size}{source.dtype})"
 
 
 def _rows_of_identity(source: Source, node: Expression) -> str:
@@ -137,6 +167,7 @@ def _stacked(source: Source, node: Expression) -> str:
 
 ARRAYS: dict[str, Callable[[Source, Expression], str]] = {
     "circulant": _circulant,
+    "between": _between,
     "constant": _constant,
     "indicator": _indicator,
     "iota": _counted,
@@ -145,6 +176,8 @@ ARRAYS: dict[str, Callable[[Source, Expression], str]] = {
     "pick": _picked,
     "select": _rows_of_identity,
     "selection": _selection,
+    "side": _side,
+    "step": _step,
     "shifted_eye": _shifted_identity,
     "stacked": _stacked,
     "take": _taken,

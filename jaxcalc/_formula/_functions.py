@@ -161,6 +161,8 @@ _OTHER_NAMES = {
     "atan": "jnp.arctan",
     "atan2": "jnp.arctan2",
     "atanh": "jnp.arctanh",
+    "bessel_i0e": "jax.lax.bessel_i0e",
+    "bessel_i1e": "jax.lax.bessel_i1e",
     "cbrt": "jnp.cbrt",
     "cholesky": "jnp.linalg.cholesky",
     "complex": "jax.lax.complex",
@@ -170,10 +172,16 @@ _OTHER_NAMES = {
     "erf_inv": "jax.lax.erf_inv",
     "erfc": "jax.lax.erfc",
     "ifft": "jnp.fft.ifft",
+    "gamma": "jax.scipy.special.gamma",
+    "gammasgn": "jax.scipy.special.gammasgn",
+    "hypot": "jnp.hypot",
+    "igamma": "jax.scipy.special.gammainc",
+    "igammac": "jax.scipy.special.gammaincc",
     "inv": "jnp.linalg.inv",
     "is_finite": "jnp.isfinite",
     "kron": "jnp.kron",
     "lgamma": "jax.lax.lgamma",
+    "log_ndtr": "jax.scipy.special.log_ndtr",
     "log_sigmoid": "jax.nn.log_sigmoid",
     "logistic": "jax.nn.sigmoid",
     "max": "jnp.maximum",
@@ -181,6 +189,7 @@ _OTHER_NAMES = {
     "not": "jnp.logical_not",
     "pinv": "jnp.linalg.pinv",
     "or": "jnp.logical_or",
+    "polygamma": "jax.scipy.special.polygamma",
     "pow": "jnp.power",
     "relu": "jax.nn.relu",
     "rem": "jnp.fmod",
@@ -199,6 +208,13 @@ _AXES = {
 }
 _LAST_BY_DEFAULT = {"jax.nn.softmax", "jax.nn.log_softmax"}
 _CUMULATIVE = {f"cum{name}": f"jax.lax.cum{name}" for name in ("sum", "prod", "max", "min")}
+
+
+def _mills(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    x = args[0]
+    return f"jnp.exp(jax.scipy.stats.norm.logpdf({x}) - jax.scipy.special.log_ndtr({x}))"
+
+
 ROWS: dict[str, Row] = {
     **{name: _named(f"jnp.{name}") for name in _SAME_NAME},
     **{op: _named(name) for op, name in _OTHER_NAMES.items()},
@@ -217,6 +233,7 @@ ROWS: dict[str, Row] = {
     "integer_div": _integer_div,
     "irfft": _irfft,
     "logsumexp_kept": _logsumexp_kept,
+    "mills": _mills,
     "pad": _pad,
     "reshape": _reshape,
     "scatter": _scatter("jax.lax.scatter"),

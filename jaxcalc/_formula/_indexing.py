@@ -5,7 +5,7 @@
 goes inside products, where δ becomes `select`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +13,7 @@ from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, Shape, call
 from jaxcalc._formula._product import Factor, relabel, rows_of_identity, unpack
 from jaxcalc._formula._rules import Args, atom
-from jaxcalc._formula._sums import constant, eye, terms, zero
+from jaxcalc._formula._sums import constant, eye, number_of, terms, zero
 
 Places = tuple[int, ...]
 
@@ -78,8 +78,12 @@ def _index(algebra: Algebra, factor: Factor, label: int, index: str) -> Factor:
         elif value.op == "take" and value["axis"] == position and index.isdigit():
             index = str(value["places"][int(index)])
             value = value.args[0]
+        if value.op == "eye":
+            position = 0
         if value.op in ("sum", "product"):
             value = indexed(algebra, value, position, index)
+        elif value.op == "select" and position == 1 and index.isdigit():
+            value = _column(value, int(index))
         elif is_unit(value) and index.isdigit():
             value = constant(int(value["index"] == index))
         else:
@@ -106,6 +110,13 @@ def selection(places: Places, size: int, row: int, column: int) -> Factor:
 def is_unit(value: Expression) -> bool:
     """Whether an atom is a row of I."""
     return value.op == "at" and value.args[0].op == "eye" and value["index"].isdigit()
+
+
+def _column(value: Expression, place: int) -> Expression:
+    """A column of rows of I."""
+    count, places = value.shape[0], value["places"]
+    found = [unit(row, count) for row, one in enumerate(places) if one == place]
+    return found[0] if len(found) == 1 else call("sum", found, (count,))
 
 
 def _unit_or_zero(value: Expression, places: Places) -> Expression:
@@ -138,6 +149,17 @@ def link(places: Places, size: int, row: int, column: int, fresh: int) -> list[F
     ]
 
 
+def read_at_units(algebra: Algebra, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
+    """Σ over a row of I reads the rest there: Σ s[k] I[1][k] is s[1]."""
+    for unit_ in factors:
+        if is_unit(unit_.value) and unit_.labels[0] not in kept:
+            ((label,), index) = unit_.labels, unit_.value["index"]
+            rest = [f for f in factors if f is not unit_]
+            read = [_index(algebra, f, label, index) for f in rest]
+            return read_at_units(algebra, read, kept)
+    return factors
+
+
 # --- operations ---
 
 
@@ -164,6 +186,17 @@ def slice_(algebra: Algebra, node: Expression, args: Args) -> Expression:
     for axis, ends in enumerate(zip(starts, limits, steps, strict=True)):
         value = take(algebra, value, axis, tuple(range(*ends)))
     return value
+
+
+def split(algebra: Algebra, node: Expression, args: Args) -> Expression:
+    """One of the parts of an axis."""
+    sizes, k = node["sizes"], node.get("output", 0)
+    start = sum(sizes[:k])
+    return take(algebra, args[0], node["axis"], tuple(range(start, start + sizes[k])))
+
+
+def unstack(algebra: Algebra, node: Expression, args: Args) -> Expression:
+    return indexed(algebra, args[0], node["axis"], str(node.get("output", 0)))
 
 
 def rev(algebra: Algebra, node: Expression, args: Args) -> Expression:
@@ -272,6 +305,49 @@ def picked(
     if not index.shape:
         return None
     return algebra.add([_picked(algebra, term, index, out) for term in terms(x)], out)
+
+
+def picked_along(
+    algebra: Algebra, x: Expression, indices: Expression, params: Mapping[str, Any], source: Shape
+) -> Expression | None:
+    """The first axes of x, those of `source`, read at indices of one of them: rows of I times x.
+
+    x[i, y[i]] is Σ one_hot(y)[i, k] x[i, k]. None where a gather does something else.
+    """
+    numbers = params["dimension_numbers"]
+    batching, axes = numbers.operand_batching_dims, numbers.start_index_map
+    gone = {*axes, *batching}
+    sizes = tuple(1 if i in gone else size for i, size in enumerate(source))
+    is_single = len(axes) == 1 == indices.shape[-1] and axes == numbers.collapsed_slice_dims
+    if not is_single or sizes != tuple(params["slice_sizes"]) or "CLIP" in str(params["mode"]):
+        return None
+    kept = [i for i in range(len(source)) if i not in gone]
+    rank = len(indices.shape) - 1 + len(kept)
+    own = [i for i in range(rank) if i not in numbers.offset_dims]  # the labels of the indices
+    rest = range(rank, rank + len(x.shape) - len(source))
+    summed = rank + len(rest)
+    labels = dict(zip(kept, numbers.offset_dims, strict=True)) | {axes[0]: summed}
+    labels |= {
+        i: own[k] for i, k in zip(batching, numbers.start_indices_batching_dims, strict=True)
+    }
+    small, places = algebra.squeezed(indices)
+    rows = _rows_at(small, source[axes[0]], params.get("fill_value"))
+    factors = [
+        Factor(x, (*(labels[i] for i in range(len(source))), *rest)),
+        Factor(rows, (*(own[i] for i in places), summed)),
+    ]
+    size_of = dict(zip(own, indices.shape, strict=False)) | {labels[i]: source[i] for i in kept}
+    shape = tuple(size_of[i] for i in range(rank)) + x.shape[len(source) :]
+    return algebra.multiply(factors, shape)
+
+
+def _rows_at(indices: Expression, size: int, filling: int | float | None) -> Expression:
+    """Rows of I; an index outside gives a row of the filling, NaN by default."""
+    index = unwrapped(indices)
+    place = None if index.shape else number_of(index)
+    if place is not None and place in range(-size, size):
+        return unit(int(place) % size, size)
+    return call("one_hot", (index,), (*index.shape, size), outside=filling)
 
 
 def _picked(algebra: Algebra, term: Expression, index: Expression, shape: Shape) -> Expression:

@@ -60,9 +60,13 @@ def _mass(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> 
 
 
 _OURS, _NN, _LINALG = "jaxcalc/", "jax/_src/nn/functions.py", "jax/_src/numpy/linalg.py"
+_SPECIAL, _UFUNCS = "jax/_src/scipy/special.py", "jax/_src/numpy/ufuncs.py"
 FUNCTIONS: dict[tuple[str, str], Known] = {
     ("_mass", _OURS + "_functions/distribution_cross_entropy.py"): _mass,
     ("cofactors", _OURS + "_derive/_closed.py"): _cofactors,
+    ("hypot", _UFUNCS): _elementwise("hypot", 2),
+    ("log_ndtr", _SPECIAL): _elementwise("log_ndtr"),
+    ("gammasgn", _SPECIAL): _elementwise("gammasgn"),
     ("relu", _NN): _elementwise("relu"),
     ("logaddexp", "jax/_src/lax/other.py"): _elementwise("logaddexp", 2),
     ("inv", _LINALG): _elementwise("inv"),

@@ -65,6 +65,7 @@ LATEX = Style(
     one=r"\mathbf{1}",
     identity="I",
     sigma=r"\sigma",
+    normal=(r"\varphi", r"\Phi"),
     delta=r"\delta",
     equal="=",
     infix={
@@ -78,6 +79,14 @@ LATEX = Style(
         "or": r"\lor",
     },
     functions={
+        "bessel_i0e": "i0e",
+        "bessel_i1e": "i1e",
+        "clamp": "clip",
+        "erf_inv": "erfinv",
+        "gammasgn": "gammasgn",
+        "igamma": "gammainc",
+        "igammac": "gammaincc",
+        "lgamma": "gammaln",
         "reduce_max": "max",
         "reduce_min": "min",
         "reduce_prod": "prod",

@@ -12,6 +12,7 @@ from jaxcalc._formula._expression import Expression, call
 from jaxcalc._formula._indexing import unit
 from jaxcalc._formula._product import Factor, unpack
 from jaxcalc._formula._rules import BOOLEAN, Args, Rule, fitted, other
+from jaxcalc._formula._steps import chosen_step
 from jaxcalc._formula._sums import constant, eye, terms, used_axes, zero
 
 _OPPOSITE = {"lt": "ge", "le": "gt"}
@@ -176,6 +177,8 @@ def select(algebra: Algebra, node: Expression, args: Args) -> Expression:
         return yes
     if no is zero(node.shape):
         return masked(algebra, mask, yes)
+    if found := chosen_step(algebra, mask, no, yes):
+        return found
     if yes is zero(node.shape):
         return masked(algebra, algebra.apply("not", (mask,), node.shape), no)
     return other(algebra, node, args)

@@ -9,7 +9,14 @@ _PLAIN = 64  # larger denominators come from decimals
 
 
 def content(coefficients: Sequence[Fraction]) -> Fraction:
-    """What all have in common: x − y/4 is left as it is, x/4 − y/4 is (x − y)/4."""
+    """What all have in common: x − y/4 is left as it is, x/4 − y/4 is (x − y)/4.
+
+    Of 2 x − y/2 it is 2.
+    """
+    whole = {abs(c) for c in coefficients if c.denominator == 1}
+    rest = [c for c in coefficients if c.denominator != 1]
+    if len(whole) == 1 and rest and {abs(c.numerator) for c in rest} == {1}:
+        return whole.pop()
     (bottom, *others) = {c.denominator for c in coefficients}
     if bottom > _PLAIN or others:
         return ONE

@@ -6,12 +6,16 @@
 What does not vary along the sum, such as a shift by max u, leaves the softmax as it is.
 """
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, call
 from jaxcalc._formula._product import Factor, Labels, is_contraction, labels_of, relabel, unpack
-from jaxcalc._formula._sums import terms, used_axes
+from jaxcalc._formula._sums import number_of, terms, used_axes
+
+_LOG_ROOT = math.log(2 * math.pi) / 2
 
 
 def softmax(algebra: Algebra, x: Expression, axes: Sequence[int]) -> Expression:
@@ -130,8 +134,44 @@ def _moved(algebra: Algebra, term: Expression, labels: Labels, x: Expression) ->
     return algebra.multiply(relabel(product.factors, names), x.shape, product.coefficient)
 
 
+def gamma_functions(algebra: Algebra, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
+    """exp(log |Γ(u)|) with the sign of Γ(u) is Γ(u)."""
+    for size in [f for f in factors if f.value.op == "exp" and f.value.args[0].op == "lgamma"]:
+        u = size.value.args[0].args
+        for sign in factors:
+            same = sign.value.op == "gammasgn" and sign.value.args == u
+            if same and sign.labels == size.labels and sign.power == size.power == 1:
+                made = Factor(Expression("gamma", u, (), size.value.shape), size.labels)
+                rest = [f for f in factors if f is not size and f is not sign]
+                return gamma_functions(algebra, [*rest, made], kept)
+    return factors
+
+
+def _density_over_distribution(algebra: Algebra, x: Expression) -> Expression | None:
+    """For −u²/2 − log √(2π) − log Φ(u): φ(u)/Φ(u)."""
+    found = [term for term in terms(x) if _only_op(term) == "log_ndtr"]
+    if len(found) != 1 or len(terms(x)) != 3 or unpack(found[0]).coefficient != -1:
+        return None
+    ((value, labels, _),) = unpack(found[0]).factors
+    whole = tuple(range(len(x.shape)))
+    square = algebra.multiply(
+        [Factor(value.args[0], labels, Fraction(2))], x.shape, Fraction(-1, 2)
+    )
+    rest = [number_of(t) for t in terms(x) if t is not found[0] and t is not square]
+    if labels != whole or len(rest) != 1 or rest[0] is None or abs(rest[0] + _LOG_ROOT) > 1e-6:
+        return None
+    return algebra.apply("mills", value.args, x.shape)
+
+
+def _only_op(term: Expression) -> str:
+    factors = unpack(term).factors
+    return factors[0].value.op if len(factors) == 1 and factors[0].power == 1 else ""
+
+
 def exp(algebra: Algebra, x: Expression) -> Expression:
     """exp x, elementwise: softmax(u) for u − logsumexp(u), σ(u) for u − softplus(u)."""
+    if found := _density_over_distribution(algebra, x):
+        return found
     for term in terms(x):
         product = unpack(term)
         if product.coefficient == -1 and len(product.factors) == 1:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from fractions import Fraction
 
-from jaxcalc._formula._expression import Expression
+from jaxcalc._formula._expression import Expression, walk
 from jaxcalc._formula._nodes import parameter
 from jaxcalc._formula._places import entries_text, rows
-from jaxcalc._formula._writing import ATOM, OUTER, POSTFIX, Writer, Written
+from jaxcalc._formula._writing import ATOM, COMPARISON, OUTER, POSTFIX, SUM, Writer, Written
 
 
 def _inverse(writer: Writer, node: Expression) -> Written:
@@ -27,6 +27,38 @@ def _size(writer: Writer, node: Expression) -> Written:
 
 def _indicator(writer: Writer, node: Expression) -> Written:
     return writer.style.bracket(writer.write(node.args[0])), ATOM
+
+
+def _step(writer: Writer, node: Expression) -> Written:
+    """[a > b], or [b < a] for a number a."""
+    a, b = node.args
+    made = _compared(writer, "lt", b, a) if _is_number(a) else _compared(writer, "gt", a, b)
+    return writer.style.bracket(made), ATOM
+
+
+def _between(writer: Writer, node: Expression) -> Written:
+    return writer.style.bracket(_compared(writer, "lt", *node.args)), ATOM
+
+
+def _both(writer: Writer, node: Expression) -> Written:
+    """p ∧ q; a < x < b for x > a and x < b."""
+    above, below = node.args
+    ends = [arg["function"] if arg.op == "apply" else "" for arg in node.args]
+    if ends == ["gt", "lt"] and above.args[0] is below.args[0]:
+        return _compared(writer, "lt", above.args[1], *below.args), COMPARISON
+    return _compared(writer, "and", *node.args), COMPARISON
+
+
+def _compared(writer: Writer, sign: str, *args: Expression) -> str:
+    return f" {writer.style.infix[sign]} ".join(writer.write(arg, SUM) for arg in args)
+
+
+def _is_number(node: Expression) -> bool:
+    return all(part.op not in ("name", "apply") for part in walk(node))
+
+
+def _sign(writer: Writer, node: Expression) -> Written:
+    return writer.style.call(writer.style.word("sign"), writer.listed(node.args)), ATOM
 
 
 def _inner(writer: Writer, node: Expression) -> Written:
@@ -101,6 +133,27 @@ def _along(writer: Writer, node: Expression) -> Written:
     return writer.style.call(word, ", ".join(args)), ATOM
 
 
+def _mills(writer: Writer, node: Expression) -> Written:
+    """φ(x)/Φ(x), the normal density over the distribution."""
+    args = writer.listed(node.args)
+    top, bottom = (writer.style.call(letter, args) for letter in writer.style.normal)
+    return writer.over(top, bottom)
+
+
+def _sorted(writer: Writer, node: Expression) -> Written:
+    """Sorted values, or beside them the indices that sort."""
+    first, *rest = node.args
+    is_index = [arg.op == "apply" and arg["function"] == "iota" for arg in rest] == [True]
+    if not is_index:
+        return writer.style.call(writer.style.word("sort"), writer.listed(node.args)), ATOM
+    word = "argsort" if parameter(node, "output") else "sort"
+    return writer.style.call(writer.style.word(word), writer.write(first)), ATOM
+
+
+def _indices(writer: Writer, node: Expression) -> Written:
+    return writer.style.call(writer.style.word("arange"), str(node.shape[0])), ATOM
+
+
 def _text(writer: Writer, node: Expression) -> Written:
     return writer.style.counted(writer.style.word(parameter(node, "text")), _number(node)), ATOM
 
@@ -121,14 +174,18 @@ def _constant(writer: Writer, node: Expression) -> Written:
 
 SIGNS: dict[str, Callable[[Writer, Expression], Written]] = {
     "abs": _size,
+    "and": _both,
+    "between": _between,
     "constant": _constant,
     "convert_element_type": _inner,
     "indicator": _indicator,
     "inv": _inverse,
+    "iota": _indices,
     "kron": _kronecker,
     "log_softmax": _along,
     "logistic": _logistic,
     "logsumexp": _along,
+    "mills": _mills,
     "opaque": _opaque,
     "part": _inner,
     "pick": _picked,
@@ -138,7 +195,10 @@ SIGNS: dict[str, Callable[[Writer, Expression], Written]] = {
     "select": _rows_of_identity,
     "select_n": _choice,
     "selection": _text,
+    "side": _sign,
     "softmax": _along,
+    "step": _step,
+    "sort": _sorted,
     "squeeze": _inner,
     "take": _taken,
     "toeplitz": _toeplitz,

@@ -1,5 +1,7 @@
 """Solutions of linear equations in canonical form: M x = b becomes x = M⁻¹ b."""
 
+from collections.abc import Sequence
+
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, Shape, call, walk
 from jaxcalc._formula._numbers import ONE
@@ -39,6 +41,8 @@ def inverse(
 
 def inverted(algebra: Algebra, matrix: Expression) -> Expression:
     """matrix⁻¹; the inverse of a transposed array is written as a transposed inverse."""
+    if matrix.op == "inv":
+        return matrix.args[0]
     product = unpack(matrix)
     single = len(product.factors) == 1 and product.coefficient == 1
     if single and product.factors[0].labels == (1, 0) and product.factors[0].power == 1:
@@ -70,6 +74,21 @@ def _adjugate(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
             rest = [f for f in factors if f is not size and f is not inverse_]
             left = [size._replace(power=size.power - 1)] if size.power > 1 else []
             return _adjugate((*rest, *left, inverse_._replace(value=adjugate)))
+    return factors
+
+
+def inverses(algebra: Algebra, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
+    """Σ X⁻¹[i, j] X[j, k] is δ[i, k]."""
+    for inverse_ in [f for f in factors if f.value.op == "inv" and len(f.labels) == 2]:
+        for matrix in [f for f in factors if f.value is inverse_.value.args[0]]:
+            for end in (0, 1):
+                label, pair = inverse_.labels[end], (inverse_, matrix)
+                rest = [f for f in factors if f not in pair]
+                free = label not in kept and label not in labels_of(rest)
+                if free and label == matrix.labels[1 - end] and {f.power for f in pair} == {1}:
+                    ends = (inverse_.labels[1 - end], matrix.labels[end])
+                    made = Factor(eye(matrix.value.shape[0]), ends)
+                    return inverses(algebra, [*rest, made], kept)
     return factors
 
 

@@ -18,6 +18,14 @@ def constant(value: Fraction | int, shape: Shape = ()) -> Expression:
     return pack(Product(Fraction(value), (), shape)) if value else zero(shape)
 
 
+def number_of(value: Expression) -> Fraction | None:
+    """The number that every entry of a canonical expression is, if it is known."""
+    if value.op == "sum":
+        return None if value.args else Fraction(0)
+    product = unpack(value)
+    return None if product.factors else product.coefficient
+
+
 def eye(n: int) -> Expression:
     """The identity matrix, δ[i, j]."""
     return Expression("eye", (), (), (n, n))

@@ -13,16 +13,30 @@ from jaxcalc._formula import _maps as maps
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._canonical import RULES, canonical
 from jaxcalc._formula._expression import Expression, Shape, call, walk
-from jaxcalc._formula._indexing import link, picked
-from jaxcalc._formula._patterns import normalised_exponentials, sums_of_probabilities
+from jaxcalc._formula._indexing import link, picked, picked_along, read_at_units
+from jaxcalc._formula._patterns import (
+    gamma_functions,
+    normalised_exponentials,
+    sums_of_probabilities,
+)
 from jaxcalc._formula._product import Factor, Labels, labels_of, relabel, unpack
 from jaxcalc._formula._scattering import left_over, put_back
+from jaxcalc._formula._solving import inverses
+from jaxcalc._formula._steps import shared_steps, side
 from jaxcalc._formula._sums import eye, terms, zero
 
 
 def new_algebra() -> Algebra:
     """An algebra that knows the softmax."""
-    return Algebra((normalised_exponentials, sums_of_probabilities))
+    patterns = (
+        normalised_exponentials,
+        sums_of_probabilities,
+        gamma_functions,
+        read_at_units,
+        inverses,
+        shared_steps,
+    )
+    return Algebra(patterns, (side,))
 
 
 @dataclass
@@ -102,9 +116,10 @@ class Tensors:
             return RULES["reshape"](self.algebra, made, [tensor])
         if map_.function == "gather":
             how = dict(map_.params)
-            found = picked(self.algebra, tensor, operands[0], how, map_.domain)
-            if found is not None:
-                return found
+            for of in (picked, picked_along):
+                found = of(self.algebra, tensor, operands[0], how, map_.domain)
+                if found is not None:
+                    return found
         if map_.function in ("scatter", "scatter-add"):
             how = dict(map_.params)
             linear = left_over if how["position"] == 0 else put_back

@@ -45,6 +45,7 @@ TEXT = Style(
     one="1",
     identity="I",
     sigma="σ",
+    normal=("φ", "Φ"),
     delta="δ",
     equal="=",
     infix={
@@ -58,6 +59,14 @@ TEXT = Style(
         "or": "∨",
     },
     functions={
+        "bessel_i0e": "i0e",
+        "bessel_i1e": "i1e",
+        "clamp": "clip",
+        "erf_inv": "erfinv",
+        "gammasgn": "gammasgn",
+        "igamma": "gammainc",
+        "igammac": "gammaincc",
+        "lgamma": "gammaln",
         "reduce_max": "max",
         "reduce_min": "min",
         "reduce_prod": "prod",

@@ -28,6 +28,7 @@ class Style:
     one: str
     identity: str
     sigma: str
+    normal: tuple[str, str]  # density and distribution
     delta: str
     equal: str
     infix: dict[str, str]
@@ -184,13 +185,13 @@ class Writer:
     def _quotient(self, top: str, bottom: Sequence[Part]) -> Written:
         least = self._below_bar(bottom)
         parts = [self.grouped(self._raised(*part), least) for part in bottom]
-        return self._over(top, f" {self.style.dot} ".join(parts), len(parts) == 1)
+        return self.over(top, f" {self.style.dot} ".join(parts), len(parts) == 1)
 
     def _below_bar(self, parts: Sequence[object]) -> int:
         """How strongly what stands alone under a fraction bar must bind."""
         return COMPARISON if self.style.is_barred and len(parts) == 1 else POSTFIX
 
-    def _over(self, top: str, bottom: str, single: bool) -> Written:
+    def over(self, top: str, bottom: str, single: bool = True) -> Written:
         if self.style.is_barred:
             return self.style.over(top, bottom), POSTFIX
         return self.style.over(top, bottom if single else self.style.group(bottom)), PRODUCT
@@ -216,7 +217,7 @@ class Writer:
             least = COMPARISON if self.style.is_barred and len(below) == 1 else POSTFIX
             bottom = " ".join(self.grouped(part, least) for part in below)
             top = text if self.style.is_barred else self.grouped((text, strength), PRODUCT)
-            text, strength = self._over(top, bottom, len(below) == 1)
+            text, strength = self.over(top, bottom, len(below) == 1)
         if node["coefficient"] < 0:
             return self.style.minus + self.grouped((text, strength), OUTER), SUM
         return text, strength
