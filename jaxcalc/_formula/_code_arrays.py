@@ -67,7 +67,7 @@ def _as_number(source: Source, array: str) -> str:
 
 def _counted(source: Source, node: Expression) -> str:
     """0, 1, …, as numbers to calculate with or, in an index, as integers."""
-    return f"jnp.arange({node.shape[0]}{source.dtype})"
+    return f"jnp.arange({node.shape[0]}{source.dtype or ', dtype=float'})"
 
 
 def _one_hot(source: Source, node: Expression) -> str:

@@ -22,6 +22,7 @@ _LINE = 400  # characters of one formula in a step
 _LAST = 2_000  # and of the last one
 _PARTS = 8  # derivatives in a step
 _MORE = "… ({} more steps)"
+_NUMBER = len("1000. \n")  # before and after a line
 
 
 class Explanation(str):
@@ -109,10 +110,10 @@ def explain(
     form = closed_form(map_, transposed)
     blocks = ", block by block" if "blockdiag" in form.text else ""
     last = Line(f"{_composition(map_, len(steps))}{blocks}", form.within(_LAST), form.latex)
-    lines, room = list[Line](), MOST - len(last.text) - len(_MORE)
+    lines, room = list[Line](), MOST - len(last.text) - len(_MORE) - _NUMBER
     for step in steps:
         line = explained.line(step)
-        room -= len(line.text)
+        room -= len(line.text) + _NUMBER
         if room < 0:
             break
         lines.append(line)

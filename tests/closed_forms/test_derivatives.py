@@ -120,14 +120,14 @@ def test_maps_without_a_formula_stay_two(x64):
     """Though they are made by the same function, and print alike."""
 
     def powers(x, k):
-        return lax.scan(lambda c, _: (c * jnp.sin(x) + k, None), x, length=3)[0]
+        return lax.fori_loop(0, 6, lambda _, c: jnp.sin(k * c[::-1]), x)
 
     of = jax.jit(jc.derive(powers))
     J, K = of(jnp.asarray(X), 2.0), of(jnp.asarray(X), 3.0)
     assert J.formula == K.formula
-    assert (J - K).formula == "D[scan] + D₂[scan] − D₃[scan] − D₄[scan]"
+    assert (J - K).formula == "D[scan] − D₂[scan]"
     assert (J - J).formula == "0"
-    assert (J + J).formula == "2 D[scan] + 2 D₂[scan]"
+    assert (J + J).formula == "2 D[scan]"
     assert np.abs((J - K).todense()).max() > 0.1
 
 
