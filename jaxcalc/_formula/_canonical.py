@@ -168,6 +168,8 @@ def _zeros(algebra: Algebra, node: Expression, args: Args) -> Expression:
 
 def _iota(algebra: Algebra, node: Expression, args: Args) -> Expression:
     axis = node["dimension"]
+    if node.shape[axis] == 1:
+        return zero(node.shape)
     dtype = str(node.get("dtype", "int32"))
     line = call("iota", (), (node.shape[axis],), dtype=dtype)
     return algebra.multiply([Factor(line, (axis,))], node.shape)

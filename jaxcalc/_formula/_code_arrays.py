@@ -65,11 +65,6 @@ def _as_number(source: Source, array: str) -> str:
     return f"{array}.astype({source.dtype.removeprefix(', dtype=') or 'float'})"
 
 
-def _counted(source: Source, node: Expression) -> str:
-    """0, 1, …, as numbers to calculate with or, in an index, as integers."""
-    return f"jnp.arange({node.shape[0]}{source.dtype or ', dtype=float'})"
-
-
 def _one_hot(source: Source, node: Expression) -> str:
     index, size = source.index(node.args[0]), node.shape[-1]
     params = dict(node["params"])
@@ -170,7 +165,6 @@ ARRAYS: dict[str, Callable[[Source, Expression], str]] = {
     "between": _between,
     "constant": _constant,
     "indicator": _indicator,
-    "iota": _counted,
     "one_hot": _one_hot,
     "opaque": _opaque,
     "pick": _picked,

@@ -146,6 +146,10 @@ def _irfft(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
     return f"jnp.fft.irfft({args[0]}, {shape[-1]})"
 
 
+def _iota(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
+    return f"jnp.arange({shape[0]}, dtype=jnp.{params['dtype']})"
+
+
 # fmt: off
 _SAME_NAME = (
     "abs", "ceil", "conj", "cos", "cosh", "exp", "exp2", "expm1", "floor", "imag", "log", "log1p",
@@ -231,6 +235,7 @@ ROWS: dict[str, Row] = {
     "dynamic_update_slice": _dynamic_update_slice,
     "gather": _gather,
     "integer_div": _integer_div,
+    "iota": _iota,
     "irfft": _irfft,
     "logsumexp_kept": _logsumexp_kept,
     "mills": _mills,
