@@ -36,7 +36,7 @@ REVEALED = {
     "jc.jacobian(pair, has_aux=True)(x)": "Any",
     "jc.hessian(loss)(x)": "Array",
     "jc.batch(J)": "BlockDiagonal",
-    "jc.softmax_jacobian(x)": "LinearOperator",
+    "jc.softmax_jacobian(x)": "Derivative",
     "ops.Diagonal(x)": "Diagonal",
 }
 PROGRAM = """

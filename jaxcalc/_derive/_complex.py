@@ -30,7 +30,7 @@ from jaxcalc._formula import Expression, call, maps, number
 from jaxcalc._formula._expression import walk
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Complex:
     """real + i imag."""
 
@@ -48,7 +48,7 @@ class Complex:
         return bool(self.real.parts or self.imag.parts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spectrum:
     """`filter` ⊙ F `source` along `axis`; `filter` None is 1."""
 
