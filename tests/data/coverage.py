@@ -149,8 +149,8 @@ def page() -> str:
         f"{wrong} derivatives are wrong, {free} are matrix-free altogether; the formula's code "
         f"runs and is right for {codes['runs']}, {codes['none']} have a part without closed form, "
         f"{codes['fails']} fail, {codes['wrong']} are wrong; {long} formulas are longer than 300 "
-        f"characters. The slowest took {max(r.seconds for r in rows):.1f} s, compilation included, the median "
-        f"{np.median([r.seconds for r in rows]):.2f} s.",
+        f"characters. The slowest took {max(r.seconds for r in rows):.1f} s, compilation included, "
+        f"the median {np.median([r.seconds for r in rows]):.2f} s.",
         "",
         "| function | structure | formula | code | s |",
         "|---|---|---|---|---:|",
