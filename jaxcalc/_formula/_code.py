@@ -292,14 +292,13 @@ class CodeWriter:
         if function not in ROWS:
             raise without_closed_form(function)
         texts = [arg.text for arg in args]
-        if (
-            function in ELEMENTWISE - BOOLEAN
-            and self.dtype != INTEGERS
-            and not index_arguments(node)
-        ):
+        of_numbers = function in ELEMENTWISE - BOOLEAN and not index_arguments(node)
+        if of_numbers and self.dtype != INTEGERS:
             texts = [f"{text}.0" if text.isdecimal() else text for text in texts]
-        text = ROWS[function](texts, dict(node["params"]), node.shape)
-        return Code(text, ATOM, kind)
+        params = dict(node["params"])
+        if self.dtype == INTEGERS and function == "iota":
+            params["dtype"] = "int32"
+        return Code(ROWS[function](texts, params, node.shape), ATOM, kind)
 
     def _is_masked(self, node: Expression) -> bool:
         """Whether a node is −∞ where a mask does not hold; in rows of no other softmax is 0."""
@@ -311,13 +310,18 @@ class CodeWriter:
     def operands(self, node: Expression) -> list[Code]:
         """The arguments of a function; of an elementwise one, numbers as such."""
         may_be_number = node["function"] in ELEMENTWISE and not all(map(_is_constant, node.args))
-        indices = index_arguments(node)
-        of_values = self.dtype == INTEGERS and node["function"] in _PLACES_OF_VALUES
-        own = CodeWriter("") if of_values else self
         return [
-            (self._integers if arg in indices else own)._summand(arg, may_be_number)
-            for arg in node.args
+            self._writer_of(node, i)._summand(arg, may_be_number) for i, arg in enumerate(node.args)
         ]
+
+    def _writer_of(self, node: Expression, i: int) -> "CodeWriter":
+        """What writes an argument: an index as integers; but what it is the place of, as values."""
+        if node.args[i] in index_arguments(node):
+            return self._integers
+        if self.dtype == INTEGERS and node["function"] in _PLACES_OF_VALUES:
+            is_place = i == dict(node["params"]).get("output")  # sorted beside the values
+            return self if is_place else CodeWriter("")
+        return self
 
     def _at(self, node: Expression) -> Code:
         base = self.write(node.args[0]).at(ATOM)

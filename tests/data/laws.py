@@ -65,7 +65,8 @@ def judged(programs: Sequence[Program], *laws: Laws) -> list[Judged]:
         for law in laws:
             with _noted(one):
                 made |= law(one)
-        return one.program.is_tame(argument), made
+        finite = [jnp.isfinite(block.truth).all() for block in one.blocks]
+        return jnp.stack([one.program.is_tame(argument), *finite]).all(), made
 
     arguments = [one.argument for one in programs]
     results = quick_jit(lambda xs: list(map(pairs, found, xs)))(arguments)

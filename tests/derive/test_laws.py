@@ -183,6 +183,9 @@ def test_code_of_places_that_depend_on_values(x64):
     x, p = jnp.asarray(numbers(3)), jnp.array([2, 0])
     J = jc.derive(lambda x: jnp.sort(x.at[p].set(0.7)))(x)
     assert_close(computed(J, x=x, p=p), J.todense())
+    x = jnp.asarray(numbers(2, 3, 2))
+    J = jc.derive(lambda x: jnp.sort(x))(x)
+    assert_close(computed(J, x=x), J.todense())
 
 
 def test_code_of_a_row_that_is_masked_altogether(x64):
