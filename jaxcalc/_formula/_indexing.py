@@ -282,7 +282,7 @@ def _source(value: Expression, axis: int) -> tuple[Expression, Places] | None:
     if inner.op == "take":
         return inner.args[0], inner["places"]
     if inner.op == "at" and inner["index"].isdigit() and len(inner.args[0].shape) == 1:
-        return inner.args[0], (int(inner["index"]),)
+        return inner.args[0], (int(inner["index"]),) * value.shape[0]  # an entry, repeated
     return (inner, tuple(range(value.shape[0]))) if inner.shape == value.shape else None
 
 

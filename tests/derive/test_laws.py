@@ -200,6 +200,13 @@ def test_code_of_functions_of_numbers(x64):
     assert_close(computed(J, x=x), J.todense())
 
 
+def test_an_entry_that_is_repeated_is_read_as_often(x64):
+    x = jnp.asarray(numbers(4))
+    J = jc.derive(lambda x: jnp.pad(x, (1, 2), mode="edge") ** 2)(x)
+    assert "x[0, 0, 1, 2, 3, 3, 3]" in J.formula
+    assert_close(computed(J, x=x), J.todense())
+
+
 # --- names ---
 
 
