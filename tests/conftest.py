@@ -11,7 +11,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 8)  # for the tests of sharding
 
 
-MANY, LARGE = 2, 24  # cases of a test
+MANY, LARGE, HUGE = 2, 24, 400  # cases of a test
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -23,9 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of a test of many cases every run takes a quarter, of a large table an eighth.
 
-    The others are left to `-m slow`, which takes a quarter of what is a large table still;
-    `-m slow --every` takes the whole. Multiples of the golden ratio choose them, which fall in step
-    with no parameter.
+    The others are left to `-m slow`, which takes a quarter of what is a large table still, an
+    eighth of a huge one; `-m slow --every` takes the whole. Multiples of the golden ratio choose
+    them, which fall in step with no parameter.
     """
     left_out = []
     for _, group in itertools.groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 case.add_marker("slow")
         slow = [case for case in cases if case.get_closest_marker("slow")]
         if len(slow) > LARGE and not config.getoption("--every"):
-            left_out += _others(slow, 1 / 4)
+            left_out += _others(slow, 1 / 8 if len(slow) > HUGE else 1 / 4)
     unwanted = set(left_out)
     items[:] = [item for item in items if item not in unwanted]
     config.hook.pytest_deselected(items=left_out)
