@@ -130,8 +130,11 @@ def _convolution(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -
 
 
 def _sort(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
-    sorted_ = f"jax.lax.sort(({', '.join(args)},), dimension={params['dimension']}, "
-    return f"{sorted_}num_keys={params['num_keys']})[{params.get('output', 0)}]"
+    """The keys, and what is asked for of all that is sorted with them."""
+    keys, output = params["num_keys"], params.get("output", 0)
+    kept = [*args[:keys], *([args[output]] if output >= keys else [])]
+    sorted_ = f"jax.lax.sort(({', '.join(kept)},), dimension={params['dimension']}, "
+    return f"{sorted_}num_keys={keys})[{min(output, keys)}]"
 
 
 def _argument(function: str) -> Row:
