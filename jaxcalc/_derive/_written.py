@@ -38,7 +38,7 @@ def _leaf(leaf: Leaf) -> maps.Map:
         case Index(_, name, params, indices):
             return maps.Selection(codomain, domain, name, name, params, indices)
         case Opaque(text=text, key=key):
-            return maps.Opaque(codomain, domain, text, number_of(text, key))
+            return maps.Opaque(codomain, domain, text, number_of(f"D[{text}]", key))
 
 
 def _term(term: Term) -> maps.Term:

@@ -55,8 +55,12 @@ def test_programs_are_the_same_in_every_run(x64):
 
 @pytest.mark.slow
 def test_every_operation_occurs(x64):
-    found = {name for number in range(2 * len(OPERATIONS)) for name in program(number).operations}
-    assert found == {*OPERATIONS}
+    missing = {*OPERATIONS}
+    for number in range(2000):
+        missing -= {*program(number).operations}
+        if not missing:
+            return
+    raise AssertionError(missing)
 
 
 # --- identity: what prints alike may be two things ---
