@@ -101,7 +101,9 @@ def _dynamic_update_slice(args: Sequence[str], params: Mapping[str, Any], shape:
 
 def _gather(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
     numbers, mode = _numbers_and_mode(params)
-    return f"jax.lax.gather({args[0]}, {args[1]}, {numbers}, {params['slice_sizes']}, {mode})"
+    filling = params.get("fill_value")
+    how = mode if filling is None else f"{mode}, fill_value={filling}"
+    return f"jax.lax.gather({args[0]}, {args[1]}, {numbers}, {params['slice_sizes']}, {how})"
 
 
 def _scatter(function: str) -> Row:

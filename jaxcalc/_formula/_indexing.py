@@ -289,7 +289,9 @@ def _source(value: Expression, axis: int) -> tuple[Expression, Places] | None:
 def gather(algebra: Algebra, node: Expression, args: Args) -> Expression:
     """x[p], where the parameters say that and no more."""
     x, indices = args
-    return picked(algebra, x, indices, dict(node.params), x.shape) or atom(algebra, node, args)
+    known = node.get("fill_value") is None  # what is filled in is not 0
+    found = picked(algebra, x, indices, dict(node.params), x.shape) if known else None
+    return found or atom(algebra, node, args)
 
 
 def picked(
@@ -304,7 +306,8 @@ def picked(
     index, out = unwrapped(algebra.squeezed(indices)[0]), (indices.shape[0], *x.shape[1:])
     if not index.shape:
         return None
-    return algebra.add([_picked(algebra, term, index, out) for term in terms(x)], out)
+    outside = {} if params.get("fill_value") is None else {"outside": "dropped"}
+    return algebra.add([_picked(algebra, term, index, out, outside) for term in terms(x)], out)
 
 
 def picked_along(
@@ -350,13 +353,15 @@ def _rows_at(indices: Expression, size: int, filling: int | float | None) -> Exp
     return call("one_hot", (index,), (*index.shape, size), outside=filling)
 
 
-def _picked(algebra: Algebra, term: Expression, index: Expression, shape: Shape) -> Expression:
+def _picked(
+    algebra: Algebra, term: Expression, index: Expression, shape: Shape, outside: Mapping[str, str]
+) -> Expression:
     product = unpack(term)
     factors = []
     for value, labels, power in product.factors:
         for axis in [i for i, label in enumerate(labels) if label == 0]:
             own = (*value.shape[:axis], *index.shape, *value.shape[axis + 1 :])
-            value = call("pick", (value, index), own, axis=axis)
+            value = call("pick", (value, index), own, axis=axis, **outside)
         factors.append(Factor(value, labels, power))
     return algebra.multiply(factors, shape, product.coefficient)
 

@@ -261,3 +261,14 @@ CONCRETE = {
 @pytest.mark.parametrize("name", CONCRETE)
 def test_constants_stay_concrete(name):
     agrees(CONCRETE[name], jnp.asarray(numbers(3), jnp.float32))
+
+
+def test_an_entry_outside_is_a_row_of_zeros(x64):
+    """Whatever is filled in for it."""
+    x, p = jnp.asarray(numbers(3, 2)), jnp.array([2, 3, 0])
+    for f in (
+        lambda x: x.at[p].get(mode="fill", fill_value=7.0),
+        lambda x: x.at[p].get(mode="fill", fill_value=7.0) ** 2,
+    ):
+        (J,) = agrees(f, x)
+        assert_close(computed(J, **J.arrays), J.todense())
