@@ -266,6 +266,7 @@ _INDICES = {
     "gather": slice(1, None),
     "one_hot": slice(None),
     "pick": slice(1, None),
+    "polygamma": slice(0, 1),
     "selection": slice(None),
     **{f"scatter{kind}": slice(1, 2) for kind in ("", "-add", "-max", "-min", "-mul", "-sub")},
 }

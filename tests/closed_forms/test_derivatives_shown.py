@@ -11,6 +11,7 @@ from jax import lax
 import jaxcalc as jc
 
 A = np.random.default_rng(1).standard_normal((4, 3))
+M = A[:3]
 x = jnp.asarray([0.5, -1.0, 2.0])
 
 # fmt: off
@@ -27,15 +28,15 @@ TERMS = {
         "A[i, j] ∂x[j] → d1[i]",
         "d1[i] → y[i]",
         "−tanh(A x)[i]² d1[i] → y[i]"]),
-    "residual": (lambda x: x + jnp.tanh(A[:3] @ x), x, [
+    "residual": (lambda x: x + jnp.tanh(M @ x), x, [
         "∂x[i] → y[i]",
-        "A[i, j] ∂x[j] → d1[i]",
+        "M[i, j] ∂x[j] → d1[i]",
         "d1[i] → y[i]",
-        "−tanh(A x)[i]² d1[i] → y[i]"]),
+        "−tanh(M x)[i]² d1[i] → y[i]"]),
     "scalar": (lambda x: x @ x, x, ["2 x[i] ∂x[i] → y"]),
     "matrix product": (lambda X: X @ A, jnp.ones((2, 4)), ["A[l, j] ∂x[i, l] → y[i, j]"]),
     "differences": (jnp.diff, x, ["I[1:][i, j] ∂x[j] → y[i]", "−I[:2][i, j] ∂x[j] → y[i]"]),
-    "loop": (lambda x: lax.fori_loop(0, 2, lambda i, x: jnp.sin(x), x), x, [
+    "loop": (lambda x: lax.fori_loop(0, 6, lambda i, x: jnp.sin(x[::-1]), x), x, [
         "D[scan][i, j] ∂x[j] → y[i]"]),
     "nothing": (lambda x: jnp.ones(2), x, []),
 }

@@ -229,7 +229,8 @@ def named_arrays(program: Program) -> dict[str, Any]:
     """The arrays by the names that formulas give them."""
     parameter = "p" if isinstance(program.argument, dict) else "x"
     names = made_unique(leaf_names(parameter, program.argument))
-    return program.captured | dict(zip(names, jax.tree.leaves(program.argument), strict=True))
+    captured = {name: jnp.asarray(array) for name, array in program.captured.items()}
+    return captured | dict(zip(names, jax.tree.leaves(program.argument), strict=True))
 
 
 def of_layouts(one: Judged) -> Pairs:

@@ -103,7 +103,7 @@ _SPECIAL = """erf erfc erfinv gammaln gamma digamma expit logit log_ndtr entr i0
     factorial"""
 _OF_ROWS = """softmax_cross_entropy safe_softmax_cross_entropy poly_loss_cross_entropy"""
 _OF_VECTORS = """squared_error l2_loss huber_loss log_cosh cosine_similarity cosine_distance
-    sigmoid_binary_cross_entropy ranking_softmax_loss convex_kl_divergence kl_divergence
+    sigmoid_binary_cross_entropy ranking_softmax_loss kl_divergence
     sparsemax_loss hinge_loss perceptron_loss"""
 _OF_A_CLASS = "multiclass_hinge_loss"
 LISTED = {
