@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test of many cases every run takes a quarter, of a large table an eighth.
+    """Of a test of many cases every run takes a fifth, of a large table an eighth.
 
     The others are left to `-m slow`, which takes a quarter of what is a large table still, an
     eighth of a huge one; `-m slow --every` takes the whole. Multiples of the golden ratio choose
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [case for case in cases if case.get_closest_marker("slow")]
         quick = [case for case in cases if case not in slow]
         if len(quick) > MANY:
-            for case in _others(quick, 1 / 8 if len(quick) > LARGE else 1 / 4):
+            for case in _others(quick, 1 / 8 if len(quick) > LARGE else 1 / 5):
                 case.add_marker("slow")
         slow = [case for case in cases if case.get_closest_marker("slow")]
         if len(slow) > LARGE and not config.getoption("--every"):

@@ -157,7 +157,9 @@ def test_it_does_not_matter_whether_doubles_are_on():
 
 
 @pytest.mark.parametrize(
-    "numbers", some([range(5 * k, 5 * k + 5) for k in range(12)], [range(5)]), ids=str
+    "numbers",
+    some([range(2), *(range(5 * k, 5 * k + 5) for k in range(1, 12))], [range(2)]),
+    ids=str,
 )
 def test_random_programs(numbers, x64):
     """Right derivatives are right, and those with one entry off, or with a factor, are wrong."""
