@@ -10,7 +10,7 @@ import numpy as np
 from jaxcalc import _formula
 from jaxcalc._check._evidence import Evidence
 from jaxcalc._check._faults import found
-from jaxcalc._check._oracles import DOUBLE, Array, Oracle, Truth, one_sided, places, truth, widened
+from jaxcalc._check._oracles import DOUBLE, Array, Oracle, Truth, kinked, one_sided, truth, widened
 from jaxcalc._check._report import Report
 from jaxcalc._closed_forms.derivative import Derivative
 from jaxcalc._derive import derive
@@ -129,9 +129,8 @@ def _nearby(args: Sequence[Any], position: int) -> list[list[Any]]:
     x = np.asarray(args[position])
     points = []
     for _ in range(NEARBY):
-        moved = x * (1 + 0.1 * random.uniform(-1, 1, x.shape)) + 0.01 * random.uniform(
-            -1, 1, x.shape
-        )
+        relative, absolute = random.uniform(-1, 1, (2, *x.shape))
+        moved = x * (1 + 0.1 * relative) + 0.01 * absolute
         points.append([*args[:position], jnp.asarray(moved, x.dtype), *args[position + 1 :]])
     return points
 
@@ -145,11 +144,10 @@ def _at(
     evidence = _evidence(problem, true, eps, rtol, atol)
     if not evidence.is_right(claim):
         kinks = one_sided(problem.oracle.at(wide), true.x)
-        words = f"f has a kink at {places('x', list(kinks))}"
-        if kinks and words not in true.doubts:
-            true = true._replace(doubts=(*true.doubts, words))
-        if evidence.between(kinks).is_right(claim):
-            evidence = evidence.between(kinks)
+        if kinks and kinked(kinks) not in true.remarks:
+            true = true._replace(remarks=(*true.remarks, kinked(kinks)))
+        between = evidence.between(kinks)
+        evidence = between if between.is_right(claim) else evidence
     if evidence.is_right(claim):
         return _right(problem, evidence, claim, true)
     evidence, formula = _derived(problem, evidence, args)
@@ -229,14 +227,14 @@ def _summands(J: Derivative) -> list[tuple[str, Array]]:
 
 
 def _right(problem: _Problem, e: Evidence, claim: Array, true: Truth) -> Report:
-    notes = list(true.doubts)
-    truth = e.truth
+    """That it is; but where the rules of f contradict f, its autodiff is no derivative either."""
+    notes, truth = [remark.text for remark in true.remarks], e.truth
     if truth.ndim == 2 and truth.shape[0] == truth.shape[1] > 1 and np.allclose(truth, truth.T):
         notes.append("it is symmetric, so that its layout cannot be told")
-    wrong = any("rule" in doubt for doubt in true.doubts)
-    verdict = "right" if not wrong else "wrong"
+    is_right = not any(remark.is_fault for remark in true.remarks)
+    verdict = "right" if is_right else "wrong"
     words = f"{verdict}: ∂f/∂x in {problem.layout.value} layout, to {e.off(claim):.1e}"
-    return Report(not wrong, words, notes=tuple(notes))
+    return Report(is_right, words, notes=tuple(notes))
 
 
 def _wrong(
@@ -249,7 +247,7 @@ def _wrong(
         f"wrong: not ∂f/∂x in {problem.layout.value} layout",
         tuple(details),
         tuple(diagnoses),
-        true.doubts,
+        tuple(remark.text for remark in true.remarks),
         formula,
     )
 
@@ -263,12 +261,14 @@ def _seen(claim: Array, e: Evidence) -> list[str]:
             f"its shape is {claim.shape}: {e.layout.value} layout wants {truth.shape}, "
             f"{e.layout.other.value} layout {other}"
         ]
-    invalid = ~np.isfinite(claim) & np.isfinite(truth)
-    if invalid.any():
-        first = tuple(map(int, np.argwhere(invalid)[0]))
-        count = int(invalid.sum())
-        return [f"{count} of {claim.size} entries are NaN or infinite, the first at {list(first)}"]
-    error = np.abs(claim - truth) - e.tolerance
+    for invalid, words in (
+        (~np.isfinite(claim) & np.isfinite(truth), "entries"),
+        (np.isfinite(claim) & ~np.isfinite(truth), "entries of the derivative itself"),
+    ):
+        if invalid.any():
+            first, count = list(map(int, np.argwhere(invalid)[0])), int(invalid.sum())
+            return [f"{count} of {claim.size} {words} are NaN or infinite, the first at {first}"]
+    error = np.nan_to_num(np.abs(claim - truth), nan=0) - e.tolerance
     worst = np.unravel_index(int(np.nanargmax(error)), error.shape)
     place = [int(i) for i in worst]
     count = int(np.sum(error > 0))

@@ -12,10 +12,6 @@ from jaxcalc._check._oracles import Array
 from jaxcalc._layout.layout import Layout, arrange
 
 
-class Unfit(Exception):  # noqa: N818  (no error: a question that has no answer)
-    """A claim of a shape that is none of the derivative's."""
-
-
 @dataclass(frozen=True)
 class Evidence:
     """What there is to judge a claim by.
@@ -65,13 +61,8 @@ class Evidence:
         return self.y_shape == self.x.shape
 
     def as_matrix(self, claim: Array) -> Array:
-        """A claim of the right shape as such a matrix.
-
-        Raises:
-            Unfit: when it has another shape.
-        """
-        if claim.shape != self.truth.shape:
-            raise Unfit
+        """A claim of the right shape as such a matrix."""
+        assert claim.shape == self.truth.shape
         places = np.arange(self.tensor.size, dtype=np.float64).reshape(self.tensor.shape)
         order = np.asarray(arrange(jnp.asarray(places), len(self.y_shape), self.layout))
         flat = np.empty(self.tensor.size)

@@ -1,6 +1,6 @@
 """What a derivative is compared with: autodiff both ways, and central differences."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,13 @@ DOUBLE = float(np.finfo(np.float64).eps)
 STEP = DOUBLE ** (1 / 3)  # of a central difference
 
 
+class Remark(NamedTuple):
+    """Something to say of f: a kink, a mode that it lacks; or that its own rules contradict it."""
+
+    text: str
+    is_fault: bool = False
+
+
 class Truth(NamedTuple):
     """The derivative of one array by another at a point.
 
@@ -24,7 +31,7 @@ class Truth(NamedTuple):
         tensor: the derivative, of shape y.shape + x.shape, in double precision if possible.
         spread: how far its entries move where x moves by a unit in its last place.
         steepness: the size of the value beside that of x: what rounding leaves of it is no slope.
-        doubts: what the ways to compute it do not agree in, in words.
+        remarks: what there is to say of f.
     """
 
     x: Array
@@ -32,7 +39,7 @@ class Truth(NamedTuple):
     tensor: Array
     spread: Array
     steepness: float
-    doubts: tuple[str, ...]
+    remarks: tuple[Remark, ...]
 
 
 def widened(tree: Any) -> Any:
@@ -77,35 +84,40 @@ def truth(oracle: Oracle, args: Sequence[Any], eps: float, random: np.random.Gen
     """The derivative at a point, for an x that is known to within `eps` of itself."""
     x = np.asarray(args[oracle.position], np.float64)
     steepness = _scale(np.asarray(oracle.at(args)(x), np.float64)) / (_scale(x) or 1.0)
-    tensor, mode, doubts = _by_autodiff(oracle, args, x, 16 * DOUBLE * steepness)
+    tensor, mode, remarks = _by_autodiff(oracle, args, x, 16 * DOUBLE * steepness)
     nudged = x * (1 + eps * random.choice([-1.0, 1.0], x.shape))
     spread = np.abs(oracle.derivative(args, nudged, mode) - tensor)
-    doubts += _by_differences(oracle.at(args), x, tensor, random)
+    remarks += _by_differences(oracle.at(args), x, tensor, random)
     y_shape = tensor.shape[: tensor.ndim - x.ndim]
-    return Truth(x, y_shape, tensor, spread, steepness, tuple(doubts))
+    return Truth(x, y_shape, tensor, spread, steepness, tuple(remarks))
 
 
 def _by_autodiff(
     oracle: Oracle, args: Sequence[Any], x: Array, least: float
-) -> tuple[Array, str, list[str]]:
+) -> tuple[Array, str, list[Remark]]:
     """The derivative, a mode that gives it, and where forward and reverse differ."""
     found: dict[str, Array] = {}
-    doubts = []
+    remarks = []
     for mode in ("forward", "reverse"):
         try:
             found[mode] = oracle.derivative(args, x, mode)
         except (TypeError, ValueError, NotImplementedError) as error:
-            doubts.append(f"f has no {mode} mode: {str(error).splitlines()[0]}")
+            remarks.append(Remark(f"f has no {mode} mode: {str(error).splitlines()[0]}"))
     if not found:
-        raise ValueError(f"`f` cannot be differentiated: {'; '.join(doubts)}.")
+        raise ValueError(
+            f"`f` cannot be differentiated: {'; '.join(remark.text for remark in remarks)}."
+        )
     mode = next(iter(found))
     first, last = found[mode], found[[*found][-1]]
     if not np.allclose(first, last, 1e-6, 1e-9 * _scale(first) + least, equal_nan=True):
-        doubts.append("forward and reverse mode of f differ: one of its rules is wrong")
-    return first, mode, doubts
+        words = "forward and reverse mode of f differ: one of its rules is wrong"
+        remarks.append(Remark(words, is_fault=True))
+    return first, mode, remarks
 
 
-def _by_differences(f: Function, x: Array, tensor: Array, random: np.random.Generator) -> list[str]:
+def _by_differences(
+    f: Function, x: Array, tensor: Array, random: np.random.Generator
+) -> list[Remark]:
     """Where central differences in a few directions are not what autodiff says."""
     if not x.size or not np.isfinite(tensor).all():
         return []
@@ -118,13 +130,24 @@ def _by_differences(f: Function, x: Array, tensor: Array, random: np.random.Gene
         said = np.tensordot(tensor, step, x.ndim)
         rounding = STEP**2 * 1e3 * (np.max(np.abs(ahead), initial=0) + 1)
         if not np.allclose((ahead - behind) / 2, said, 1e-4, rounding + 1e-5 * _scale(said)):
-            kinks = one_sided(f, x)
-            if kinks:
-                return [f"f has a kink at {places('x', list(kinks))}"]
-            if "stop_gradient" in str(jax.make_jaxpr(f)(x)):
-                return ["f stops gradients, so that differences of f say something else"]
-            return ["autodiff of f is not what differences of f say: a rule of f may be wrong"]
+            return [_contradiction(f, x)]
     return []
+
+
+def _contradiction(f: Function, x: Array) -> Remark:
+    """Why differences may say something else than autodiff."""
+    kinks = one_sided(f, x)
+    if kinks:
+        return kinked(kinks)
+    if "stop_gradient" in str(jax.make_jaxpr(f)(x)):
+        return Remark("f stops gradients, so that differences of f say something else")
+    words = "autodiff of f is not what differences of f say: a rule of f may be wrong"
+    return Remark(words, is_fault=True)
+
+
+def kinked(kinks: Iterable[tuple[int, ...]]) -> Remark:
+    """That f has kinks at these entries of x."""
+    return Remark(f"f has a kink at {places('x', list(kinks))}")
 
 
 def one_sided(f: Function, x: Array) -> dict[tuple[int, ...], tuple[Array, Array]]:

@@ -14,7 +14,6 @@ as `notation` knows it.
 
 import ast
 import difflib
-import math
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Never
@@ -23,6 +22,7 @@ import jax.numpy as jnp
 
 from jaxcalc._commands import shape_rules
 from jaxcalc._commands.expression import Expression, Part, cut, shown
+from jaxcalc._commands.literals import LITERALS, bounded, dotted, integer, integers, small_integer
 from jaxcalc._commands.notation import PAPER_INVERSE, Notation, notation
 from jaxcalc._commands.rows import of_rows
 from jaxcalc._commands.sizes import Sizes, Sort
@@ -44,8 +44,6 @@ from jaxcalc._commands.vocabulary import (
 
 LONGEST = 2_000  # characters
 DEEPEST = 50
-LARGEST_INTEGER = 2**31 - 1
-LARGEST_NUMBER = 1e30  # its reciprocal, too, is a normal float32
 LARGEST_POWER = 100
 
 
@@ -153,7 +151,7 @@ class _Reader:
 
     def attribute(self, node: ast.Attribute, depth: int) -> Part:
         """A transpose or an inverse, or a constant of a module."""
-        module, name = _dotted(node)
+        module, name = dotted(node)
         if module in MODULES and name in CONSTANTS:
             return Part(self.source(node), lambda: CONSTANTS[name])
         if node.attr not in POSTFIXES:
@@ -169,7 +167,7 @@ class _Reader:
     def number(self, node: ast.Constant, depth: int) -> Part:
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             self.refuse(node, node)
-        value = _bounded(node.value, self.source(node))
+        value = bounded(node.value, self.source(node))
         return Part(self.source(node), lambda: value)
 
     def unary(self, node: ast.UnaryOp, depth: int) -> Part:
@@ -203,7 +201,7 @@ class _Reader:
         return f"is read as ({cut(a)}/{cut(b)}) {cut(c)}"
 
     def power(self, node: ast.BinOp, depth: int) -> Part:
-        n, text = _integer(node.right), self.source(node)
+        n, text = integer(node.right), self.source(node)
         if isinstance(node.left, ast.Name) and node.left.id == "e":
             return self.exponential(node, depth)
         if n is None:
@@ -254,7 +252,7 @@ class _Reader:
         return slice(start, stop, step)
 
     def integer(self, node: ast.expr, role: str) -> int:
-        n = _small_integer(node)
+        n = small_integer(node)
         if n is None:
             raise ValueError(
                 f"{role} must be an integer such as 1 or -1, but got {shown(self.source(node))}."
@@ -262,7 +260,7 @@ class _Reader:
         return n
 
     def call(self, node: ast.Call, depth: int) -> Part:
-        module, name = _dotted(node.func)
+        module, name = dotted(node.func)
         if not name or (module and module not in MODULES):
             self.refuse(node, node.func)
         paired = name in PAIRED and not module and len(node.args) == 2
@@ -281,7 +279,7 @@ class _Reader:
 
     def doubtful_axis(self, name: str, node: ast.Call) -> str:
         """That `max(x, 0)` is no maximum over an axis, and `jnp.max(x, 0)` is one."""
-        if len(node.args) != 2 or _integers(node.args[1]) is None:
+        if len(node.args) != 2 or integers(node.args[1]) is None:
             return ""
         x, axis = map(self.source, node.args)
         entries, over = f"{PAIRED[name]}({x}, {axis})", f"{name}({x}, axis={axis})"
@@ -310,7 +308,7 @@ class _Reader:
         }
 
     def literal(self, role: str, kind: Kind, node: ast.expr) -> object:
-        value = _LITERALS[kind](node)
+        value = LITERALS[kind](node)
         if value is None:
             raise ValueError(f"{role} must be {kind}, but got {shown(self.source(node))}.")
         return value
@@ -341,63 +339,6 @@ def _condition(part: Part) -> Part:
     return Part(part.text, of_rows(lambda x: x != 0), (part,))
 
 
-def _dotted(node: ast.expr) -> tuple[str, str]:
-    """The module and the name of `jnp.linalg.norm`; both empty for anything else."""
-    names: list[str] = []
-    while isinstance(node, ast.Attribute):
-        names.insert(0, node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name):
-        return "", ""
-    *module, name = node.id, *names
-    return ".".join(module), name
-
-
-def _integer(node: ast.expr) -> int | None:
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        n = None if isinstance(node.operand, ast.UnaryOp) else _integer(node.operand)
-        return None if n is None else -n
-    return node.value if isinstance(node, ast.Constant) and type(node.value) is int else None
-
-
-def _small_integer(node: ast.expr) -> int | None:
-    n = _integer(node)
-    return None if n is None or abs(n) > LARGEST_INTEGER else n
-
-
-def _integers(node: ast.expr) -> int | tuple[int, ...] | None:
-    if not isinstance(node, ast.Tuple):
-        return _small_integer(node)
-    found = [n for n in map(_small_integer, node.elts) if n is not None]
-    return tuple(found) if len(found) == len(node.elts) else None
-
-
-def _boolean(node: ast.expr) -> bool | None:
-    return node.value if isinstance(node, ast.Constant) and type(node.value) is bool else None
-
-
-def _number(node: ast.expr) -> float | None:
-    if (n := _small_integer(node)) is not None:
-        return n
-    value = node.value if isinstance(node, ast.Constant) else None
-    return value if isinstance(value, float) and value <= LARGEST_NUMBER else None
-
-
-def _number_or_inf(node: ast.expr) -> float | None:
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        value = _number_or_inf(node.operand)
-        return None if value is None else -value
-    return math.inf if _dotted(node)[1] == "inf" else _number(node)
-
-
-_LITERALS: dict[Kind, Callable[[ast.expr], object]] = {
-    "an integer": _small_integer,
-    "an integer or a tuple of integers": _integers,
-    "True or False": _boolean,
-    "a number": _number,
-    "a number or inf": _number_or_inf,
-}
-
 _RULES: dict[type[ast.expr], Callable[[_Reader, Any, int], Part]] = {
     ast.Name: _Reader.name,
     ast.Constant: _Reader.number,
@@ -409,10 +350,3 @@ _RULES: dict[type[ast.expr], Callable[[_Reader, Any, int], Part]] = {
     ast.Subscript: _Reader.index,
     ast.Call: _Reader.call,
 }
-
-
-def _bounded(value: float, text: str) -> float:
-    """A number as a float: arithmetic of floats cannot run away as that of integers can."""
-    if value > LARGEST_NUMBER:
-        raise ValueError(f"{shown(text)} is too large; numbers reach to {LARGEST_NUMBER:g}.")
-    return float(value)

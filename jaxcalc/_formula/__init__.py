@@ -9,7 +9,8 @@
     _algebra                        and how they simplify
     _patterns                   softmax and log-sum-exp, recognised
     _rules, _indexing, _masks   operations in canonical form: what rules share, parts of
-    _scattering, _solving           arrays, choices, entries put in arrays, linear equations,
+    _gathering, _scattering         arrays, choices, entries read and put at indices,
+    _solving                        linear equations,
     _steps                          the steps of max, min and |x|,
     _kronecker, _canonical          Kronecker products, and the table of all
     _tensor                     map trees as canonical tensors

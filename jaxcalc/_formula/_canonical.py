@@ -9,6 +9,7 @@ from math import isfinite
 
 import numpy as np
 
+from jaxcalc._formula import _gathering as gathering
 from jaxcalc._formula import _indexing as indexing
 from jaxcalc._formula import _masks as masks
 from jaxcalc._formula import _patterns as patterns
@@ -311,7 +312,7 @@ RULES: dict[str, Rule] = {
     "scatter_axis": indexing.scatter_axis,
     "runs": indexing.runs,
     "one_hot": indexing.one_hot,
-    "gather": indexing.gather,
+    "gather": gathering.gather,
     "scatter": scattering.scatter,
     "scatter-add": scattering.scatter,
     "concatenate": indexing.concatenate,

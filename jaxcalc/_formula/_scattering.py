@@ -9,7 +9,8 @@ from typing import Any
 
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, Shape, call
-from jaxcalc._formula._indexing import unit, unwrapped
+from jaxcalc._formula._gathering import unwrapped
+from jaxcalc._formula._indexing import unit
 from jaxcalc._formula._numbers import ONE
 from jaxcalc._formula._product import Factor, Labels, unpack
 from jaxcalc._formula._rules import Args, atom

@@ -13,7 +13,8 @@ from jaxcalc._formula import _maps as maps
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._canonical import RULES, canonical
 from jaxcalc._formula._expression import Expression, Shape, call, walk
-from jaxcalc._formula._indexing import link, picked, picked_along, read_at_units
+from jaxcalc._formula._gathering import picked, picked_along
+from jaxcalc._formula._indexing import link, read_at_units
 from jaxcalc._formula._patterns import (
     gamma_functions,
     normalised_exponentials,

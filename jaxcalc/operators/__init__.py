@@ -18,6 +18,7 @@ The rooms, from the ground floor up:
     _checks        shapes, scalars, singularity
     _cost          bytes and flops
     _splits        contractions, places and choices for arrays split over devices
+    _batches       queries that a batch of operators refuses
     _sparse        entries and products as sparse matrices of JAX and SciPy
     _matrices      dense solutions and determinants that say where a matrix is singular
     _capacitance   what solves and determinants of a diagonal plus low rank share

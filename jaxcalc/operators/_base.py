@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import importlib
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform, overload
 
 import jax
@@ -20,6 +19,7 @@ from jax.typing import ArrayLike
 
 from jaxcalc._layout.layout import Layout, arrange
 from jaxcalc.operators import _matrices, _registry
+from jaxcalc.operators._batches import refuse_batches
 from jaxcalc.operators._checks import (
     CHECKS,
     Scalar,
@@ -30,7 +30,6 @@ from jaxcalc.operators._checks import (
     checked_operator,
     checked_operators,
     operands,
-    refuse_batch,
     refuse_if_singular,
     same_spaces,
     square,
@@ -47,7 +46,7 @@ from jaxcalc.operators._pytrees import (
     static,
 )
 from jaxcalc.operators._sparse import Coordinates, bcoo, of_dense, scipy_operator
-from jaxcalc.operators._splits import norm, whole
+from jaxcalc.operators._splits import norm
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static,))
@@ -75,10 +74,11 @@ class LinearOperator:
         super().__init_subclass__()
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         register(cls)
-        _refuse_batches(cls)
+        refuse_batches(cls)
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # a subclass is one
+        subclass: Any = self  # a dataclass
+        for field in dataclasses.fields(subclass):
             if field.type in CHECKS:
                 checked = CHECKS[field.type](field.name, getattr(self, field.name))
                 object.__setattr__(self, field.name, checked)
@@ -360,51 +360,7 @@ def _one_of(op: LinearOperator) -> LinearOperator:
     return op
 
 
-# What is asked of one operator, or made from it, and how that is written in an error.
-_OF_ONE = {
-    name: f"`J.{name}()`"
-    for name in (
-        *("mv", "mm", "quadratic", "solve", "tensor", "todense", "matrix", "blocks"),
-        *("diagonal", "trace", "slogdet", "pinv", "frobenius_norm", "cost"),
-        *("to_bcoo", "to_scipy"),
-    )
-} | {
-    "codomain": "`J.codomain`",
-    "domain": "`J.domain`",
-    "shape": "`J.shape`",
-    "T": "`J.T`",
-    "__matmul__": "`J @ v`",
-    "__rmatmul__": "`v @ J`",
-    "__add__": "`J + K`",
-    "__sub__": "`J - K`",
-    "__neg__": "`-J`",
-    "__mul__": "`J * c`",
-    "__rmul__": "`c * J`",
-    "__truediv__": "`J / c`",
-}
-
-
-def _refuse_batches(cls: type[LinearOperator]) -> None:
-    """Let the queries that `cls` defines refuse operators that left `jax.vmap`."""
-    for name, words in _OF_ONE.items():
-        query = vars(cls).get(name)
-        if isinstance(query, property) and query.fget is not None:
-            setattr(cls, name, property(_of_one(query.fget, words), doc=query.__doc__))
-        elif callable(query):
-            is_dense = name == "tensor" and not cls.tensor_is_split
-            setattr(cls, name, _of_one(query, words, is_dense))
-
-
-def _of_one(query: Callable[..., Any], words: str, is_dense: bool = False) -> Callable[..., Any]:
-    @functools.wraps(query)
-    def asked(self: LinearOperator, *args: Any, **kwargs: Any) -> Any:
-        refuse_batch(self, words)
-        return query(whole(self) if is_dense else self, *args, **kwargs)
-
-    return asked
-
-
-_refuse_batches(LinearOperator)
+refuse_batches(LinearOperator)
 CHECKS[LinearOperator] = checked_operator
 CHECKS[tuple[LinearOperator, ...]] = checked_operators
 

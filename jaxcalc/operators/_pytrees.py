@@ -49,9 +49,9 @@ def register(cls: Any) -> None:
 _CLASSES: set[type] = set()
 
 
-def rebuilt(cls: type, structure: Iterable[Any], values: Iterable[Any]) -> Any:
+def rebuilt(cls: Any, structure: Iterable[Any], values: Iterable[Any]) -> Any:
     """The instance of `cls` with this structure and these values, none of them checked."""
-    names = ("_ranks", *cls._structure, *cls._children)  # type: ignore[attr-defined]
+    names = ("_ranks", *cls._structure, *cls._children)
     op: Any = object.__new__(cls)
     for name, value in zip(names, (*structure, *values), strict=True):
         object.__setattr__(op, name, value)

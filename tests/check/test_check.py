@@ -96,6 +96,33 @@ def test_a_rule_of_the_function_itself_that_is_wrong():
     assert "a rule of f may be wrong" in str(report)
 
 
+def test_a_mode_that_is_missing_is_no_fault():
+    """Whatever words JAX has for it."""
+
+    @jax.custom_vjp
+    def square(x):
+        return x * x
+
+    square.defvjp(lambda x: (x * x, x), lambda x, g: (2 * x * g,))
+    report = jc.check(square, lambda x: 2 * diag(x), jnp.asarray([0.5, 2.0]))
+    assert report, str(report)
+    assert "f has no forward mode" in str(report)
+
+
+def test_a_derivative_that_is_nan_itself():
+    def f(x):
+        return jnp.sqrt(x - 1)
+
+    point = jnp.asarray([0.5, 2.0])
+    report = jc.check(f, jnp.eye(2), point)
+    assert (
+        "1 of 4 entries of the derivative itself are NaN or infinite, the first at [0, 0]"
+        in str(report)
+    )
+    assert jc.check(f, jnp.diag(jnp.asarray([jnp.nan, 0.5])), point)
+    assert not jc.check(lambda x: x * jnp.nan, jnp.eye(2), point)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_tolerances_follow_the_dtype(dtype):
     point = jnp.asarray([0.5, -1.25, 2.0], dtype)

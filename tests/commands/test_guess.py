@@ -1,6 +1,7 @@
 """Shapes that nobody gave: what the uses of an array say about them."""
 
 import random
+import re
 
 import jax
 import jax.numpy as jnp
@@ -137,9 +138,8 @@ MISTAKES = {
 
 @pytest.mark.parametrize("expression", MISTAKES)
 def test_a_contradiction_names_the_uses(expression):
-    with pytest.raises(ValueError) as error:  # noqa: PT011
+    with pytest.raises(ValueError, match=re.escape(MISTAKES[expression])):
         guessed(read(expression), {})
-    assert MISTAKES[expression] in str(error.value)
 
 
 def test_many_names_take_no_time():
