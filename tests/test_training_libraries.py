@@ -254,3 +254,8 @@ def test_the_curve_is_that_of_float32(library, loss, dtype, way, expected):
     assert curve.dtype == jnp.float32
     assert true[-1] < true[0] / 2
     np.testing.assert_allclose(curve, true, rtol=0, atol=NEAR[dtype] * float(true[0]))
+
+
+def test_transposed_kernels_in_a_loop(expected):
+    """Inside this loop XLA:CPU of jax 0.10 folds a transposition into a product it cannot run."""
+    test_the_curve_is_that_of_float32("equinox", "joined", "bfloat16", "accumulation", expected)

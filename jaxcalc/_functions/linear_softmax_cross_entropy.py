@@ -30,14 +30,14 @@ from jaxcalc._arrays import (
     static_index,
     wide,
 )
-from jaxcalc._compat import with_axes
+from jaxcalc._compat import cpu_multiplies_16_bits, with_axes
 from jaxcalc._functions.labels import counted_rows
 from jaxcalc._functions.masks import fill
 from jaxcalc._functions.primitives import Value, add, changing
 from jaxcalc._functions.softmax_cross_entropy import softmax_cross_entropy, static_options
 
 ENTRIES = 2**24  # of the logits of a chunk, 64 MiB of float32
-FEWEST = 384  # rows of a chunk: for each the kernel is read, and its gradient read and written
+FEWEST = 512  # rows of a chunk: for each the kernel is read, and its gradient read and written
 
 
 def linear_softmax_cross_entropy(
@@ -71,7 +71,7 @@ def linear_softmax_cross_entropy(
         where: boolean mask of shape (V,): classes where it is False are left out.
         bias: real array of shape (V,), added to the logits.
         chunk_size: rows of a chunk, from 1 on; it need not divide the rows. By default as many as
-            have 2²⁴ logits, but at least 384.
+            have 2²⁴ logits, but at least 512 rows.
         label_smoothing: as for `softmax_cross_entropy`, like the next four.
         ignore_index: the class index of rows that do not count.
         class_weights: V numbers.
@@ -192,6 +192,8 @@ def _form(W: Array, x: Array, *, given: Any) -> Array:
 
 
 _product = Value("linear_product", _form, lambda W, x, *, given: with_axes(x, (-1,), W))
+if not cpu_multiplies_16_bits():
+    _product.defform("cpu", lambda apply, whole: lambda W, x, *, given: jnp.matmul(x, W))
 
 
 @_product.defjvp  # x dW + dx W

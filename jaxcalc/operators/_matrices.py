@@ -31,6 +31,11 @@ class Factors(NamedTuple):
     rows: Array
 
 
+jax.export.register_namedtuple_serialization(
+    Factors, serialized_name=f"{Factors.__module__}.{Factors.__qualname__}"
+)
+
+
 @jax.jit
 def solve(M: Array, b: Array, size: Array | None = None) -> Array:
     """The x of M x = b for b of shape (n,); NaN where M is singular.

@@ -213,6 +213,17 @@ def test_memory(dtype):
     assert temporaries < 4 * rows * classes / 2  # half of the logits of all rows
 
 
+def test_memory_of_a_large_vocabulary():
+    """By the chunks that it chooses itself; the plain formula takes more than 7.5 GiB."""
+    N, D, V = 8192, 512, 128_256
+    x, W = (jax.ShapeDtypeStruct(shape, "bfloat16") for shape in ((N, D), (D, V)))
+    y = jax.ShapeDtypeStruct((N,), "int32")
+    mean = jax.value_and_grad(lambda x, W, y: jnp.mean(joined(x, W, y)), (0, 1))
+    temporaries = jax.jit(mean).lower(x, W, y).compile().memory_analysis().temp_size_in_bytes
+    chunk, kernel = 4 * 512 * V, 4 * D * V
+    assert temporaries <= 3 * chunk + 2 * kernel < 4e9
+
+
 # --- split over devices ---
 
 ROWS_SPLIT, VOCABULARY_SPLIT = PartitionSpec("data"), PartitionSpec(None, "model")
