@@ -14,6 +14,7 @@ and a label of `out` without a link is free: the term is constant in it but for 
 With s the only coefficient, Diag(s) is s[i] x[i] → y[i], and s sᵀ is s[i] s[j] x[j] → y[i].
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -114,9 +115,11 @@ def scaled(term: Term, scale: float) -> Term:
 
 
 def times(term: Term, coefficient: Coefficient) -> Term:
-    """coefficient ⊙ y."""
+    """coefficient ⊙ y; the scale takes numbers, but neither infinities nor NaN."""
     if not coefficient.labels and isinstance(coefficient.array, np.ndarray):
-        return scaled(term, float(coefficient.array))
+        together = scaled(term, float(coefficient.array))
+        if math.isfinite(together.scale):
+            return together
     return normal(replace(term, factors=(*term.factors, coefficient)))
 
 

@@ -1,5 +1,6 @@
 """`derive` of single functions: structure, values, shapes, trees."""
 
+import math
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -208,6 +209,13 @@ EMPTY = {
     "something from nothing": (lambda x: x @ jnp.zeros((0, 4)), (3, 0)),
     "transpose": (lambda x: x.T * 2, (3, 0)),
 }
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf], ids=str)
+def test_numbers_that_are_not_finite(number):
+    J = jc.derive(lambda x: number * x)(jnp.ones(2))
+    assert J.formula == f"{number} I"
+    np.testing.assert_array_equal(J.todense(), jnp.diag(jnp.full(2, number)))
 
 
 @pytest.mark.parametrize("name", EMPTY)
