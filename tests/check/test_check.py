@@ -8,6 +8,8 @@ from check_programs import faults
 from derivations import WRONG, A, b, diag, x
 from derivatives import CASES as DERIVATIVES
 from identities import IDENTITIES
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 from slow import some
 
 import jaxcalc as jc
@@ -107,6 +109,37 @@ def test_a_mode_that_is_missing_is_no_fault():
     report = jc.check(square, lambda x: 2 * diag(x), jnp.asarray([0.5, 2.0]))
     assert report, str(report)
     assert "f has no forward mode" in str(report)
+
+
+def test_what_rounding_leaves_of_a_zero_is_no_fault():
+    """Forward mode has 0 where reverse mode has what is left of a sum."""
+    Z, W = (
+        jax.random.normal(jax.random.key(0), (4, 5)),
+        jax.random.normal(jax.random.key(1), (2, 5)),
+    )
+
+    def f(x):
+        y = (2 * jax.nn.elu(x)) @ W
+        z = jax.jit(lambda y: Z * jnp.sin(y))(y) - jax.jit(lambda y: Z * jnp.sin(y))(y)
+        return jnp.repeat(z, 2, axis=1)
+
+    x = jax.random.normal(jax.random.key(2), (4, 2))
+    for claim in (jax.jacfwd(f), jax.jacrev(f), jnp.zeros((4, 10, 4, 2))):
+        report = jc.check(f, claim, x)
+        assert report, str(report)
+    assert not jc.check(f, jax.jacfwd(f)(x) + 1e-6, x)
+
+
+def test_modes_that_differ_are_a_fault():
+    """Of a linear map with the transpose of another."""
+    twice = Primitive("twice")
+    twice.def_abstract_eval(lambda x: x)
+    mlir.register_lowering(twice, mlir.lower_fun(lambda x: 2 * x, multiple_results=False))
+    ad.deflinear2(twice, lambda g, x: (3 * g,))
+    batching.primitive_batchers[twice] = lambda args, axes: (twice.bind(*args), axes[0])
+    report = jc.check(jax.jit(twice.bind), 2 * jnp.eye(2), jnp.asarray([0.5, 2.0]))
+    assert not report
+    assert "forward and reverse mode of f differ" in str(report)
 
 
 def test_a_derivative_that_is_nan_itself():
