@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from jaxcalc._formula import ClosedForm
 from jaxcalc.plot._picture import figure_of
@@ -71,5 +71,5 @@ def _width(title: str, font: FontProperties) -> float:
 
 
 def _line_width(line: str, font: FontProperties) -> float:
-    literal = line if line.startswith("$") else line.replace("$", r"\$")
-    return float(TextPath((0, 0), literal, prop=font).get_extents().x1)
+    width, _, _ = text_to_path.get_text_width_height_descent(line, font, line.startswith("$"))
+    return float(width)
