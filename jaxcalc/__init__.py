@@ -23,6 +23,7 @@ Derivatives of any function, in either `Layout`, and those of the functions in c
     rules                  the rules of matrix calculus
     check, assert_derivative, check_custom
                            what is wrong with a derivative made by hand; a `Report`
+    plot                   pictures of derivatives, and of their errors
     show_versions          what a bug report should say
 
 The rooms, a floor a paragraph, from the ground up; imports run only upwards:
@@ -38,6 +39,8 @@ The rooms, a floor a paragraph, from the ground up; imports run only upwards:
     operators      structured linear maps
 
     rules          the notes' rules, for arrays and for operators
+    plot           pictures of derivatives and of their errors
+
     _closed_forms  the notes' Jacobians as operators
 
     _derive        the structured derivative of any function
@@ -51,6 +54,7 @@ and rounded once.
 """
 
 from jaxcalc import operators as operators
+from jaxcalc import plot as plot
 from jaxcalc import rules as rules
 from jaxcalc._check import Report as Report
 from jaxcalc._check import assert_derivative as assert_derivative
@@ -112,6 +116,7 @@ __all__ = [
     "logsumexp",
     "logsumexp_jacobian",
     "operators",
+    "plot",
     "rules",
     "show_versions",
     "sigmoid",

@@ -12,6 +12,7 @@ import pytest
 from slow import some
 
 import benchmarks.__main__
+from benchmarks.pictures import DRAWINGS
 from jaxcalc.__main__ import main
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +50,15 @@ def test_the_page_on_the_notes_prints_what_it_says():
     test = doctest.DocTestParser().get_doctest(page.replace("```", ""), {}, "notes", "notes.md", 0)
     assert test.examples
     assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_its_pictures_are_there_and_drawn_by_the_command():
+    pictures = re.findall(r"^!\[.+\]\((.+)\)$", README, re.MULTILINE)
+    assert pictures == [f"docs/pictures/{name}.svg" for name in DRAWINGS]
+    for picture in pictures:
+        text = (ROOT / picture).read_text(encoding="utf-8")
+        assert "<svg" in text
+        assert "<text" not in text  # letters are drawn: no font is needed
 
 
 def test_it_is_short():

@@ -37,6 +37,8 @@ REVEALED = {
     "jc.hessian(loss)(x)": "Array",
     "jc.batch(J)": "BlockDiagonal",
     "jc.softmax_jacobian(x)": "Derivative",
+    "jc.softmax_jacobian(x).show()": "Figure",
+    "jc.plot.jacobian(J)": "Figure",
     "ops.Diagonal(x)": "Diagonal",
 }
 PROGRAM = """

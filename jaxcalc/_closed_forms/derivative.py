@@ -5,7 +5,7 @@ import functools
 import itertools
 import operator
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from jax import Array
 
 from jaxcalc import _formula
 from jaxcalc._formula import Expression, maps
+from jaxcalc._layout.layout import Layout
 from jaxcalc.operators import (
     BlockDiagonal,
     Chain,
@@ -30,6 +31,13 @@ from jaxcalc.operators._cost import Cost
 from jaxcalc.operators._facts import Facts, facts
 from jaxcalc.operators._facts import register as register_facts
 from jaxcalc.operators._sparse import Coordinates
+from jaxcalc.plot import jacobian
+from jaxcalc.plot._seen import Known
+from jaxcalc.plot._seen import register as register_known
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class Derivative(LinearOperator):
@@ -116,6 +124,22 @@ class Derivative(LinearOperator):
         It is text; a notebook shows its formulas set by LaTeX.
         """
         return _formula.explain(self.value, self.argument, self.map, self.is_transposed)
+
+    def show(self, ax: "Axes | None" = None) -> "Figure":
+        """A heat map, as `jc.plot.jacobian(J)` draws it: blue below 0, red above, white at 0.
+
+        Args:
+            ax: the axes to draw on; a figure of its own without them.
+
+        Returns:
+            The figure: a notebook shows it, `savefig` writes it.
+
+        Raises:
+            ImportError: when matplotlib, the extra `plot`, is not installed.
+            TypeError: when the derivative is traced.
+            ValueError: for a batch, and for no entries or more than 2²⁴.
+        """
+        return jacobian(self, ax=ax)
 
     def _repr_latex_(self) -> str:
         return f"${self.latex}$"
@@ -256,6 +280,14 @@ def _plain(op: LinearOperator) -> LinearOperator:
 @register_facts
 def _(op: Derivative) -> Facts:
     return facts(op.operator)
+
+
+@register_known
+def _(J: Derivative) -> Known:
+    if J.argument is None:  # it was computed with: a sum does not know which of them is y
+        return Known(formula=J._closed_form)
+    layout = Layout.DENOMINATOR if J.is_transposed else Layout.NUMERATOR
+    return Known(layout, J.argument["text"], J._closed_form)
 
 
 @defcompose(Derivative, LinearOperator)

@@ -168,7 +168,7 @@ def _of_family(kind: str, x: ArrayLike, layout: LayoutLike) -> Derivative:
 
 
 def _derivative(J: LinearOperator, map_: maps.Map, x: Array, layout: LayoutLike) -> Derivative:
-    derivative = Derivative(J, {"x": x}, J.dtype, map_)
+    derivative = Derivative(J, {"x": x}, J.dtype, map_, argument=_x(x))
     return derivative if Layout(layout) is Layout.NUMERATOR else derivative.T
 
 

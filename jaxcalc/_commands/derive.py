@@ -22,7 +22,13 @@ from jaxcalc._commands.derivation import (
     random_point,
 )
 from jaxcalc._commands.expression import LARGEST_SIZE, Expression, shape_text
-from jaxcalc._commands.options import Command, add_common_options, finite, write_json
+from jaxcalc._commands.options import (
+    Command,
+    add_common_options,
+    finite,
+    picture_file,
+    write_json,
+)
 from jaxcalc._commands.reader import read
 from jaxcalc._commands.sizes import Shape
 from jaxcalc._commands.vocabulary import FUNCTIONS
@@ -74,6 +80,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         forms.add_argument(
             f"--{form}", dest="form", action="store_const", const=form, help=help_text
         )
+    parser.add_argument(
+        "--plot", type=picture_file, metavar="FILE", help="also draw the derivative at the point"
+    )
     add_common_options(parser, seeded="the random point")
     parser.set_defaults(refuse=parser.error)
 
@@ -134,29 +143,32 @@ def run(options: argparse.Namespace) -> int:
     double = bool(options.x64 or jax.config.read("jax_enable_x64"))
     try:
         problem = posed(options.expression, options.wrt, options.shape, Layout(options.layout))
-        point, result = _checked(problem, options.seed, double)
+        point, J, result = _checked(problem, options.seed, double)
     except ValueError as error:
         options.refuse(str(error))
     for doubt in problem.doubts:
         print(f"jaxcalc derive: note: {doubt}", file=sys.stderr)
     _print(options, problem, point, result)
     write_json(options.json, _record(options.seed, problem, point, result))
+    if options.plot is not None:
+        with jax.enable_x64(J.dtype == np.float64):
+            J.show().savefig(options.plot)
     return 0 if result.errors.passed else 1
 
 
-def _checked(problem: Problem, seed: int, double: bool) -> tuple[Point, Result]:
+def _checked(problem: Problem, seed: int, double: bool) -> tuple[Point, jc.Derivative, Result]:
     """At a random point; in double precision, too, where single precision decides nothing."""
     dtype = np.dtype(np.float64 if double else np.float32)
     # "highest": GPUs would otherwise round the factors of float32 products to 10 bits
     with jax.enable_x64(double), jax.default_matmul_precision("highest"):
         point = random_point(problem, dtype, seed)
         if point.decides or double:
-            return point, _result(problem, point)
+            J = derived(problem, point)
+            return point, J, _result(problem, point, J)
     return _checked(problem, seed, double=True)
 
 
-def _result(problem: Problem, point: Point) -> Result:
-    J = derived(problem, point)
+def _result(problem: Problem, point: Point, J: jc.Derivative) -> Result:
     code = _code(J)
     return Result(
         shape=point.reference.shape,

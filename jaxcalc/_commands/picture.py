@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from jaxcalc import plot
 from jaxcalc._commands.digits import CLASSES
 
 
@@ -24,7 +25,7 @@ def draw(
     curves, digit, jacobian = figure.subplots(1, 3, width_ratios=(1.5, 0.55, 1.2))
     _draw_losses(curves, losses)
     _draw_digit(digit, image, label)
-    _draw_jacobian(figure, jacobian, J)
+    _draw_jacobian(jacobian, J)
     figure.savefig(path, dpi=150)
 
 
@@ -47,7 +48,8 @@ def _draw_digit(axes: Axes, image: NDArray[np.uint8], label: int) -> None:
     axes.set(title=f"A held-out digit, {label}", xticks=[], yticks=[])
 
 
-def _draw_jacobian(figure: Figure, axes: Axes, J: NDArray[np.floating[Any]]) -> None:
+def _draw_jacobian(axes: Axes, J: NDArray[np.floating[Any]]) -> None:
+    plot.jacobian(J, layout="numerator", ax=axes)
     bound = float(np.max(np.abs(J)))
     for row, column in np.argwhere(np.abs(J) >= 0.005):
         entry = J[row, column]
@@ -61,7 +63,5 @@ def _draw_jacobian(figure: Figure, axes: Axes, J: NDArray[np.floating[Any]]) -> 
             color=colour,
             fontsize=7,
         )
-    shown = axes.imshow(J, cmap="RdBu_r", vmin=-bound, vmax=bound)
     axes.set(title="Its softmax Jacobian, diag(s) − s sᵀ", xlabel="logit", ylabel="probability")
     axes.set(xticks=range(CLASSES), yticks=range(CLASSES))
-    figure.colorbar(shown, ax=axes, label="∂ probability / ∂ logit")

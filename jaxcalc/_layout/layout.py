@@ -41,6 +41,7 @@ import operator
 from typing import Literal, Never
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -104,7 +105,7 @@ def to_layout(
     (3, 4, 2)
     """
     J, source, target = jnp.asarray(J), _layout("source", source), _layout("target", target)
-    y_ndim = _checked_y_ndim(J, y_ndim)
+    y_ndim = checked_y_ndim(J, y_ndim)
     if source is target:
         return J
     if J.ndim == 2:
@@ -121,7 +122,8 @@ def _layout(name: str, layout: object) -> Layout:
         raise ValueError(str(error).replace("`layout`", f"`{name}`", 1)) from None
 
 
-def _checked_y_ndim(J: Array, y_ndim: int | None) -> int:
+def checked_y_ndim(J: Array | np.ndarray, y_ndim: int | None) -> int:
+    """The rank of y, which is known where `J` has two axes; an error where it does not fit."""
     if J.ndim < 2:
         raise ValueError(
             f"`J` must have at least two axes, but got shape {J.shape}; "

@@ -468,3 +468,17 @@ def test_a_zero_derivative_must_be_zero():
     right = derivation.errors(problem, drawn, J, None)
     wrong = derivation.errors(problem, drawn, Spoilt(J, lambda J: J + 1e-30), None)
     assert (right.derivative, wrong.derivative) == (0, np.inf)
+
+
+@pytest.mark.parametrize("options", [(), ("--x64", "--layout", "denominator")])
+def test_the_picture(options, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "J.svg"
+    assert run("'A x' --wrt x --shape A=3x4", "--plot", str(path), *options) == 0
+    assert path.stat().st_size > 5_000
+
+
+def test_a_picture_of_another_kind_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run("'A x' --wrt x", "--plot", str(tmp_path / "J.txt"))
+    assert "--plot: must end in one of .png, .pdf, .svg" in capsys.readouterr().err
