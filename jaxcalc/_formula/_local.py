@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from jaxcalc._formula._algebra import Algebra
+from jaxcalc._formula._canonical import declared_derivative
+from jaxcalc._formula._declared import DECLARED
 from jaxcalc._formula._expression import Expression, call, walk
 from jaxcalc._formula._product import Factor, Product, unpack
 from jaxcalc._formula._sums import constant, eye, terms
@@ -261,6 +263,10 @@ def _tanh(algebra: Algebra, value: Expression, part: Expression) -> Expression:
     return algebra.add([constant(1, value.shape), square], value.shape)
 
 
+def _declared(algebra: Algebra, value: Expression, part: Expression) -> Expression:
+    return declared_derivative(algebra, value.op, 1, part)
+
+
 def _relu(algebra: Algebra, value: Expression, part: Expression) -> Expression:
     mask = call("gt", (part, constant(0, part.shape)), part.shape)
     return algebra.apply("indicator", (mask,), part.shape)
@@ -280,6 +286,7 @@ _KNOWN: dict[str, tuple[str, Derivative | None]] = {
     "relu": ("elementwise", _elementwise(_relu)),
     "softplus": ("softplus (notes §3)", _elementwise(_of_part("logistic"))),
     "abs": ("elementwise", _elementwise(_of_part("sign"))),
+    **{name: (name, _elementwise(_declared)) for name in DECLARED},
     "at": ("selection", _selection),
     "take": ("selection", _selection),
 }
