@@ -5,7 +5,7 @@ from math import factorial
 from typing import Any
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxcalc._arrays import static_bool
@@ -77,8 +77,11 @@ def _softsign_derivative(x: Array, order: int) -> Array:
     size = jnp.abs(x)
     if order == 0:
         return jnp.where(size == jnp.inf, jnp.sign(x), x / (1 + size))
-    scale = factorial(order) / lax.integer_pow(1 + size, order + 1)
-    return scale if order % 2 else -jnp.sign(x) * scale
+    inverse = 1 / (1 + size)
+    result = factorial(order) * inverse if order % 2 else -factorial(order) * jnp.sign(x) * inverse
+    for _ in range(order):  # not a power, which may be too small where the result is not
+        result *= inverse
+    return result
 
 
 SOFTSIGN = Elementwise(

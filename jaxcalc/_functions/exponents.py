@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-_SHIFT = 16
+_SHIFT = 32
 
 
 class Exponential(NamedTuple):

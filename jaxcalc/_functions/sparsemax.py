@@ -45,7 +45,7 @@ def sparsemax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> 
         roundoff of the dtype computed in (float32 for 16-bit ones, then rounded once). Equal
         entries have equal values. An entry −inf has value 0 and derivative 0. A row all of whose
         entries are masked is 0; one that is −inf throughout, or that holds +inf or NaN outside the
-        mask, is NaN, and so are its derivatives. What is kept for the backward pass is s.
+        mask, is NaN, and so is its Jacobian. What is kept for the backward pass is s.
 
     Raises:
         TypeError: for a non-array, complex numbers, a mask that is not boolean, an `axis` that is
