@@ -20,7 +20,7 @@ Derivatives of any function, in either `Layout`, and those of the functions in c
     jacobian, hessian      the same as arrays; to_layout goes from one layout to the other
     sigmoid_jacobian, softplus_jacobian, log_sigmoid_jacobian
     silu_jacobian, mish_jacobian, softsign_jacobian, gelu_jacobian
-    softmax_jacobian, log_softmax_jacobian, logsumexp_jacobian
+    softmax_jacobian, log_softmax_jacobian, logsumexp_jacobian, sparsemax_jacobian
     operators, batch       structured linear maps; blocks of what left `jax.vmap`
     rules                  the rules of matrix calculus
     check, assert_derivative, check_custom
@@ -69,6 +69,7 @@ from jaxcalc._closed_forms.jacobians import silu_jacobian as silu_jacobian
 from jaxcalc._closed_forms.jacobians import softmax_jacobian as softmax_jacobian
 from jaxcalc._closed_forms.jacobians import softplus_jacobian as softplus_jacobian
 from jaxcalc._closed_forms.jacobians import softsign_jacobian as softsign_jacobian
+from jaxcalc._closed_forms.jacobians import sparsemax_jacobian as sparsemax_jacobian
 from jaxcalc._derive import derive as derive
 from jaxcalc._functions.activations import gelu as gelu
 from jaxcalc._functions.activations import mish as mish
@@ -143,5 +144,6 @@ __all__ = [
     "softsign",
     "softsign_jacobian",
     "sparsemax",
+    "sparsemax_jacobian",
     "to_layout",
 ]

@@ -21,8 +21,9 @@ from jaxcalc._functions.elementwise import Elementwise
 from jaxcalc._functions.logistic import logistic_product
 from jaxcalc._functions.rows import Rows
 from jaxcalc._functions.softmax import softmax
+from jaxcalc._functions.sparsemax import SPARSEMAX
 from jaxcalc._layout.layout import Layout, LayoutLike
-from jaxcalc.operators import Diagonal, LinearOperator, LowRank
+from jaxcalc.operators import Diagonal, DiagonalPlusLowRank, LinearOperator, LowRank
 
 
 def sigmoid_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
@@ -184,6 +185,34 @@ def logsumexp_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Der
     row = maps.Term(((_symbol("softmax", _x(logits), axes=(-1,)), (0,)),), _LINK, ())
     J = LowRank(jnp.ones((1,), s.dtype), s[:, None])
     return _derivative(J, maps.Terms((), logits.shape, (row,)), logits, layout)
+
+
+def sparsemax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
+    """∂ sparsemax(x)/∂x = diag(s) − s sᵀ/Σs, s = [sparsemax(x) > 0], the same in both layouts.
+
+    Arguments and errors are those of `softmax_jacobian`. It is symmetric, positive semidefinite and
+    singular; the row and column of an entry −inf are 0, and a row that holds NaN or +inf, or only
+    −inf, gives NaN.
+
+    >>> import jax.numpy as jnp, jaxcalc as jc
+    >>> print(jc.sparsemax_jacobian(jnp.array([1.0, 0.5, -1.0])).todense())
+    [[ 0.5 -0.5  0. ]
+     [-0.5  0.5  0. ]
+     [ 0.   0.   0. ]]
+    """
+    array = _vector(x)
+    s = lax.stop_gradient(SPARSEMAX.piece(array, Rows((-1,), "high"))).astype(array.dtype)
+    J = DiagonalPlusLowRank(s, (s / jnp.sum(s))[:, None], s[:, None], -1)
+    value = _symbol("sparsemax", _x(array), axes=(-1,))
+    zero = _formula.call("zeros", (), value.shape)
+    symbol = _symbol("indicator", _symbol("gt", value, zero))
+    size = _formula.call("reduce_sum", (symbol,), (), axes=(0,))
+    inverse = _formula.call("integer_pow", (size,), (), y=-1)
+    terms = (
+        maps.Term(((symbol, (0,)),), _LINK, (0,)),
+        maps.Term(((symbol, (1,)), (symbol, (0,)), (inverse, ())), _LINK, (1,), -1.0),
+    )
+    return _derivative(J, maps.Terms(array.shape, array.shape, terms), array, layout)
 
 
 def _vector(x: ArrayLike) -> Array:

@@ -189,6 +189,27 @@ def _softmax(algebra: Algebra, value: Expression, part: Expression) -> Expressio
     )
 
 
+def _sparsemax(algebra: Algebra, value: Expression, part: Expression) -> Expression:
+    """diag(s) − s sᵀ/Σs along the rows, s = [f > 0]."""
+    rank, axes = len(value.shape), [axis % len(value.shape) for axis in value["axes"]]
+    y, x = tuple(range(rank)), tuple(range(rank, 2 * rank))
+    positive = call("gt", (value, constant(0, value.shape)), value.shape)
+    s = algebra.apply("indicator", (positive,), value.shape)
+    kept = [i for i in range(rank) if i not in axes]
+    order = [*kept, *axes]
+    row = [Factor(s, tuple(order.index(i) for i in range(rank)))]
+    size = algebra.multiply(row, tuple(value.shape[i] for i in kept))
+    deltas = [Factor(eye(n), (i, rank + i)) for i, n in enumerate(value.shape)]
+    over = [Factor(size, tuple(kept), -ONE), *(deltas[i] for i in kept)]
+    return algebra.add(
+        [
+            algebra.multiply([Factor(s, y), *deltas], value.shape * 2),
+            algebra.multiply([Factor(s, y), Factor(s, x), *over], value.shape * 2, -ONE),
+        ],
+        value.shape * 2,
+    )
+
+
 def _logsumexp(algebra: Algebra, value: Expression, part: Expression) -> Expression:
     """softmax(u) along the rows."""
     rank, own = len(part.shape), len(value.shape)
@@ -275,6 +296,7 @@ def _relu(algebra: Algebra, value: Expression, part: Expression) -> Expression:
 _KNOWN: dict[str, tuple[str, Derivative | None]] = {
     "softmax": ("softmax (notes §4)", _softmax),
     "logsumexp": ("log-sum-exp (notes §4)", _logsumexp),
+    "sparsemax": ("sparsemax", _sparsemax),
     "logistic": ("logistic (notes §3)", _elementwise(_logistic)),
     "inv": ("inverse", _inverse),
     "det": ("determinant", _determinant),

@@ -23,7 +23,7 @@ from jaxcalc._functions.primitives import JacobianProduct, Value
 Formula = Callable[[Any, Any], Any]
 
 JAX = SimpleNamespace(
-    abs=jnp.abs,
+    abs=lambda x: jnp.abs(x).astype(x.dtype),  # of complex numbers too
     erfc=lax.erfc,
     exp=jnp.exp,
     pi=math.pi,

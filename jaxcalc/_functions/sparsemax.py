@@ -57,7 +57,7 @@ def sparsemax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> 
     >>> print(jc.sparsemax(x))
     [0.75 0.25 0.  ]
     >>> print(jc.derive(jc.sparsemax)(x).formula)
-    diag(s) − s sᵀ/sum(s) where s = [sparsemax(x) > 0]
+    diag(u) − u uᵀ/sum(u) where u = [sparsemax(x) > 0]
     >>> print(jax.jacobian(jc.sparsemax)(x))
     [[ 0.5 -0.5  0. ]
      [-0.5  0.5  0. ]
