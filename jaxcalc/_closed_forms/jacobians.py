@@ -195,10 +195,8 @@ def sparsemax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Der
     −inf, gives NaN.
 
     >>> import jax.numpy as jnp, jaxcalc as jc
-    >>> print(jc.sparsemax_jacobian(jnp.array([1.0, 0.5, -1.0])).todense())
-    [[ 0.5 -0.5  0. ]
-     [-0.5  0.5  0. ]
-     [ 0.   0.   0. ]]
+    >>> print(jc.sparsemax_jacobian(jnp.array([1.0, 0.5, -1.0])).diagonal())
+    [0.5 0.5 0. ]
     """
     array = _vector(x)
     s = lax.stop_gradient(SPARSEMAX.piece(array, Rows((-1,), "high"))).astype(array.dtype)

@@ -59,8 +59,8 @@ def sparsemax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> 
     >>> print(jc.derive(jc.sparsemax)(x).formula)
     diag(u) − u uᵀ/sum(u) where u = [sparsemax(x) > 0]
     >>> print(jax.jacobian(jc.sparsemax)(x))
-    [[ 0.5 -0.5  0. ]
-     [-0.5  0.5  0. ]
+    [[ 0.5 -0.5 -0. ]
+     [-0.5  0.5 -0. ]
      [ 0.   0.   0. ]]
     """
     return _sparsemax_of(x, where, axis=hashable_axis(axis))
