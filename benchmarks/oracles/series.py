@@ -81,11 +81,12 @@ def derivative(definition: Callable[[Any, Any], Any], x: npt.ArrayLike, order: i
     Args:
         definition: by the functions abs, erfc, exp, sigmoid, softplus, tanh of x, sqrt of numbers,
             the number pi, sums, products, quotients and powers.
-        x: any array of finite floats; its dtype chooses the precision.
+        x: any array of finite floats; float64 is computed by mpmath, all others in extended
+            precision.
         order: 0 or more.
     """
     points = np.asarray(x)
-    if points.dtype.itemsize < 8:
+    if points.dtype != np.float64:
         wide = points.astype(np.longdouble)
     else:
         wide = map_multiprecision(lambda v: multiprecision().mpf(float(v)), points)

@@ -161,7 +161,7 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
     >>> print(jc.gelu(-5.0), jc.gelu(-5.0, approximate=False))
     -2.2917962e-07 -1.433258e-06
     >>> print(f"{jc.gelu(-6.0):.3e} {jax.nn.gelu(-6.0):.3e}")
-    -8.490e-11 -0.000e+00
+    -8.440e-11 -0.000e+00
     """
     return GELU(x) if static_bool("approximate", approximate) else GELU_EXACT(x)
 
