@@ -99,14 +99,12 @@ def derivative(definition: Callable[[Any, Any], Any], x: npt.ArrayLike, order: i
 def _functions(x: Array) -> SimpleNamespace:
     if x.dtype == object:
         mp = multiprecision()
-        pi, sqrt = +mp.pi, mp.sqrt
-        erfc = lambda x: map_multiprecision(mp.erfc, x)  # noqa: E731
+        pi, sqrt, erfc = +mp.pi, mp.sqrt, mp.erfc
     else:
-        pi, sqrt = np.longdouble("3.14159265358979323846264338328"), np.sqrt
-        erfc = np.frompyfunc(math.erfc, 1, 1)
+        pi, sqrt, erfc = np.longdouble("3.14159265358979323846264338328"), np.sqrt, math.erfc
     return SimpleNamespace(
         abs=_abs,
-        erfc=lambda u: _erfc(u, erfc(u.coefficients[0]).astype(x.dtype), 2 / sqrt(pi)),
+        erfc=lambda u: _erfc(u, np.frompyfunc(erfc, 1, 1)(u.coefficients[0]), 2 / sqrt(pi)),
         exp=_exp,
         pi=pi,
         sigmoid=_sigmoid,
@@ -121,7 +119,8 @@ def _integral(start: Array, slope: Series, u: Series) -> Series:
     change = tuple(k * a for k, a in enumerate(u.coefficients))[1:]
     made = [start]
     for k in range(1, len(u.coefficients)):
-        made.append(sum(change[j] * slope.coefficients[k - 1 - j] for j in range(k)) / k)
+        terms = [change[j] * slope.coefficients[k - 1 - j] for j in range(k)]
+        made.append(np.asarray(sum(terms) / k))
     return Series(tuple(made))
 
 
@@ -164,6 +163,7 @@ def _softplus(u: Series) -> Series:
 
 
 def _erfc(u: Series, start: Array, scale: Any) -> Series:
+    start = start.astype(u.coefficients[0].dtype)
     return _integral(start, -scale * _exp(-u * u), u)
 
 

@@ -73,7 +73,8 @@ class PiecewiseLinear:
     def plain_program(self, equation: Any) -> Any:
         """An equation of its product, as a program of ordinary operations."""
         avals = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
-        return jax.make_jaxpr(partial(self.plain, rows=equation.params["rows"]))(*avals)
+        rows = equation.params["rows"]
+        return jax.make_jaxpr(lambda r, t: self.plain(r, t, rows))(*avals)
 
     def __str__(self) -> str:
         """The name."""
