@@ -3,11 +3,16 @@
 They lose digits where classes dominate; on the random data of the timings that does not show.
 """
 
+import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
+from benchmarks import oracles
 from benchmarks.oracles.wide import Array
+from benchmarks.peers import DECLARED
+from jaxcalc._functions.elementwise import Elementwise
 
 
 def _sigmoid(x: Array) -> Array:
@@ -31,18 +36,27 @@ def _identity(x: Array) -> Array:
     return np.eye(x.shape[-1])
 
 
+def _derivative(function: Elementwise, order: int, x: Array, *factors: Array) -> Array:
+    """f⁽ⁿ⁾(x), times the factors."""
+    wide = oracles.derivative(function.definition, x.astype(np.longdouble), order)
+    return np.asarray(math.prod(factors, start=wide.astype(np.float64)))
+
+
 VALUES: dict[str, Callable[[Array], Array]] = {
     "sigmoid": _sigmoid,
     "log_sigmoid": lambda x: -np.logaddexp(0, -x),
+    **{name: partial(_derivative, function, 0) for name, function in DECLARED.items()},
     "softmax": _softmax,
     "log_softmax": lambda x: x - _logsumexp(x),
     "logsumexp": lambda x: _logsumexp(x)[..., 0],
 }
 
+
 # J t, from x and t
 JVPS: dict[str, Callable[[Array, Array], Array]] = {
     "sigmoid": lambda x, t: _sigmoid(x) * _sigmoid(-x) * t,
     "log_sigmoid": lambda x, t: _sigmoid(-x) * t,
+    **{name: partial(_derivative, function, 1) for name, function in DECLARED.items()},
     "softmax": lambda x, t: _softmax(x) * (t - _dot(_softmax(x), t)),
     "log_softmax": lambda x, t: t - _dot(_softmax(x), t),
     "logsumexp": lambda x, t: _dot(_softmax(x), t)[..., 0],
@@ -66,6 +80,7 @@ JACOBIANS: dict[str, Callable[[Array], Array]] = {
 HVPS: dict[str, Callable[[Array, Array, Array], Array]] = {
     "sigmoid": lambda x, t, g: JVPS["sigmoid"](x, t) * (1 - 2 * _sigmoid(x)) * g,
     "log_sigmoid": lambda x, t, g: -JVPS["sigmoid"](x, t) * g,
+    **{name: partial(_derivative, function, 2) for name, function in DECLARED.items()},
     "softmax": lambda x, t, g: _softmax_hvp(_softmax(x), JVPS["softmax"](x, t), g),
     "log_softmax": lambda x, t, g: -JVPS["softmax"](x, t) * g.sum(-1, keepdims=True),
     "logsumexp": lambda x, t, g: JVPS["softmax"](x, t) * g[..., None],

@@ -7,6 +7,7 @@
 The functions, each drop-in for its namesake in `jax.nn` where there is one:
 
     sigmoid (logistic), log_sigmoid, softplus, softmax, log_softmax, logsumexp
+    silu, mish, softsign, gelu, and the sparse relative of softmax, sparsemax
 
 and the losses that people train with, which keep their digits in 16 bits:
 
@@ -18,7 +19,8 @@ Derivatives of any function, in either `Layout`, and those of the functions in c
     derive                 the structured Jacobian with its formula, a `Derivative`
     jacobian, hessian      the same as arrays; to_layout goes from one layout to the other
     sigmoid_jacobian, softplus_jacobian, log_sigmoid_jacobian
-    softmax_jacobian, log_softmax_jacobian, logsumexp_jacobian
+    silu_jacobian, mish_jacobian, softsign_jacobian, gelu_jacobian
+    softmax_jacobian, log_softmax_jacobian, logsumexp_jacobian, sparsemax_jacobian
     operators, batch       structured linear maps; blocks of what left `jax.vmap`
     rules                  the rules of matrix calculus
     check, assert_derivative, check_custom
@@ -34,8 +36,8 @@ The rooms, a floor a paragraph, from the ground up; imports run only upwards:
 
     _functions     sigmoid, softmax, logsumexp, the losses; their products as primitives
     _layout        Layout, jacobian, hessian, to_layout
-    _formula       expressions, and closed forms as text, LaTeX and Python
 
+    _formula       expressions, and closed forms as text, LaTeX and Python
     operators      structured linear maps
 
     rules          the notes' rules, for arrays and for operators
@@ -61,13 +63,22 @@ from jaxcalc._check import assert_derivative as assert_derivative
 from jaxcalc._check import check as check
 from jaxcalc._check import check_custom as check_custom
 from jaxcalc._closed_forms.derivative import Derivative as Derivative
+from jaxcalc._closed_forms.jacobians import gelu_jacobian as gelu_jacobian
 from jaxcalc._closed_forms.jacobians import log_sigmoid_jacobian as log_sigmoid_jacobian
 from jaxcalc._closed_forms.jacobians import log_softmax_jacobian as log_softmax_jacobian
 from jaxcalc._closed_forms.jacobians import logsumexp_jacobian as logsumexp_jacobian
+from jaxcalc._closed_forms.jacobians import mish_jacobian as mish_jacobian
 from jaxcalc._closed_forms.jacobians import sigmoid_jacobian as sigmoid_jacobian
+from jaxcalc._closed_forms.jacobians import silu_jacobian as silu_jacobian
 from jaxcalc._closed_forms.jacobians import softmax_jacobian as softmax_jacobian
 from jaxcalc._closed_forms.jacobians import softplus_jacobian as softplus_jacobian
+from jaxcalc._closed_forms.jacobians import softsign_jacobian as softsign_jacobian
+from jaxcalc._closed_forms.jacobians import sparsemax_jacobian as sparsemax_jacobian
 from jaxcalc._derive import derive as derive
+from jaxcalc._functions.activations import gelu as gelu
+from jaxcalc._functions.activations import mish as mish
+from jaxcalc._functions.activations import silu as silu
+from jaxcalc._functions.activations import softsign as softsign
 from jaxcalc._functions.binary_cross_entropy import (
     sigmoid_binary_cross_entropy as sigmoid_binary_cross_entropy,
 )
@@ -85,6 +96,7 @@ from jaxcalc._functions.logsumexp import logsumexp as logsumexp
 from jaxcalc._functions.softmax import log_softmax as log_softmax
 from jaxcalc._functions.softmax import softmax as softmax
 from jaxcalc._functions.softmax_cross_entropy import softmax_cross_entropy as softmax_cross_entropy
+from jaxcalc._functions.sparsemax import sparsemax as sparsemax
 from jaxcalc._layout.jacobian import hessian as hessian
 from jaxcalc._layout.jacobian import jacobian as jacobian
 from jaxcalc._layout.layout import Layout as Layout
@@ -104,6 +116,8 @@ __all__ = [
     "check_custom",
     "derive",
     "entropy",
+    "gelu",
+    "gelu_jacobian",
     "hessian",
     "jacobian",
     "kl_divergence",
@@ -115,6 +129,8 @@ __all__ = [
     "logistic",
     "logsumexp",
     "logsumexp_jacobian",
+    "mish",
+    "mish_jacobian",
     "operators",
     "plot",
     "rules",
@@ -123,10 +139,16 @@ __all__ = [
     "sigmoid_binary_cross_entropy",
     "sigmoid_focal_loss",
     "sigmoid_jacobian",
+    "silu",
+    "silu_jacobian",
     "softmax",
     "softmax_cross_entropy",
     "softmax_jacobian",
     "softplus",
     "softplus_jacobian",
+    "softsign",
+    "softsign_jacobian",
+    "sparsemax",
+    "sparsemax_jacobian",
     "to_layout",
 ]

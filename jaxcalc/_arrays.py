@@ -101,6 +101,14 @@ def static_number(
     return number
 
 
+def static_bool(name: str, value: object) -> bool:
+    """True or False, known while tracing."""
+    check_static(name, value, "True or False")
+    if not isinstance(value, bool):
+        raise TypeError(f"`{name}` must be True or False, but got {value!r}.")
+    return value
+
+
 def static_index(name: str, value: object) -> int | None:
     """An integer that is known while tracing, or None."""
     check_static(name, value, "a Python integer")

@@ -4,6 +4,8 @@ The tests and the accuracy benchmark share them.
 
 - `ulp`: errors in units in the last place, and errors over a condition sum.
 - `logistic`: sigmoid, log_sigmoid and softplus with their derivatives of any order.
+- `series`: any function by its definition, with derivatives of any order, as power series.
+- `sparsemax`: sparsemax.
 - `softmax`: softmax, log_softmax, logsumexp, cross-entropy and their Jacobian products.
 - `logits`: adversarial logits and tangents to try them on.
 
@@ -20,6 +22,7 @@ from benchmarks.oracles.logits import SMALLEST as SMALLEST
 from benchmarks.oracles.logits import TANGENTS as TANGENTS
 from benchmarks.oracles.logits import make_logits as make_logits
 from benchmarks.oracles.logits import make_tangents as make_tangents
+from benchmarks.oracles.series import derivative as derivative
 from benchmarks.oracles.softmax import cross_entropy as cross_entropy
 from benchmarks.oracles.softmax import cross_entropy_gradient as cross_entropy_gradient
 from benchmarks.oracles.softmax import cross_entropy_jvp as cross_entropy_jvp
@@ -31,6 +34,7 @@ from benchmarks.oracles.softmax import logsumexp_jvp as logsumexp_jvp
 from benchmarks.oracles.softmax import softmax as softmax
 from benchmarks.oracles.softmax import softmax_jacobian as softmax_jacobian
 from benchmarks.oracles.softmax import softmax_product as softmax_product
+from benchmarks.oracles.sparsemax import sparsemax as sparsemax
 from benchmarks.oracles.ulp import error_over_condition as error_over_condition
 from benchmarks.oracles.ulp import is_normal as is_normal
 from benchmarks.oracles.ulp import ulp_error as ulp_error

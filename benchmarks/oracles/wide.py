@@ -59,3 +59,4 @@ def _elementwise(name: str) -> Callable[[Array], Array]:
 
 exp = _elementwise("exp")
 log1p = _elementwise("log1p")
+tanh = _elementwise("tanh")

@@ -2,14 +2,14 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import jaxcalc as jc
-from benchmarks.peers.peer import ELEMENTWISE, ORDERS, ROWS, Array, Peer
+from benchmarks.peers.peer import DECLARED, ELEMENTWISE, ORDERS, ROWS, Array, Peer
 
 Function = Callable[..., jax.Array]
 Transformation = Callable[[Function], Function]
@@ -32,15 +32,24 @@ class Library(NamedTuple):
 
 def jax_nn() -> Library:
     """The functions of `jax.nn`."""
-    functions: dict[str, Function] = {name: getattr(jax.nn, name) for name in ELEMENTWISE}
+    functions: dict[str, Function] = {
+        name: _called(DECLARED[name].code) if name in DECLARED else getattr(jax.nn, name)
+        for name in ELEMENTWISE
+    }
     functions |= {name: functools.partial(getattr(jax.nn, name), axis=-1) for name in ROWS}
     return Library(functions, _by_reverse_mode(functions))
+
+
+def _called(code: str) -> Function:
+    """A function of x by its code."""
+    return cast(Function, eval(f"lambda x: {code}", {"jax": jax}))
 
 
 def jaxcalc_high() -> Library:
     """The functions of jaxcalc, and its closed-form Jacobians."""
     functions = _jaxcalc("high")
-    return Library(functions, {name: _dense(name) for name in functions})
+    jacobians = {name: _dense(name) for name in functions}
+    return Library({**functions, **DECLARED}, jacobians)
 
 
 def _dense(name: str) -> Function:
@@ -57,7 +66,7 @@ def jaxcalc_fast() -> Library:
 
 def _jaxcalc(accuracy: str) -> dict[str, Function]:
     own = functools.partial(functools.partial, accuracy=accuracy)
-    elementwise = {name: own(getattr(jc, name)) for name in ELEMENTWISE}
+    elementwise = {name: own(getattr(jc, name)) for name in ELEMENTWISE if name not in DECLARED}
     return elementwise | {name: own(getattr(jc, name), axis=-1) for name in ROWS}
 
 
@@ -122,12 +131,14 @@ def _version(name: str) -> str:
     return str(jax.__version__ if name == "jax.nn" else jc.__version__)
 
 
-def _evaluator(library: Library) -> Callable[[str, str, Array, Array], Array]:
+def _evaluator(library: Library) -> Callable[[str, str, Array, Array], Array | None]:
     @functools.cache
     def compiled(function: str, quantity: str) -> Function:
         return jax.jit(library.make(function, quantity))
 
-    def evaluate(function: str, quantity: str, x: Array, t: Array) -> Array:
+    def evaluate(function: str, quantity: str, x: Array, t: Array) -> Array | None:
+        if function not in library.functions:
+            return None
         with jax.enable_x64(x.dtype == np.float64):
             return np.asarray(compiled(function, quantity)(jnp.asarray(x), jnp.asarray(t)))
 

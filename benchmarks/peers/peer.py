@@ -7,9 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
+from jaxcalc._functions import activations
+
 Array = npt.NDArray[Any]
 
-ELEMENTWISE = ("sigmoid", "log_sigmoid", "softplus")
+# those made from a declaration, by name
+DECLARED = {function.name: function for function in activations.ELEMENTWISE}
+ELEMENTWISE = ("sigmoid", "log_sigmoid", "softplus", *DECLARED)
 ROWS = ("softmax", "log_softmax", "logsumexp")
 ORDERS = ("value", "derivative 1", "derivative 2", "derivative 3")
 

@@ -16,10 +16,12 @@ def find() -> list[Peer]:
     return [] if torch is None else [Peer("torch", torch.__version__, _DTYPES, _evaluator(torch))]
 
 
-def _evaluator(torch: Any) -> Callable[[str, str, Array, Array], Array]:
+def _evaluator(torch: Any) -> Callable[[str, str, Array, Array], Array | None]:
     by_name, quantities = functions(torch), _quantities(torch)
 
-    def evaluate(function: str, quantity: str, x: Array, t: Array) -> Array:
+    def evaluate(function: str, quantity: str, x: Array, t: Array) -> Array | None:
+        if function not in by_name:
+            return None
         y = quantities[quantity](by_name[function], tensor(torch, x), tensor(torch, t))
         return array(torch, y, x.dtype)
 

@@ -7,7 +7,8 @@ What is measured
     `jax.jit`, on random data, for five functions (`cell`), on the cells that `grid` chooses.
 
     A second group, without PyTorch and with tables and aims of its own: masks, weights and losses
-    beside what is written in plain JAX (`uses`), and classes along the first or several axes.
+    beside what is written in plain JAX (`uses`), classes along the first or several axes, and the
+    functions made from a declaration, which have one accuracy only.
 
 How
     1. Everyone computes the cell, and every result is compared with the plain formula in float64

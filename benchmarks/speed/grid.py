@@ -4,8 +4,9 @@ The product of everything is thousands of cells. The default spreads the shapes 
 every function with every quantity occurs in every family of dtypes and every shape occurs; then
 come the cells that an aim names. It looks the same on every machine: nothing is drawn.
 
-A second group, `further`, is chosen by hand: masks, weights, other axes, losses. It is reported by
-itself, so that the first remains comparable with earlier runs.
+A second group, `further`, is chosen by hand: masks, weights, other axes, losses, and the functions
+made from a declaration. It is reported by itself, so that the first remains comparable with earlier
+runs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import jax
 
+from benchmarks.peers import DECLARED
 from benchmarks.speed.cell import FUNCTIONS, NARROW, QUANTITIES, WIDE, Axis, Cell, Shape
 from benchmarks.speed.uses import USES
 
@@ -126,6 +128,7 @@ FURTHER = tuple(
         ("cross-entropy(distributions)", SHORT, "bfloat16", (BOTH,)),
         ("binary cross-entropy", SHORT, "float32", (BOTH,)),
         ("binary cross-entropy", SHORT, "bfloat16", (BOTH,)),
+        *((name, SHORT, dtype, (BOTH,)) for name in DECLARED for dtype in ("float32", "bfloat16")),
     )
     for quantity in quantities
 )
@@ -140,7 +143,9 @@ def grid(level: str) -> Grid:
 def further(level: str) -> Grid:
     """The second group at that level; a full run has no more of it than a default one."""
     if level == "quick":
-        return Grid(tuple(Cell(name, "value+vjp", "float32", (512, 256)) for name in USES))
+        return Grid(
+            tuple(Cell(name, "value+vjp", "float32", (512, 256)) for name in (*USES, *DECLARED))
+        )
     return Grid(FURTHER, grid(level).working_set)
 
 

@@ -67,7 +67,11 @@ def _enter(cell: Cell, rivals: Rivals, working_set: int) -> Field:
     if rivals.torch is not None:
         rivals.torch.begin(_job(cell, data, rivals.compiled, count_sets(cell, working_set)))
     sets = make_sets(cell, data, working_set)
-    local = {name: contestant(lib, cell, sets) for name, lib in rivals.libraries.items()}
+    local = {
+        name: contestant(library, cell, sets)
+        for name, library in rivals.libraries.items()
+        if cell.function in library.functions
+    }
     entered = {name: Entered(c, _checked_rows(cell, c)) for name, c in local.items()}
     if rivals.torch is None:
         return Field(entered, {})

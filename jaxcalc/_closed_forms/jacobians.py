@@ -5,22 +5,25 @@ at least in float32 and rounded once. Each can be jitted, batched by `jax.vmap` 
 differentiated.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxcalc import _formula
-from jaxcalc._arrays import floating, narrowed, wide
+from jaxcalc._arrays import floating, narrowed, static_bool, wide
 from jaxcalc._closed_forms.derivative import Derivative
 from jaxcalc._closed_forms.softmax_operators import Origin, softmax_operator
 from jaxcalc._formula import Expression, maps
+from jaxcalc._functions.activations import GELU, GELU_EXACT, MISH, SILU, SOFTSIGN
+from jaxcalc._functions.elementwise import Elementwise
 from jaxcalc._functions.logistic import logistic_product
 from jaxcalc._functions.rows import Rows
 from jaxcalc._functions.softmax import softmax
+from jaxcalc._functions.sparsemax import SPARSEMAX
 from jaxcalc._layout.layout import Layout, LayoutLike
-from jaxcalc.operators import Diagonal, LinearOperator, LowRank
+from jaxcalc.operators import Diagonal, DiagonalPlusLowRank, LinearOperator, LowRank
 
 
 def sigmoid_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
@@ -70,6 +73,55 @@ def log_sigmoid_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> D
      [0.0000000e+00 2.0611537e-09]]
     """
     return _logistic(x, 0, layout, sign=-1)
+
+
+class ElementwiseJacobian(Protocol):
+    """The Jacobian of a function of each entry, at a vector."""
+
+    def __call__(self, x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
+        """diag(f′(x))."""
+
+
+def _declared(function: Elementwise) -> ElementwiseJacobian:
+    """`<name>_jacobian` of a function made from a declaration."""
+
+    def jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
+        array = _vector(x)
+        entries = function.product(array, _ones(array), order=1)
+        symbol = _symbol("derivative", _x(array), of=function.name, order=1)
+        return _diagonal(entries, symbol, array, layout)
+
+    name = f"{function.name}_jacobian"
+    jacobian.__name__ = jacobian.__qualname__ = name
+    jacobian.__doc__ = f"""diag(f′(x)) for f = {function.name}, the same in both layouts.
+
+    Arguments, result and errors are those of `sigmoid_jacobian`; an entry at ±inf is the limit.
+
+    >>> import jax.numpy as jnp, jaxcalc as jc
+    >>> print(jc.{name}(jnp.zeros(3)).structure)
+    diagonal
+    """
+    return jacobian
+
+
+silu_jacobian = _declared(SILU)
+mish_jacobian = _declared(MISH)
+softsign_jacobian = _declared(SOFTSIGN)
+_gelu_jacobians = {True: _declared(GELU), False: _declared(GELU_EXACT)}
+
+
+def gelu_jacobian(
+    x: ArrayLike, approximate: bool = True, *, layout: LayoutLike = "numerator"
+) -> Derivative:
+    """diag(f′(x)) for f = gelu, the same in both layouts.
+
+    Arguments, result and errors are those of `sigmoid_jacobian` and `gelu`.
+
+    >>> import jax.numpy as jnp, jaxcalc as jc
+    >>> print(jc.gelu_jacobian(jnp.zeros(2), approximate=False).formula)
+    diag(erfc(−0.707107 x)/2 + 0.398942 x ⊙ exp(−x²/2))
+    """
+    return _gelu_jacobians[static_bool("approximate", approximate)](x, layout=layout)
 
 
 def softmax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
@@ -135,6 +187,32 @@ def logsumexp_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Der
     return _derivative(J, maps.Terms((), logits.shape, (row,)), logits, layout)
 
 
+def sparsemax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
+    """∂ sparsemax(x)/∂x = diag(s) − s sᵀ/Σs, s = [sparsemax(x) > 0], the same in both layouts.
+
+    Arguments and errors are those of `softmax_jacobian`. It is symmetric, positive semidefinite and
+    singular; the row and column of an entry −inf are 0, and a row that holds NaN or +inf, or only
+    −inf, gives NaN.
+
+    >>> import jax.numpy as jnp, jaxcalc as jc
+    >>> print(jc.sparsemax_jacobian(jnp.array([1.0, 0.5, -1.0])).diagonal())
+    [0.5 0.5 0. ]
+    """
+    array = _vector(x)
+    s = lax.stop_gradient(SPARSEMAX.piece(array, Rows((-1,), "high"))).astype(array.dtype)
+    J = DiagonalPlusLowRank(s, (s / jnp.sum(s))[:, None], s[:, None], -1)
+    value = _symbol("sparsemax", _x(array), axes=(-1,))
+    zero = _formula.call("zeros", (), value.shape)
+    symbol = _symbol("indicator", _symbol("gt", value, zero))
+    size = _formula.call("reduce_sum", (symbol,), (), axes=(0,))
+    inverse = _formula.call("integer_pow", (size,), (), y=-1)
+    terms = (
+        maps.Term(((symbol, (0,)),), _LINK, (0,)),
+        maps.Term(((symbol, (1,)), (symbol, (0,)), (inverse, ())), _LINK, (1,), -1.0),
+    )
+    return _derivative(J, maps.Terms(array.shape, array.shape, terms), array, layout)
+
+
 def _vector(x: ArrayLike) -> Array:
     array = floating("x", x)
     if array.ndim != 1:
@@ -152,12 +230,20 @@ def _logistic(x: ArrayLike, order: int, layout: LayoutLike, sign: int = 1) -> De
     """diag(σ), or for order 1 diag(σ ⊙ (1 − σ)), at x or −x."""
     array = _vector(x)
     kept = array if sign == 1 else -array
-    ones = lax.integer_pow(kept, 0)  # of x, so that a batch of them is split as that of x is
-    J = Diagonal(logistic_product(kept, ones, order=order))
     σ = _symbol("logistic", _x(array) if sign == 1 else _symbol("neg", _x(array)))
-    entries = σ if order == 0 else _symbol("mul", σ, _symbol("sub", _formula.number(1.0), σ))
-    term = maps.Term(((entries, (0,)),), _LINK, (0,))
-    return _derivative(J, maps.Terms(array.shape, array.shape, (term,)), array, layout)
+    symbol = σ if order == 0 else _symbol("mul", σ, _symbol("sub", _formula.number(1.0), σ))
+    return _diagonal(logistic_product(kept, _ones(kept), order=order), symbol, array, layout)
+
+
+def _ones(x: Array) -> Array:
+    """Ones made of x, so that a batch of them is split as that of x is."""
+    return lax.integer_pow(x, 0)
+
+
+def _diagonal(entries: Array, symbol: Expression, x: Array, layout: LayoutLike) -> Derivative:
+    """diag(entries), which formulas write as `symbol`."""
+    term = maps.Term(((symbol, (0,)),), _LINK, (0,))
+    return _derivative(Diagonal(entries), maps.Terms(x.shape, x.shape, (term,)), x, layout)
 
 
 def _of_family(kind: str, x: ArrayLike, layout: LayoutLike) -> Derivative:

@@ -16,6 +16,7 @@ from jaxcalc._commands import rows
 from jaxcalc._commands import shape_rules as rules
 from jaxcalc._commands.notation import PAPER_INVERSE, PAPER_TRANSPOSE
 from jaxcalc._commands.shape_rules import Rule
+from jaxcalc._functions.activations import ELEMENTWISE
 
 Kind = Literal[
     "an integer",
@@ -80,10 +81,8 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "relu6": jax.nn.relu6,
     "elu": jax.nn.elu,
     "leaky_relu": jax.nn.leaky_relu,
-    "silu": jax.nn.silu,
-    "swish": jax.nn.silu,
-    "mish": jax.nn.mish,
-    "softsign": jax.nn.soft_sign,
+    **{function.name: function for function in ELEMENTWISE},
+    "swish": jc.silu,
     "erf": jax.scipy.special.erf,
     "erfc": jax.scipy.special.erfc,
     "exp": jnp.exp,
@@ -108,12 +107,13 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
 
 FUNCTIONS: dict[str, Function] = {
     **{name: Function(call, 1) for name, call in _ELEMENTWISE.items()},
-    "gelu": Function(jax.nn.gelu, 1, {"approximate": "True or False"}),
+    "gelu": Function(jc.gelu, 1, {"approximate": "True or False"}),
     "maximum": Function(jnp.maximum, 2),
     "minimum": Function(jnp.minimum, 2),
     "where": Function(jnp.where, 3),
     "softmax": Function(jc.softmax, 1, AXIS, rule=rules.along),
     "log_softmax": Function(jc.log_softmax, 1, AXIS, rule=rules.along),
+    "sparsemax": Function(jc.sparsemax, 1, AXIS, rule=rules.along),
     "layer_norm": Function(_layer_norm, 1, AXIS_AND_EPSILON, rule=rules.along),
     "rms_norm": Function(_rms_norm, 1, AXIS_AND_EPSILON, rule=rules.along),
     "logsumexp": Function(jc.logsumexp, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),

@@ -14,7 +14,7 @@ from jaxcalc._derive._graph import Linear
 from jaxcalc._derive._indexing import INDEXING
 from jaxcalc._derive._loops import loops
 from jaxcalc._derive._opaque import hashable_params, opaque
-from jaxcalc._derive._own import OWN
+from jaxcalc._derive._own import OWN, piecewise_linear
 from jaxcalc._derive._rules import ARITHMETIC, Operand, Rule
 from jaxcalc._derive._scatters import SCATTERS
 from jaxcalc._derive._solutions import solutions
@@ -94,6 +94,7 @@ RULES: Mapping[str, Rule] = {
     **STRUCTURED,
     **CONVOLUTIONS,
     **OWN,
+    **piecewise_linear(_inside),
     **solutions(_inside),
     **loops(_inside),
 }

@@ -14,17 +14,20 @@ import numpy as np
 from jaxcalc._derive import _terms
 from jaxcalc._derive._coefficients import Coefficient, Value, labelled
 from jaxcalc._derive._graph import Linear, Product, light, settled, through
-from jaxcalc._derive._rules import Operand, Rule, masked, stretched, times
+from jaxcalc._derive._rules import Interpret, Operand, Rule, masked, stretched, times
 from jaxcalc._formula import WEIGHTS, Weight
+from jaxcalc._functions.activations import ELEMENTWISE
 from jaxcalc._functions.binary_cross_entropy import binary_cross_entropy_product
 from jaxcalc._functions.distribution_cross_entropy import distribution_cross_entropy_transposed
 from jaxcalc._functions.index_cross_entropy import index_cross_entropy_transposed
 from jaxcalc._functions.logistic import logistic_product
 from jaxcalc._functions.primitives import JacobianProduct
+from jaxcalc._functions.rowwise import PiecewiseLinear
 from jaxcalc._functions.softmax_maps import (
     logsumexp_transposed,
     weighted_sum_transposed,
 )
+from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
 
 
 def _piece(kind: str) -> Rule:
@@ -114,6 +117,19 @@ def _refused(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> lis
     return [t]
 
 
+def piecewise_linear(interpret: Interpret) -> dict[str, Rule]:
+    """Products that are read in ordinary operations."""
+
+    def rule_of(function: PiecewiseLinear) -> Rule:
+        def rule(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
+            results = interpret(function.plain_program(equation), operands, dtype)
+            return [result for result in results if isinstance(result, Linear)]
+
+        return rule
+
+    return {f"jaxcalc_{f.apply.name}": rule_of(f) for f in PIECEWISE_LINEAR}
+
+
 OWN: dict[str, Rule] = {
     "jaxcalc_softmax_product": _piece("softmax"),
     "jaxcalc_log_softmax_product": _piece("log_softmax"),
@@ -122,6 +138,7 @@ OWN: dict[str, Rule] = {
     "jaxcalc_binary_cross_entropy_product": _elementwise(
         binary_cross_entropy_product, WEIGHTS["binary_cross_entropy"]
     ),
+    **{f"jaxcalc_{f.product.name}": _elementwise(f.product, WEIGHTS[f.name]) for f in ELEMENTWISE},
     "jaxcalc_logsumexp_product": _row_sum(logsumexp_transposed, WEIGHTS["logsumexp"]),
     "jaxcalc_logsumexp_transposed": _repeated(logsumexp_transposed, WEIGHTS["logsumexp"]),
     "jaxcalc_weighted_sum": _row_sum(weighted_sum_transposed, WEIGHTS["weighted_sum"]),

@@ -4,6 +4,7 @@
     _anonymous                  numbers for what has no name
     _own, _known                the package's own primitives; functions known by name
     _program                    programs read as expressions
+    _declared                   derivatives of functions made from a declaration
     _maps                       derivatives as trees of linear maps
     _numbers, _product, _sums   fractions, products with named axes, their sums,
     _algebra                        and how they simplify

@@ -16,6 +16,7 @@ from jaxcalc._formula import _patterns as patterns
 from jaxcalc._formula import _scattering as scattering
 from jaxcalc._formula import _solving as solving
 from jaxcalc._formula._algebra import Algebra
+from jaxcalc._formula._declared import derivative
 from jaxcalc._formula._expression import Expression, call, walk
 from jaxcalc._formula._kronecker import kronecker
 from jaxcalc._formula._product import Factor, relabel, unpack
@@ -210,6 +211,18 @@ def _logistic_derivative(algebra: Algebra, node: Expression, args: Args) -> Expr
     return algebra.multiply(factors, node.shape)
 
 
+def declared_derivative(
+    algebra: Algebra, name: str, order: int, argument: Expression
+) -> Expression:
+    """f⁽ⁿ⁾ of a canonical argument, for a function f made from a declaration."""
+    placeholder, written = derivative(name, order, argument.shape)
+    return canonical(algebra, written, {placeholder: argument})
+
+
+def _derivative(algebra: Algebra, node: Expression, args: Args) -> Expression:
+    return declared_derivative(algebra, node["of"], node["order"], args[0])
+
+
 def _log_softmax(algebra: Algebra, node: Expression, args: Args) -> Expression:
     """x − logsumexp(x)."""
     (x,) = args
@@ -297,6 +310,7 @@ RULES: dict[str, Rule] = {
     "logsumexp_kept": _logsumexp_kept,
     "logaddexp": _logaddexp,
     "logistic_derivative": _logistic_derivative,
+    "derivative": _derivative,
     "solve": solving.solve,
     "inv": solving.inv,
     "triangular_solve": solving.triangular_solve,

@@ -9,12 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxcalc._formula._expression import Expression, Shape
+from jaxcalc._functions.activations import ELEMENTWISE
+from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
 
 Row = Callable[[Sequence[str], Mapping[str, Any], Shape], str]
 
 
 def _named(function: str) -> Row:
     return lambda args, params, shape: f"{function}({', '.join(args)})"
+
+
+def _declared(code: str) -> Row:
+    """A function of x, as its declaration calls it."""
+    return lambda args, params, shape: re.sub(r"\bx\b", lambda _: args[0], code)
 
 
 def _along(function: str) -> Row:
@@ -214,8 +221,13 @@ _AXES = {
     "reduce_or": "jnp.any",
     "reduce_prod": "jnp.prod",
     "softmax": "jax.nn.softmax",
+    **{function.name: function.code for function in PIECEWISE_LINEAR},
 }
-_LAST_BY_DEFAULT = {"jax.nn.softmax", "jax.nn.log_softmax"}
+_LAST_BY_DEFAULT = {
+    "jax.nn.softmax",
+    "jax.nn.log_softmax",
+    *(function.code for function in PIECEWISE_LINEAR),
+}
 _CUMULATIVE = {f"cum{name}": f"jax.lax.cum{name}" for name in ("sum", "prod", "max", "min")}
 
 
@@ -229,6 +241,7 @@ ROWS: dict[str, Row] = {
     **{op: _named(name) for op, name in _OTHER_NAMES.items()},
     **{op: _along(name) for op, name in _AXES.items()},
     **{op: _cumulative(name) for op, name in _CUMULATIVE.items()},
+    **{function.name: _declared(function.code) for function in ELEMENTWISE},
     "adjugate": _adjugate,
     "argmax": _argument("jnp.argmax"),
     "argmin": _argument("jnp.argmin"),

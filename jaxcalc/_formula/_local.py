@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from jaxcalc._formula._algebra import Algebra
+from jaxcalc._formula._canonical import declared_derivative
+from jaxcalc._formula._declared import DECLARED
 from jaxcalc._formula._expression import Expression, call, walk
 from jaxcalc._formula._product import Factor, Product, unpack
 from jaxcalc._formula._sums import constant, eye, terms
@@ -187,6 +189,27 @@ def _softmax(algebra: Algebra, value: Expression, part: Expression) -> Expressio
     )
 
 
+def _sparsemax(algebra: Algebra, value: Expression, part: Expression) -> Expression:
+    """diag(s) − s sᵀ/Σs along the rows, s = [f > 0]."""
+    rank, axes = len(value.shape), [axis % len(value.shape) for axis in value["axes"]]
+    y, x = tuple(range(rank)), tuple(range(rank, 2 * rank))
+    positive = call("gt", (value, constant(0, value.shape)), value.shape)
+    s = algebra.apply("indicator", (positive,), value.shape)
+    kept = [i for i in range(rank) if i not in axes]
+    order = [*kept, *axes]
+    row = [Factor(s, tuple(order.index(i) for i in range(rank)))]
+    size = algebra.multiply(row, tuple(value.shape[i] for i in kept))
+    deltas = [Factor(eye(n), (i, rank + i)) for i, n in enumerate(value.shape)]
+    over = [Factor(size, tuple(kept), -ONE), *(deltas[i] for i in kept)]
+    return algebra.add(
+        [
+            algebra.multiply([Factor(s, y), *deltas], value.shape * 2),
+            algebra.multiply([Factor(s, y), Factor(s, x), *over], value.shape * 2, -ONE),
+        ],
+        value.shape * 2,
+    )
+
+
 def _logsumexp(algebra: Algebra, value: Expression, part: Expression) -> Expression:
     """softmax(u) along the rows."""
     rank, own = len(part.shape), len(value.shape)
@@ -261,6 +284,10 @@ def _tanh(algebra: Algebra, value: Expression, part: Expression) -> Expression:
     return algebra.add([constant(1, value.shape), square], value.shape)
 
 
+def _declared(algebra: Algebra, value: Expression, part: Expression) -> Expression:
+    return declared_derivative(algebra, value.op, 1, part)
+
+
 def _relu(algebra: Algebra, value: Expression, part: Expression) -> Expression:
     mask = call("gt", (part, constant(0, part.shape)), part.shape)
     return algebra.apply("indicator", (mask,), part.shape)
@@ -269,6 +296,7 @@ def _relu(algebra: Algebra, value: Expression, part: Expression) -> Expression:
 _KNOWN: dict[str, tuple[str, Derivative | None]] = {
     "softmax": ("softmax (notes §4)", _softmax),
     "logsumexp": ("log-sum-exp (notes §4)", _logsumexp),
+    "sparsemax": ("sparsemax", _sparsemax),
     "logistic": ("logistic (notes §3)", _elementwise(_logistic)),
     "inv": ("inverse", _inverse),
     "det": ("determinant", _determinant),
@@ -280,6 +308,7 @@ _KNOWN: dict[str, tuple[str, Derivative | None]] = {
     "relu": ("elementwise", _elementwise(_relu)),
     "softplus": ("softplus (notes §3)", _elementwise(_of_part("logistic"))),
     "abs": ("elementwise", _elementwise(_of_part("sign"))),
+    **{name: (name, _elementwise(_declared)) for name in DECLARED},
     "at": ("selection", _selection),
     "take": ("selection", _selection),
 }

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxcalc._formula._expression import Expression, Shape, call, number
+from jaxcalc._functions.activations import ELEMENTWISE as DECLARED
+from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
 
 Args = Sequence[Expression]
 Params = Mapping[str, Any]
@@ -22,6 +24,18 @@ def _of_rows(*ops: str) -> Written:
     def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
         axes = params["rows"].axes
         return [call(op, args, shape, axes=axes) for op, shape in zip(ops, shapes, strict=True)]
+
+    return written
+
+
+def _indicator_of(op: str) -> Written:
+    """Where a function of rows is positive."""
+
+    def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+        (shape,) = shapes
+        value = call(op, args, shape, axes=params["rows"].axes)
+        positive = call("gt", (value, _spread(number(0.0), shape)), shape)
+        return [call("indicator", (positive,), shape)]
 
     return written
 
@@ -174,6 +188,13 @@ def _weight_of_logistic(kept: Args, shape: Shape, params: Params) -> Expression:
     return call("logistic_derivative", kept, shape, order=params["order"])
 
 
+def _derivative_of(name: str) -> Weight:
+    """f⁽ⁿ⁾, for a function f made from a declaration."""
+    return lambda kept, shape, params: call(
+        "derivative", kept, shape, of=name, order=params["order"]
+    )
+
+
 def _weight(kept: Args, shape: Shape, params: Params) -> Expression:
     return kept[0]
 
@@ -273,8 +294,9 @@ WEIGHTS: dict[str, Weight] = {
     "weighted_sum": _weight,
     "index_cross_entropy": _weight_of_index_cross_entropy,
     "distribution_cross_entropy": _weight_of_distribution_cross_entropy,
+    **{function.name: _derivative_of(function.name) for function in DECLARED},
 }
-_ELEMENTWISE = ("logistic", "binary_cross_entropy")
+_ELEMENTWISE = ("logistic", "binary_cross_entropy", *(function.name for function in DECLARED))
 _ROW_BY_ROW = ("logsumexp", "index_cross_entropy", "distribution_cross_entropy")
 OWN: dict[str, Written] = {
     "jaxcalc_sigmoid": _elementwise("logistic"),
@@ -282,6 +304,9 @@ OWN: dict[str, Written] = {
     "jaxcalc_softplus": _elementwise("softplus"),
     "jaxcalc_fast_softplus": _elementwise("softplus"),
     "jaxcalc_log_sigmoid": _elementwise("log_sigmoid"),
+    **{f"jaxcalc_{function.name}": _elementwise(function.name) for function in DECLARED},
+    **{f"jaxcalc_{function.name}": _of_rows(function.name) for function in PIECEWISE_LINEAR},
+    "jaxcalc_sparsemax_piece": _indicator_of("sparsemax"),
     "jaxcalc_softmax": _of_rows("softmax"),
     "jaxcalc_masked_softmax": _masked_softmax,
     "jaxcalc_log_softmax": _of_rows("log_softmax"),

@@ -14,6 +14,7 @@ from jaxcalc._formula._anonymous import number_of
 from jaxcalc._formula._expression import Expression, Shape, call, hashable, number
 from jaxcalc._formula._known import known
 from jaxcalc._formula._own import OWN
+from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
 
 
 def read(
@@ -41,6 +42,8 @@ def apply(equation: Any, args: Sequence[Expression]) -> list[Expression]:
         found = known(program, args, shapes)
         return read(program, (), args) if found is None else found
     op, params = equation.primitive.name, equation.params
+    if op in _PIECEWISE_LINEAR:
+        return read(_PIECEWISE_LINEAR[op].plain_program(equation), (), args)
     if op in OWN:
         return OWN[op](args, params, shapes)
     if op == "convert_element_type":
@@ -103,6 +106,7 @@ def _linear_solve(
     return [call("linear_solve", (Mv, v, b), shape) for Mv, v, b, shape in triples]
 
 
+_PIECEWISE_LINEAR = {f"jaxcalc_{f.apply.name}": f for f in PIECEWISE_LINEAR}
 _FEW = 64
 _UNIMPORTANT = {
     "accuracy",

@@ -8,6 +8,7 @@ from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, Shape
 from jaxcalc._formula._product import Factor
 from jaxcalc._formula._sums import constant, number_of
+from jaxcalc._functions.activations import ELEMENTWISE as DECLARED
 
 Args = list[Expression]
 Rule = Callable[[Algebra, Expression, Args], Expression]
@@ -22,7 +23,7 @@ ELEMENTWISE = BOOLEAN | {
     "log_sigmoid", "logaddexp", "logistic", "max", "mills", "min", "part", "polygamma", "pow",
     "real", "relu", "rem", "round", "select_n", "side", "sign", "sin", "sinh", "softplus", "step",
     "tan", "tanh",
-}
+} | {function.name for function in DECLARED}
 # fmt: on
 NUMERIC: dict[str, Callable[..., Fraction | int]] = {  # of numbers that are known
     "abs": abs,

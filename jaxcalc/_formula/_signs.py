@@ -7,6 +7,7 @@ from jaxcalc._formula._expression import Expression, walk
 from jaxcalc._formula._nodes import parameter
 from jaxcalc._formula._places import entries_text, rows
 from jaxcalc._formula._writing import ATOM, COMPARISON, OUTER, POSTFIX, SUM, Writer, Written
+from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
 
 
 def _inverse(writer: Writer, node: Expression) -> Written:
@@ -125,7 +126,7 @@ def _along(writer: Writer, node: Expression) -> Written:
     """A function along axes; which they are is written unless they are the last, or all."""
     function, rank = node["function"], len(node.args[0].shape)
     axes = sorted(axis % rank for axis in parameter(node, "axes"))
-    usual = [[rank - 1]] if "softmax" in function else [[rank - 1], [*range(rank)]]
+    usual = [[rank - 1], [*range(rank)]] if function in _TO_NUMBERS else [[rank - 1]]
     args = [writer.listed(node.args)]
     if axes not in usual:
         args.append(f"axis={axes[0] if len(axes) == 1 else tuple(axes)}")
@@ -172,6 +173,8 @@ def _constant(writer: Writer, node: Expression) -> Written:
     return writer.style.group(entries_text(parameter(node, "entries")[2])), ATOM
 
 
+# of a row a number, where those of all rows may be one row
+_TO_NUMBERS = ("logsumexp", *(f"reduce_{name}" for name in ("and", "max", "min", "or", "prod")))
 SIGNS: dict[str, Callable[[Writer, Expression], Written]] = {
     "abs": _size,
     "and": _both,
@@ -184,14 +187,14 @@ SIGNS: dict[str, Callable[[Writer, Expression], Written]] = {
     "kron": _kronecker,
     "log_softmax": _along,
     "logistic": _logistic,
-    "logsumexp": _along,
     "mills": _mills,
     "opaque": _opaque,
     "part": _inner,
     "pick": _picked,
     "pinv": _pseudo_inverse,
     "pow": _power,
-    **{f"reduce_{name}": _along for name in ("and", "max", "min", "or", "prod")},
+    **dict.fromkeys(_TO_NUMBERS, _along),
+    **{function.name: _along for function in PIECEWISE_LINEAR},
     "select": _rows_of_identity,
     "select_n": _choice,
     "selection": _text,

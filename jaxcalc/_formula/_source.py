@@ -20,11 +20,15 @@ def source(named: Named, shape: Shape, parameters: Sequence[str], dtype: str = "
     lines = [f"    {symbol} = {text}" for symbol, text in written]
     result = writer.dense(named.node, shape)
     body = "\n".join([*lines, f"    return {result}"])
-    imports = "import jax\nimport jax.numpy as jnp\n" if "jax." in body else _NUMPY_ONLY
+    imports = "".join(line for name, line in _IMPORTS.items() if name in body)
     return f"{imports}\n\ndef derivative({', '.join(parameters)}):\n{body}\n"
 
 
-_NUMPY_ONLY = "import jax.numpy as jnp\n"
+_IMPORTS = {  # by what they are for
+    "jax.": "import jax\n",
+    "": "import jax.numpy as jnp\n",
+    "jc.": "\nimport jaxcalc as jc\n",
+}
 
 
 def _dtype(named: Named, live: set[Expression], dtype: str) -> str:

@@ -13,8 +13,15 @@ From the ground up:
     softmax_maps                  the linear maps of the softmax family
     logistic                      sigmoid, log_sigmoid, softplus
     soft_cap                      c tanh(x/c)
+    exponents                     exp(−h) with all of its digits
+    gates                         x g(x), g rational in exp q(x)
+    gaussian, cubic               x Φ(x); the exponent of its approximation
+    elementwise                   functions of each entry, from declarations
+    activations                   silu, mish, softsign, gelu
     binary_cross_entropy          sigmoid_binary_cross_entropy, sigmoid_focal_loss
     softmax                       softmax, log_softmax
+    rowwise                       piecewise linear functions of rows, from declarations
+    sparsemax                     sparsemax
     logsumexp                     logsumexp
     index_cross_entropy           cross-entropy of class indices
     distribution_cross_entropy    cross-entropy of distributions

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from slow import some
 
+from benchmarks.peers import DECLARED
 from benchmarks.peers.jax import jax_nn
 from benchmarks.report import Progress
 from benchmarks.speed import data, jax_side, overhead, subject, tables
@@ -62,10 +63,16 @@ def test_levels_on_a_cpu():
 
 def test_the_second_group_is_beside_the_first():
     assert further("default").cells == further("full").cells == FURTHER
-    assert len(FURTHER) == len(set(FURTHER)) == 30
+    assert len(FURTHER) == len(set(FURTHER)) == 40
     assert set(FURTHER).isdisjoint(spread(CPU).cells)
-    assert {cell.function for cell in FURTHER} == {*USES, "softmax", "log_softmax", "logsumexp"}
-    assert {cell.function for cell in further("quick").cells} == set(USES)
+    assert {cell.function for cell in FURTHER} == {
+        *USES,
+        *DECLARED,
+        "softmax",
+        "log_softmax",
+        "logsumexp",
+    }
+    assert {cell.function for cell in further("quick").cells} == {*USES, *DECLARED}
     assert max(cell.entries for cell in FURTHER) <= 2**22
 
 
@@ -87,7 +94,7 @@ OTHER = [
 ]
 IN_USE = [
     (function, quantity, *place)
-    for function in USES
+    for function in (*USES, *DECLARED)
     for quantity, *place in (("value+vjp", (3, 8), -1), ("hvp", (8, 3), 0))
 ]
 
@@ -104,7 +111,7 @@ def test_what_results_are_checked_against(function, quantity, shape, axis):
     result = jax_side.contestant(jax_side.rivals()[jax_side.BASELINE], cell, sets).result()
     got = [data.some_rows(cell, y) for y in jax.tree.leaves(result)]
     for y, true in zip(got, data.true_rows(cell, values), strict=True):
-        np.testing.assert_allclose(y, true, rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(y, true, rtol=1e-11, atol=1e-13)
 
 
 def test_only_some_rows_are_checked_of_large_arrays(monkeypatch):
@@ -273,6 +280,7 @@ def test_speed_is_shown_one_line_a_cell(rows):
 def further_rows():
     cells = [Cell(name, "value+vjp", "float32", SHAPE) for name in USES]
     cells += [Cell("softmax", "value", "float32", (2, 3, 4), (1, 2))]
+    cells += [Cell("mish", "value+vjp", "float32", SHAPE)]  # of one accuracy
     result = subject.run_grid(Grid(tuple(cells)), BRIEF, SILENT, Rivals(jax_side.rivals()))
     assert result.failures == []
     return list(map(subject._of_second_group, result.rows))
@@ -287,7 +295,7 @@ def test_the_second_group_has_a_table_of_its_own(rows, further_rows):
         assert f"\n{name} " in second
     assert "axes 1, 2" in second
     count = [line.split()[:3] for line in text.splitlines() if line.startswith("all ")]
-    assert count == [["all", "all", str(len(QUANTITIES))], ["all", "all", str(len(USES) + 1)]]
+    assert count == [["all", "all", str(len(QUANTITIES))], ["all", "all", str(len(USES) + 2)]]
 
 
 def test_what_stands_beside_is_part_of_the_traffic(further_rows):

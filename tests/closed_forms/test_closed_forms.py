@@ -12,10 +12,13 @@ from functions import (
     plain_log_softmax,
     plain_logsumexp,
     plain_softmax,
+    plain_sparsemax,
     quick_jit,
 )
 
 import jaxcalc as jc
+from jaxcalc._functions.activations import ELEMENTWISE
+from jaxcalc._functions.elementwise import JAX
 
 
 def dense(closed):
@@ -37,7 +40,17 @@ TABLE = {
         lambda x: -jnp.log1p(jnp.exp(-x)),
     ),
     "softplus": (dense(jc.softplus_jacobian), jc.softplus, lambda x: jnp.log1p(jnp.exp(x))),
+    **{
+        name: (
+            dense(getattr(jc, f"{name}_jacobian")),
+            getattr(jc, name),
+            functools.partial(f.definition, JAX),
+        )
+        for name, f in {f.name: f for f in ELEMENTWISE}.items()
+        if hasattr(jc, f"{name}_jacobian")
+    },
     "softmax": (dense(jc.softmax_jacobian), jc.softmax, plain_softmax),
+    "sparsemax": (dense(jc.sparsemax_jacobian), jc.sparsemax, plain_sparsemax),
     "log_softmax": (dense(jc.log_softmax_jacobian), jc.log_softmax, plain_log_softmax),
     # one row, as a scalar by a vector has in numerator layout
     "logsumexp": (

@@ -43,6 +43,10 @@ CLOSED = {
     "softmax": "diag(s) − s sᵀ where s = softmax(x)",
     "log_softmax": "I − 1 sᵀ where s = softmax(x)",
     "logsumexp": "softmax(x)ᵀ",
+    "silu": "diag(σ(x) ⊙ (1 + x ⊙ σ(−x)))",
+    "mish": "diag(u + x ⊙ σ(x) ⊙ (1 − u²)) where u = tanh(softplus(x))",
+    "softsign": "diag(1/(1 + |x|)²)",
+    "sparsemax": "diag(u) − u uᵀ/sum(u) where u = [sparsemax(x) > 0]",
 }
 # fmt: on
 

@@ -15,6 +15,8 @@ import numpy as np
 from jax import Array
 
 import jaxcalc as jc
+from jaxcalc._functions.activations import ELEMENTWISE
+from jaxcalc._functions.elementwise import JAX
 
 BATCH, ROWS, CLASSES = 6, 2, 4
 ORDERS = 4  # the value and three derivatives
@@ -35,6 +37,7 @@ def eighths(*shape: int, seed: int = 0) -> np.ndarray:
 POINTS = eighths(BATCH, ROWS, CLASSES)
 TANGENTS = eighths(BATCH, ROWS, CLASSES, seed=1)
 MASK = np.array([True, False, True, True])
+ROW_MASK = np.array([[True, False, True, True], [True, True, False, True]])
 WEIGHTS = np.array([[1.0, -0.25, 2.0, 0.0], [0.5, 3.0, -1.0, 1.0]])
 LABELS = np.array([2, 0], np.int32)
 DISTRIBUTIONS = np.array([[0.25, 0.5, 0.125, 0.125], [0.0, 0.875, 0.125, 0.25]])  # sums 1, 1¼
@@ -79,6 +82,15 @@ def plain_binary_cross_entropy(x: Array, y: Array) -> Array:
     return y * jnp.log1p(jnp.exp(-x)) + (1 - y) * jnp.log1p(jnp.exp(x))
 
 
+def plain_sparsemax(x: Array, axis=-1, where: np.ndarray | bool = True) -> Array:
+    """The threshold is the largest (Σ x − 1)/k over the entries that are no smaller than one."""
+    last = jnp.moveaxis(jnp.where(where, x, -1e9), axis, -1)
+    chosen = last[..., None, :] >= last[..., :, None]
+    sums = jnp.sum(jnp.where(chosen, last[..., None, :], 0), -1)
+    threshold = jnp.max((sums - 1) / jnp.sum(chosen, -1, dtype=x.dtype), -1, keepdims=True)
+    return jnp.moveaxis(jnp.maximum(last - threshold, 0), -1, axis)
+
+
 def one_hot(labels: np.ndarray) -> np.ndarray:
     return np.eye(CLASSES)[labels]
 
@@ -87,6 +99,15 @@ LOGISTIC = [
     Function("sigmoid", jc.sigmoid, lambda x: 1 / (1 + jnp.exp(-x))),
     Function("log_sigmoid", jc.log_sigmoid, lambda x: -jnp.log1p(jnp.exp(-x))),
     Function("softplus", jc.softplus, lambda x: jnp.log1p(jnp.exp(x))),
+]
+DECLARED = [Function(f.name, f, partial(f.definition, JAX)) for f in ELEMENTWISE]
+SPARSEMAX = [
+    Function("sparsemax", lambda x: jc.sparsemax(0.875 * x), lambda x: plain_sparsemax(0.875 * x)),
+    Function(
+        "sparsemax, first axis, masked",
+        lambda x: jc.sparsemax(0.875 * x, 0, ROW_MASK),
+        lambda x: plain_sparsemax(0.875 * x, 0, ROW_MASK),
+    ),
 ]
 SOFTMAX = [
     Function("softmax", jc.softmax, plain_softmax),
@@ -160,10 +181,12 @@ FAST = [
     Function("softmax, fast", partial(jc.softmax, accuracy="fast"), plain_softmax),
     Function("log_softmax, fast", partial(jc.log_softmax, accuracy="fast"), plain_log_softmax),
 ]
-FUNCTIONS = LOGISTIC + SOFTMAX + LOSSES + FAST
+FUNCTIONS = LOGISTIC + DECLARED + SOFTMAX + SPARSEMAX + LOSSES + FAST
 
 _CORE = {
     "sigmoid",
+    "mish",
+    "sparsemax",
     "softmax",
     "log_softmax, masked",
     "logsumexp",

@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 
 import jaxcalc as jc
+from jaxcalc._functions.activations import ELEMENTWISE
 
 INF, NAN = np.inf, np.nan
 DTYPES = ["float32", "bfloat16", "float64", "float16"]
@@ -124,6 +125,7 @@ ENTRY = {"by_entry": True}
 ROW = {"reduced": True}
 INDEXED = {"reduced": True, "one_axis": True}
 SMOOTHED = {"label_smoothing": 0.125, "z_loss": 0.0625}
+AT_INFINITY = {"softsign": (1, 0)}  # all others grow like x
 POISONED = [
     Poisoned("softmax", softmax),
     Poisoned("log_softmax", log_softmax),
@@ -138,6 +140,11 @@ POISONED = [
     Poisoned("logsumexp, fast", partial(log_sum, **FAST), (INF, NAN), **ROW),
     Poisoned("softmax_cross_entropy, indices, fast", partial(indexed, **FAST), **INDEXED),
     Poisoned("softmax_cross_entropy, distributions, fast", partial(distributed, **FAST), **ROW),
+    Poisoned("sparsemax", lambda x, axis, where: jc.sparsemax(x, axis, where)),
+    *(
+        Poisoned(f.name, by_entry(f), AT_INFINITY.get(f.name, (INF, 1)), **ENTRY)
+        for f in ELEMENTWISE
+    ),
     Poisoned("sigmoid", by_entry(jc.sigmoid), (1, 0), **ENTRY),
     Poisoned("log_sigmoid", by_entry(jc.log_sigmoid), (0, 0), **ENTRY),
     Poisoned("softplus", by_entry(jc.softplus), (INF, 1), **ENTRY),

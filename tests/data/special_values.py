@@ -16,6 +16,9 @@ import numpy as np
 from jax import Array
 
 import jaxcalc as jc
+from benchmarks.oracles import series
+from jaxcalc._functions.activations import ELEMENTWISE
+from jaxcalc._functions.elementwise import Elementwise
 
 INF, NAN = np.inf, np.nan
 CLASSES = 3
@@ -199,6 +202,25 @@ def entropy(x: np.ndarray, part: np.ndarray) -> list[Expected]:
     ]
 
 
+def sparsemax(x: np.ndarray, part: np.ndarray) -> list[Expected]:
+    """The threshold is the largest (Σ x − 1)/k over the entries that are no smaller than one."""
+    r = Rows(x, part)
+    bad = r.poisoned | r.dead
+    d = np.where(part & np.isfinite(x), x, -INF) - lift(r.top, 1)  # 0 at the largest
+    chosen = d[:, None, :] >= np.maximum(d, -2)[:, :, None]
+    sums = np.sum(np.where(chosen, d[:, None, :], 0), -1)
+    threshold = np.max((sums - 1) / np.maximum(np.sum(chosen, -1), 1), -1, keepdims=True)
+    value = np.maximum(d - threshold, 0)
+    s = np.where(value > 0, Long(1), 0)
+    J = s[:, :, None] * IDENTITY - s[:, :, None] * s[:, None, :] / np.sum(s, 1)[:, None, None]
+    H = np.zeros((*J.shape, CLASSES))
+    return [
+        Expected(np.where(part & lift(bad, 1), NAN, value), ~part, np.zeros_like(part)),
+        r.expected(J, 1, bad, ~every(part & ~r.out, 2), r.empty),
+        Expected(H, H == 0, H != 0),
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class RowFunction:
     """A function of a row and its mask, and the table of what it is."""
@@ -233,6 +255,7 @@ def loss_of(x: Array, where: Array, y: Any, **options: Any) -> Array:
 ROW_FUNCTIONS = [
     RowFunction("softmax", lambda x, where: jc.softmax(x, where=where), softmax),
     RowFunction("softmax, fast", lambda x, where: jc.softmax(x, where=where, **FAST), softmax),
+    RowFunction("sparsemax", lambda x, where: jc.sparsemax(x, where=where), sparsemax),
     RowFunction("log_softmax", lambda x, where: jc.log_softmax(x, where=where), log_softmax),
     RowFunction(
         "log_softmax, fast", lambda x, where: jc.log_softmax(x, where=where, **FAST), log_softmax
@@ -307,9 +330,30 @@ def own_binary(y: float, **options: Any) -> Callable:
     return lambda x: jc.sigmoid_binary_cross_entropy(x, jnp.array(y, x.dtype), **options)
 
 
+# Value and derivatives at −∞ and +∞, of functions that do not go from 0 to x.
+LIMITS = {"softsign": ([-1, 0, 0], [1, 0, 0])}
+
+
+def declared(f: Elementwise) -> list[Callable]:
+    """The value and two derivatives by the definition."""
+    below, above = LIMITS.get(f.name, ([0, 0, 0], [INF, 1, 0]))
+
+    def of_order(n: int) -> Callable:
+        def true(x: np.ndarray) -> np.ndarray:
+            finite = np.where(np.isfinite(x), x, 0).astype(np.float64)
+            values = series.derivative(f.definition, finite, n).astype(np.float64)
+            limits = np.where(x > 0, Long(above[n]), np.where(x < 0, Long(below[n]), NAN))
+            return np.where(np.isfinite(x), values, limits)
+
+        return true
+
+    return [of_order(n) for n in range(3)]
+
+
 LOG_SIGMOID = [lambda x: -softplus(-x), lambda x: logistic(-x), lambda x: -slope(x)]
 # Value and two derivatives of functions of an entry.
 ENTRY_FUNCTIONS = {
+    **{f.name: (f, declared(f)) for f in ELEMENTWISE},
     "sigmoid": (jc.sigmoid, [logistic, slope, curve]),
     "sigmoid, fast": (partial(jc.sigmoid, **FAST), [logistic, slope, curve]),
     "log_sigmoid": (jc.log_sigmoid, LOG_SIGMOID),

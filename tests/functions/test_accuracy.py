@@ -10,6 +10,7 @@ from slow import some
 
 import jaxcalc as jc
 from benchmarks import oracles
+from jaxcalc._functions.activations import ELEMENTWISE
 
 NARROW = ("float16", "bfloat16")
 DTYPES = (*NARROW, "float32", "float64")
@@ -88,6 +89,89 @@ def test_logistic_family(name, order, dtype):
     for step in (forward, reverse)[: 1 + (order > 0)]:
         got = nth(getattr(jc, name), order, step)(x)
         assert oracles.worst_ulp(got, true) <= bound
+
+
+# by the order: the largest error in float32 and float64, and in the 16-bit dtypes, beside the zeros
+# of the derivatives as elsewhere
+DECLARED_BOUNDS = [(5, 0.51), (7, 0.51), (10, 0.51), (12, 0.51)]
+DECLARED = {f.name: f for f in ELEMENTWISE}
+
+
+def true_derivative(f, x, order):
+    """By the definition; by the slope where of the value nothing is left beside 1."""
+    if f.name == "softsign" and order:
+        return oracles.derivative(f.slope, x, order - 1)
+    return oracles.derivative(f.definition, x, order)
+
+
+SHARE = {"float32": 41, "float64": 27}
+
+
+def zeros(f, order):
+    """Where the derivative changes sign, to the digits of float64."""
+    grid = np.linspace(-8, 8, 160)
+    signs = np.sign(true_derivative(f, grid.astype(np.float32), order))
+    for i in np.flatnonzero(signs[1:] != signs[:-1]):
+        ends = grid[i : i + 2]
+        for _ in range(50):
+            middle = ends.mean(keepdims=True)
+            same = np.sign(true_derivative(f, middle, order)) == signs[i]
+            ends = np.concatenate([middle, ends[1:]] if same else [ends[:1], middle])
+        yield ends[0]
+
+
+def hard_points(f, order, dtype):
+    """A part of the range, the tails, and what lies beside the zeros."""
+    tails = np.concatenate([np.linspace(-104, -80, 200), np.linspace(-16, 16, 500)])
+    far = np.concatenate([np.linspace(-715, -700, 20), np.linspace(-39, -20, 40)])
+    points = [finite(numbers(dtype))[:: SHARE.get(dtype, 7)], tails, far]
+    if dtype in WIDE:
+        each = np.array([*zeros(f, order)], dtype)
+        points += [each * (1 + k * np.finfo(dtype).eps) for k in range(-8, 9)]
+    return np.concatenate([np.asarray(jnp.asarray(x, dtype)) for x in points])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("order", range(4))
+@pytest.mark.parametrize("name", DECLARED)
+def test_functions_from_declarations(name, order, dtype):
+    f = DECLARED[name]
+    check_declared(f, order, hard_points(f, order, dtype))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("order", range(4))
+@pytest.mark.parametrize("name", DECLARED)
+def test_functions_from_declarations_of_every_number(name, order, dtype):
+    check_declared(DECLARED[name], order, finite(numbers(dtype)))
+
+
+def check_declared(f, order, x):
+    true = true_derivative(f, x, order)
+    size = np.abs(x.astype(np.float64))
+    # at a zero that is a number of the dtype the truth is 0, and known to so many digits only;
+    # what is subnormal XLA takes for 0, where softsign has no second derivative
+    known = np.abs(true) > (1e-30 if x.dtype == np.float64 else 1e-15)
+    known = (known | (size > 8) | (size < 1e-3)) & oracles.is_normal(x, x.dtype)
+    got = nth(f, order, forward)(x)
+    bound = DECLARED_BOUNDS[order][x.dtype.name in NARROW]
+    assert oracles.worst_ulp(np.asarray(got)[known], true[known]) <= bound
+
+
+SPARSEMAX_ERRORS = {"float32": 2.0**-24, "float64": 2.0**-53}
+
+
+@pytest.mark.parametrize("scale", [0.1, 1, 60])
+@pytest.mark.parametrize("classes", [2, 10, 1000])
+@pytest.mark.parametrize("dtype", WIDE)
+def test_sparsemax_values(dtype, classes, scale):
+    x = rows(dtype, classes, scale)
+    got = np.asarray(jax.jit(jc.sparsemax)(x))
+    true = oracles.sparsemax(x)
+    near = np.sum(x > x.max(-1, keepdims=True) - 1, -1, keepdims=True)
+    assert np.all(np.abs(got - true) <= (near + 4) * SPARSEMAX_ERRORS[dtype])
+    assert np.all((got > 0) | (true < 1e-6))
 
 
 def rows(dtype, classes, scale, seed=0):

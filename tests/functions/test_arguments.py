@@ -23,9 +23,15 @@ CROSS_ENTROPY = {
     "sigmoid_binary_cross_entropy": functools.partial(jc.sigmoid_binary_cross_entropy, labels=1),
     "sigmoid_focal_loss": functools.partial(jc.sigmoid_focal_loss, labels=1),
 }
+WITHOUT_ACCURACY = {
+    name: getattr(jc, name) for name in ("silu", "mish", "softsign", "gelu", "sparsemax")
+}
 FIRST = {"logsumexp": "a"} | dict.fromkeys([*CROSS_ENTROPY, "entropy"], "logits")  # else x
 FUNCTIONS = ELEMENTWISE | ROWWISE | CROSS_ENTROPY
-AXED = ROWWISE | {"softmax_cross_entropy": CROSS_ENTROPY["softmax_cross_entropy"]}
+AXED = ROWWISE | {
+    "sparsemax": jc.sparsemax,
+    "softmax_cross_entropy": CROSS_ENTROPY["softmax_cross_entropy"],
+}
 X = np.ones((2, 3), np.float32)
 
 
@@ -34,9 +40,9 @@ def refused(error, message, f, *args, **kwargs):
         f(*args, **kwargs)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", FUNCTIONS | WITHOUT_ACCURACY)
 def test_the_first_argument_is_an_array(name):
-    f, x = FUNCTIONS[name], FIRST.get(name, "x")
+    f, x = (FUNCTIONS | WITHOUT_ACCURACY)[name], FIRST.get(name, "x")
     for other, kind in ([[1.0]], "list"), ((1.0,), "tuple"), (None, "NoneType"):
         message = f"`{x}` must be an array or a scalar, but got {kind}; wrap it in `jnp.asarray`"
         refused(TypeError, message, f, other)
@@ -183,3 +189,16 @@ def test_a_list_of_axes_is_a_tuple_of_axes(name):
     x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     f = ROWWISE.get(name, lambda x, axis: jc.softmax_cross_entropy(x, x / 276, axis))
     np.testing.assert_array_equal(f(x, axis=[0, -1]), f(x, axis=(0, -1)))
+
+
+def test_what_is_not_taken_of_complex_numbers():
+    message = "`x` must be real, but got dtype complex64"
+    for f in (functools.partial(jc.gelu, approximate=False), jc.sparsemax):
+        refused(TypeError, message, f, X.astype(np.complex64))
+
+
+@pytest.mark.parametrize("f", [jc.gelu, jc.gelu_jacobian], ids=lambda f: f.__name__)
+def test_approximate_is_true_or_false(f):
+    refused(TypeError, "`approximate` must be True or False, but got 'tanh'.", f, X[0], "tanh")
+    with pytest.raises(TypeError, match=r"^`approximate` must be static, but it is traced"):
+        jax.jit(lambda a: f(X[0], a))(True)

@@ -9,6 +9,7 @@ import pytest
 from functions import DISTRIBUTIONS, LABELS, LOGITS, MASK, POINTS, WEIGHTS, like
 
 import jaxcalc as jc
+from jaxcalc._functions.activations import ELEMENTWISE
 
 DTYPES = ["bfloat16", "float32"]
 SHAPE = POINTS.shape[1:]
@@ -20,6 +21,8 @@ TABLE = {
     "sigmoid": (jc.sigmoid, [], ["logistic_product"]),
     "log_sigmoid": (jc.log_sigmoid, [], ["logistic_product"]),
     "softplus": (jc.softplus, [], ["logistic_product"]),
+    **{f.name: (f, [], [f.product.name]) for f in ELEMENTWISE},
+    "sparsemax": (jc.sparsemax, [], ["sparsemax_product"]),
     "softmax": (jc.softmax, [], ["softmax_product"]),
     "softmax, fast": (lambda x: jc.softmax(x, accuracy="fast"), [], ["softmax_product"]),
     "softmax, masked": (

@@ -1,0 +1,172 @@
+"""Functions by their definitions, with derivatives of any order: power series in wide arithmetic.
+
+A series holds f⁽ᵏ⁾/k!, k ≤ n, at an array of points. The functions that saturate follow from
+t = tanh u and q = 1 − t², which keep their digits where either is small:
+
+    t′ = q u′        q′ = −2 t q u′        σ(2u)′ = q u′/2        log(1 + e²ᵘ)′ = 2 σ(2u) u′
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.oracles.wide import Array, exp, log1p, map_multiprecision, multiprecision, tanh
+
+
+@dataclass(frozen=True)
+class Series:
+    """The coefficients, from that of order 0 on, all with the shape of the points."""
+
+    coefficients: tuple[Array, ...]
+    __array_ufunc__ = None  # numbers of NumPy leave products with it to it
+
+    def __add__(self, other: Any) -> "Series":
+        """Of a series or a number."""
+        pairs = zip(self.coefficients, self._like(other), strict=True)
+        return Series(tuple(a + b for a, b in pairs))
+
+    def __mul__(self, other: Any) -> "Series":
+        """By a series or a number."""
+        b = self._like(other)
+        return Series(tuple(self._convolved(b, k) for k in range(len(b))))
+
+    def __truediv__(self, other: Any) -> "Series":
+        """By a series or a number."""
+        b = self._like(other)
+        made: list[Array] = []
+        for k, a in enumerate(self.coefficients):
+            made.append((a - sum(made[j] * b[k - j] for j in range(k))) / b[0])
+        return Series(tuple(made))
+
+    def __rtruediv__(self, other: Any) -> "Series":
+        """Of a number by it."""
+        return Series(self._like(other)) / self
+
+    def __neg__(self) -> "Series":
+        """With the other sign."""
+        return Series(tuple(-a for a in self.coefficients))
+
+    def __sub__(self, other: Any) -> "Series":
+        """Less a series or a number."""
+        return self + -other
+
+    def __rsub__(self, other: Any) -> "Series":
+        """A number less it."""
+        return -self + other
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __pow__(self, exponent: int) -> "Series":
+        """By a positive integer."""
+        return self if exponent == 1 else self * self ** (exponent - 1)
+
+    def _like(self, other: Any) -> tuple[Array, ...]:
+        if isinstance(other, Series):
+            return other.coefficients
+        zero = 0 * self.coefficients[0]
+        return (zero + other, *(zero for _ in self.coefficients[1:]))
+
+    def _convolved(self, b: tuple[Array, ...], k: int) -> Array:
+        return np.asarray(sum(self.coefficients[j] * b[k - j] for j in range(k + 1)))
+
+
+def derivative(definition: Callable[[Any, Any], Any], x: npt.ArrayLike, order: int) -> Array:
+    """The derivative of that order of `definition`, of functions such as `m.exp` and of x.
+
+    Args:
+        definition: by the functions abs, erfc, exp, sigmoid, softplus, tanh of x, sqrt of numbers,
+            the number pi, sums, products, quotients and powers.
+        x: any array of finite floats; float64 is computed by mpmath, all others in extended
+            precision.
+        order: 0 or more.
+    """
+    points = np.asarray(x)
+    if points.dtype != np.float64:
+        wide = points.astype(np.longdouble)
+    else:
+        wide = map_multiprecision(lambda v: multiprecision().mpf(float(v)), points)
+    zero = 0 * wide
+    ones_and_zeros = (zero + 1, *(zero for _ in range(order)))
+    made = definition(_functions(wide), Series((wide, *ones_and_zeros)[: order + 1]))
+    return np.asarray(made.coefficients[order] * math.factorial(order))
+
+
+def _functions(x: Array) -> SimpleNamespace:
+    if x.dtype == object:
+        mp = multiprecision()
+        pi, sqrt, erfc = +mp.pi, mp.sqrt, mp.erfc
+    else:
+        pi, sqrt, erfc = np.longdouble("3.14159265358979323846264338328"), np.sqrt, math.erfc
+    return SimpleNamespace(
+        abs=_abs,
+        erfc=lambda u: _erfc(u, np.frompyfunc(erfc, 1, 1)(u.coefficients[0]), 2 / sqrt(pi)),
+        exp=_exp,
+        pi=pi,
+        sigmoid=_sigmoid,
+        softplus=_softplus,
+        sqrt=lambda number: sqrt(number + 0 * pi),
+        tanh=_tanh,
+    )
+
+
+def _integral(start: Array, slope: Series, u: Series) -> Series:
+    """The series with f′ = slope u′ that begins so."""
+    change = tuple(k * a for k, a in enumerate(u.coefficients))[1:]
+    made = [start]
+    for k in range(1, len(u.coefficients)):
+        terms = [change[j] * slope.coefficients[k - 1 - j] for j in range(k)]
+        made.append(np.asarray(sum(terms) / k))
+    return Series(tuple(made))
+
+
+def _steps(u: Series, starts: list[Array], slopes: Callable[..., list[Series]]) -> list[Series]:
+    """Series with fᵢ′ = slopesᵢ(f) u′, a coefficient at a time."""
+    found = [Series((start,)) for start in starts]
+    for n in range(2, len(u.coefficients) + 1):
+        longer = [Series((*f.coefficients, 0 * f.coefficients[0])) for f in found]
+        part = Series(u.coefficients[:n])
+        found = [_integral(s, g, part) for s, g in zip(starts, slopes(*longer), strict=True)]
+    return found
+
+
+def _exp(u: Series) -> Series:
+    (e,) = _steps(u, [exp(u.coefficients[0])], lambda e: [e])
+    return e
+
+
+def _tanh_and_rest(u: Series) -> list[Series]:
+    """Tanh u and 1 − tanh² u."""
+    x = u.coefficients[0]
+    e = exp(-2 * abs(x))
+    return _steps(u, [tanh(x), 4 * e / (1 + e) ** 2], lambda t, q: [q, -2 * t * q])
+
+
+def _tanh(u: Series) -> Series:
+    return _tanh_and_rest(u)[0]
+
+
+def _sigmoid(u: Series) -> Series:
+    x = u.coefficients[0]
+    e = exp(-abs(x))
+    _, rest = _tanh_and_rest(u / 2)
+    return _integral(np.where(x >= 0, 1, e) / (1 + e), rest / 4, u)
+
+
+def _softplus(u: Series) -> Series:
+    x = u.coefficients[0]
+    return _integral(np.where(x >= 0, x, 0 * x) + log1p(exp(-abs(x))), _sigmoid(u), u)
+
+
+def _erfc(u: Series, start: Array, scale: Any) -> Series:
+    start = start.astype(u.coefficients[0].dtype)
+    return _integral(start, -scale * _exp(-u * u), u)
+
+
+def _abs(u: Series) -> Series:
+    sign = np.where(u.coefficients[0] >= 0, 1, -1)
+    return Series(tuple(sign * a for a in u.coefficients))
