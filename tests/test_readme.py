@@ -44,13 +44,6 @@ def test_python_blocks_print_what_they_say():
     assert doctest.DocTestRunner().run(test).failed == 0
 
 
-def test_the_page_on_the_notes_prints_what_it_says():
-    page = (ROOT / "docs" / "notes.md").read_text(encoding="utf-8")
-    test = doctest.DocTestParser().get_doctest(page.replace("```", ""), {}, "notes", "notes.md", 0)
-    assert test.examples
-    assert doctest.DocTestRunner().run(test).failed == 0
-
-
 def test_it_is_short():
     assert len(README.splitlines()) <= 250
 
