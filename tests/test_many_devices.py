@@ -1,4 +1,4 @@
-"""`docs/many-devices.md`: its examples run, and its table of what travels holds."""
+"""`docs/many-devices.md`: its table of what travels holds."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`docs/optax.md`: all of optax's losses are on it; what it calls equal is, what differs does."""
+"""`docs/optax.md`: all of optax's losses are on it; what it calls equal is."""
 
 import re
 from functools import partial

@@ -1,4 +1,4 @@
-"""The pages of `docs/`: examples print what they say, commands succeed, all public names are there."""
+"""The pages of `docs/`: examples print what they say, commands succeed, all names are there."""
 
 import doctest
 import re
