@@ -45,13 +45,6 @@ def test_python_blocks_print_what_they_say():
     assert doctest.DocTestRunner().run(test).failed == 0
 
 
-def test_the_page_on_the_notes_prints_what_it_says():
-    page = (ROOT / "docs" / "notes.md").read_text(encoding="utf-8")
-    test = doctest.DocTestParser().get_doctest(page.replace("```", ""), {}, "notes", "notes.md", 0)
-    assert test.examples
-    assert doctest.DocTestRunner().run(test).failed == 0
-
-
 def test_its_pictures_are_there_and_drawn_by_the_command():
     pictures = re.findall(r"^!\[.+\]\((.+)\)$", README, re.MULTILINE)
     assert pictures == [f"docs/pictures/{name}.svg" for name in DRAWINGS]
