@@ -21,10 +21,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test of many cases every run takes a fifth, of a large table an eighth.
+    """Of a test of many cases every run takes a sixth, of a large table a tenth.
 
-    The others are left to `-m slow`, which takes a quarter of what is a large table still, an
-    eighth of a huge one; `-m slow --every` takes the whole. Multiples of the golden ratio choose
+    The others are left to `-m slow`, which takes a sixth of what is a large table still, a
+    twelfth of a huge one; `-m slow --every` takes the whole. Multiples of the golden ratio choose
     them, which fall in step with no parameter.
     """
     left_out = []
@@ -33,11 +33,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [case for case in cases if case.get_closest_marker("slow")]
         quick = [case for case in cases if case not in slow]
         if len(quick) > MANY:
-            for case in _others(quick, 1 / 8 if len(quick) > LARGE else 1 / 5):
+            for case in _others(quick, 1 / 10 if len(quick) > LARGE else 1 / 6):
                 case.add_marker("slow")
         slow = [case for case in cases if case.get_closest_marker("slow")]
         if len(slow) > LARGE and not config.getoption("--every"):
-            left_out += _others(slow, 1 / 8 if len(slow) > HUGE else 1 / 4)
+            left_out += _others(slow, 1 / 12 if len(slow) > HUGE else 1 / 6)
     unwanted = set(left_out)
     items[:] = [item for item in items if item not in unwanted]
     config.hook.pytest_deselected(items=left_out)
