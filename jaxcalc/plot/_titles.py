@@ -4,6 +4,7 @@ The first that is no wider than the axes: as mathematics on one line, or with it
 second; as text on at most three, broken between words, and cut where there is more of it.
 """
 
+import re
 import textwrap
 from collections.abc import Iterator
 
@@ -18,12 +19,15 @@ _POINTS = 72  # in an inch
 _LINES = 3
 _LONGEST = 160  # characters of text: to set a longer formula as mathematics may take seconds
 _WHERE = r" \quad\text{where }"
-_MATHTEXT = {  # matplotlib scales bars badly, and small fractions cannot be read
-    r"\left\lVert": r"\Vert",
-    r"\right\rVert": r"\Vert",
-    r"\left|": "|",
-    r"\right|": "|",
-    r"\frac": r"\dfrac",
+# What matplotlib calls otherwise; bars, which it scales badly; fractions that can be read
+_MATHTEXT = {
+    r"\\(le|ge)\b": r"\\\1q",
+    r"\\land\b": r"\\wedge",
+    r"\\lor\b": r"\\vee",
+    r"\\lnot\b": r"\\neg",
+    r"\\left\\lVert|\\right\\rVert": r"\\Vert",
+    r"\\left\||\\right\|": "|",
+    r"\\frac": r"\\dfrac",
 }
 _WIDTHS = range(100, 3, -3)  # characters of a line
 
@@ -46,7 +50,7 @@ def _titles(formula: ClosedForm) -> Iterator[str]:
 
 def _as_mathematics(latex: str) -> Iterator[str]:
     for name, other in _MATHTEXT.items():
-        latex = latex.replace(name, other)
+        latex = re.sub(name, other, latex)
     yield f"${latex}$"
     head, where, definitions = latex.partition(_WHERE)
     if where:

@@ -264,6 +264,25 @@ def test_a_formula_fits_axes_that_are_given(width):
     assert width == 0.01 or narrow.title.get_window_extent().width <= narrow.bbox.width + 1
 
 
+class Signs:
+    """A closed form with signs that matplotlib calls otherwise."""
+
+    text = "signs"
+    latex = (
+        r"\left\lVert x \right\rVert \left|x\right| \left[a \le b\right] \ge c \ne d"
+        r" \land e \lor \lnot f \frac{\lambda}{\left(\gamma\right)}"
+    )
+
+
+def test_signs_have_matplotlibs_names():
+    axes = Figure().subplots()
+    _titles.set_title(axes, Signs())
+    assert axes.get_title() == (
+        r"$\Vert x \Vert |x| \left[a \leq b\right] \geq c \ne d \wedge e \vee \neg f"
+        r" \dfrac{\lambda}{\left(\gamma\right)}$"
+    )
+
+
 class Written:
     """A closed form with LaTeX that matplotlib does not know."""
 
