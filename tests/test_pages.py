@@ -64,7 +64,7 @@ def test_every_page_is_in_the_table_of_contents():
     assert here | notebooks == set(re.findall(r"^([\w/-]+)$", contents, re.MULTILINE))
 
 
-DIRECTIVE = re.compile(r"^\.\. auto(?:function|class):: (\w+)$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^\.\. (?:auto|py:)(?:function|class):: (\w+)", re.MULTILINE)
 
 
 def documented(*pages):
