@@ -1,5 +1,7 @@
 """The references themselves, against mpmath at 50 digits written the plainest way."""
 
+from types import SimpleNamespace
+
 import ml_dtypes
 import mpmath
 import numpy as np
@@ -132,6 +134,43 @@ def test_fourth_derivative_in_multiprecision():
 
 def test_a_few_thousand_float64_points_are_enough_work_for_a_test():
     assert oracles.sigmoid(np.linspace(-700, 700, 2000), 3).shape == (2000,)
+
+
+# --- power series ---
+
+DEFINITIONS = {
+    "sigmoid": lambda m, x: m.sigmoid(x),
+    "tanh of softplus": lambda m, x: x * m.tanh(m.softplus(x)),
+    "normal": lambda m, x: m.erfc(-x / m.sqrt(2)) / 2 - m.exp(-(x**2) / 2) / m.sqrt(2 * m.pi),
+    "rational": lambda m, x: (3 - x) * x / (1 + m.abs(x)) ** 3,
+}
+IN_MPMATH = SimpleNamespace(
+    abs=abs,
+    erfc=mpmath.erfc,
+    exp=mpmath.exp,
+    pi=mpmath.pi,
+    sigmoid=PLAIN["sigmoid"],
+    softplus=PLAIN["softplus"],
+    sqrt=mpmath.sqrt,
+    tanh=mpmath.tanh,
+)
+
+
+@pytest.mark.parametrize("order", range(4))
+@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_series_against_mpmath(name, order, dtype):
+    x = np.asarray([-20.3, -3.5, -0.75, 1e-3, 0.1, 1.1, 2.4, 9.0], dtype)
+    got = oracles.derivative(DEFINITIONS[name], x, order)
+    with mpmath.workdps(200):
+        true = [plain_derivative(lambda x: DEFINITIONS[name](IN_MPMATH, x), v, order) for v in x]
+        worst = max(map(relative_error, map(mpmath.mpf, map(str, got)), true))
+    assert worst < (1e-30 if dtype is np.float64 else 1e-13)
+
+
+def test_sparsemax_by_hand():
+    s = oracles.sparsemax(np.array([[1.0, 0.5, -1.0], [0.25, 0.25, 0.25]]))
+    np.testing.assert_allclose(s.astype(float), [[0.75, 0.25, 0], [1 / 3] * 3], rtol=1e-15)
 
 
 # --- rows ---
