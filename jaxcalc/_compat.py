@@ -186,16 +186,13 @@ def inlined(equation: Any) -> Any | None:
     return params["call_jaxpr"] if "call_jaxpr" in params else params["jaxpr"]
 
 
-_CALLS = (
-    "jit",
-    "pjit",
-    "closed_call",
-    "core_call",
-    "remat",
-    "remat2",
-    "checkpoint",
-    "custom_jvp_call",
-)
+_JITS = ("jit", "pjit")
+_CALLS = (*_JITS, "closed_call", "core_call", "remat", "remat2", "checkpoint", "custom_jvp_call")
+
+
+def jitted(equation: Any) -> Any | None:
+    """The program of a call under `jax.jit`, which has no rule of its own."""
+    return inlined(equation) if equation.primitive.name in _JITS else None
 
 
 def sub_jaxprs(equation: Any) -> Iterator[Any]:
@@ -214,11 +211,6 @@ def opened(program: Any) -> tuple[Any, list[Any]]:
 def eval_jaxpr(jaxpr: Any, constants: Sequence[Any], *arguments: Any) -> list[Any]:
     """The results of an open program."""
     return jax.core.eval_jaxpr(jaxpr, constants, *arguments)
-
-
-def defined_at(program: Any) -> str:
-    """Where the function that a program was traced from stands: `name at path:line`."""
-    return str(opened(program)[0].debug_info.func_src_info or "")
 
 
 def cpu_multiplies_16_bits() -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array
 
 from jaxcalc._compat import eval_jaxpr
-from jaxcalc._derive._closed import calls_closed, evaluated
+from jaxcalc._derive._closed import evaluated, may_call_closed
 from jaxcalc._derive._coefficients import Value
 from jaxcalc._formula import Expression, call, name, read
 
@@ -60,7 +60,7 @@ def linearised(f: Callable[..., list[Array]], x: Sequence[Value], captured: Name
 def _as_traced(f: Callable[..., list[Array]], x: Sequence[Value], names_of: Names) -> Linearised:
     arrays = [jnp.asarray(value.array) for value in x]
     whole, program = _programs(f, arrays)
-    if calls_closed(whole.jaxpr):
+    if may_call_closed(whole.jaxpr):
         traced = jax.make_jaxpr(f)(*arrays)
         whole, program = _programs(lambda *x: evaluated(traced, *x), arrays)
     names = names_of(whole.consts)

@@ -2,7 +2,7 @@
 
     _expression                 values as symbols, one object each
     _anonymous                  numbers for what has no name
-    _own, _known                the package's own primitives; functions known by name
+    _own, _known                the package's own primitives; JAX's functions, recognised
     _program                    programs read as expressions
     _maps                       derivatives as trees of linear maps
     _numbers, _product, _sums   fractions, products with named axes, their sums,
@@ -42,6 +42,7 @@ from jaxcalc._formula._expression import call as call
 from jaxcalc._formula._expression import hashable as hashable
 from jaxcalc._formula._expression import name as name
 from jaxcalc._formula._expression import number as number
+from jaxcalc._formula._known import public as public
 from jaxcalc._formula._names import names_in as names_in
 from jaxcalc._formula._names import renamed as renamed
 from jaxcalc._formula._names import renumbered as renumbered
@@ -69,6 +70,7 @@ __all__ = [
     "number",
     "number_of",
     "numbered",
+    "public",
     "read",
     "renamed",
     "renumbered",

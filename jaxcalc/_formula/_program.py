@@ -1,7 +1,7 @@
 """Programs read as expressions: each equation becomes the operation it computes.
 
-Calls are read inside, unless the function is known by name. A primitive that nothing knows keeps
-its name and parameters: reading never fails.
+Calls are read inside, unless they are of a function that is known. A primitive that nothing knows
+keeps its name and parameters: reading never fails.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def apply(equation: Any, args: Sequence[Expression]) -> list[Expression]:
     shapes = [tuple(variable.aval.shape) for variable in equation.outvars]
     program = _program_called(equation)
     if program is not None:
-        found = known(program, args, shapes)
+        found = known(equation, args, shapes)
         return read(program, (), args) if found is None else found
     op, params = equation.primitive.name, equation.params
     if op in OWN:
