@@ -195,6 +195,11 @@ def jitted(equation: Any) -> Any | None:
     return inlined(equation) if equation.primitive.name in _JITS else None
 
 
+def is_backward_rule(equation: Any) -> bool:
+    """Whether an equation of a linear program stands for the rule of a `jax.custom_vjp`."""
+    return equation.primitive.name == "custom_lin"
+
+
 def sub_jaxprs(equation: Any) -> Iterator[Any]:
     """The programs among an equation's parameters."""
     for value in equation.params.values():
@@ -206,6 +211,15 @@ def sub_jaxprs(equation: Any) -> Iterator[Any]:
 def opened(program: Any) -> tuple[Any, list[Any]]:
     """A program, closed or not, and its constants."""
     return (program.jaxpr, program.consts) if hasattr(program, "jaxpr") else (program, [])
+
+
+def substitutes(program: Any) -> bool:
+    """Whether a program solves by substitution, as one with a decomposition of a matrix does."""
+    jaxpr, _ = opened(program)
+    return any(
+        e.primitive is lax.linalg.triangular_solve_p or any(map(substitutes, sub_jaxprs(e)))
+        for e in jaxpr.eqns
+    )
 
 
 def eval_jaxpr(jaxpr: Any, constants: Sequence[Any], *arguments: Any) -> list[Any]:

@@ -8,7 +8,7 @@ import itertools
 import operator
 from collections.abc import Callable, Collection, Sequence
 from functools import reduce
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +25,7 @@ class Label(NamedTuple):
 
 
 Labels = tuple[Label, ...]
+_Item = TypeVar("_Item")
 _numbers = itertools.count()
 
 
@@ -56,6 +57,23 @@ class Coefficient(NamedTuple):
     expression: Expression
     labels: Labels
     mapped: tuple[int | None, ...] = ()
+
+    def at(self, label: Label, index: str) -> "Coefficient":
+        """The one of a block, at an index of the label that runs over the blocks."""
+        if label not in self.labels:
+            return self._replace(mapped=(*self.mapped, None))
+        axis, e = self.labels.index(label), self.expression
+        return Coefficient(
+            self.array,
+            call("at", (e,), dropped(e.shape, axis), axis=axis, index=index),
+            dropped(self.labels, axis),
+            (*self.mapped, axis),
+        )
+
+
+def dropped(items: Sequence[_Item], place: int) -> tuple[_Item, ...]:
+    """All but the one at a place."""
+    return (*items[:place], *items[place + 1 :])
 
 
 def labelled(value: Value, labels: Sequence[Label], dtype: np.dtype) -> Coefficient:

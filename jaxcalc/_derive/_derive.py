@@ -13,15 +13,15 @@ from jaxcalc._arrays import wide
 from jaxcalc._closed_forms.derivative import Derivative
 from jaxcalc._derive._blocks import blocked
 from jaxcalc._derive._bound import Pushed
-from jaxcalc._derive._build import build
+from jaxcalc._derive._build import build, written
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._graph import Linear, Node, Opaque, UnstructuredError, linear_of
+from jaxcalc._derive._graph import Linear, Node, UnstructuredError, linear_of
 from jaxcalc._derive._interpret import interpret
 from jaxcalc._derive._linearise import Linearised, linearised
 from jaxcalc._derive._names import argument_names, captured_names, leaf_names, made_unique
+from jaxcalc._derive._pieces import Opaque
 from jaxcalc._derive._plan import Leaf, Plan, plan
-from jaxcalc._derive._rules import Operand
-from jaxcalc._derive._written import written
+from jaxcalc._derive._step import Operand
 from jaxcalc._formula import maps, name, names_in, numbered
 from jaxcalc._layout.arguments import (
     Argnums,

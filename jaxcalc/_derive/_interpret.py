@@ -1,24 +1,17 @@
 """Running a linear program on values that are terms of nodes, by one rule a primitive."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxcalc._compat import bind, inlined, is_literal, opened, operation
-from jaxcalc._derive._by_ones import ELEMENTWISE
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._complex import Complex, Spectrum, is_complex, step
-from jaxcalc._derive._convolutions import CONVOLUTIONS
-from jaxcalc._derive._graph import Linear
-from jaxcalc._derive._indexing import INDEXING
-from jaxcalc._derive._loops import loops
-from jaxcalc._derive._opaque import hashable_params, opaque
-from jaxcalc._derive._own import OWN
-from jaxcalc._derive._rules import ARITHMETIC, Operand, Rule
-from jaxcalc._derive._scatters import SCATTERS
-from jaxcalc._derive._solutions import solutions
-from jaxcalc._derive._structured import STRUCTURED
+from jaxcalc._derive._complex import Complex, Spectrum, is_complex
+from jaxcalc._derive._graph import Linear, UnstructuredError
+from jaxcalc._derive._opaque import hashable_params
+from jaxcalc._derive._step import Operand, Step
+from jaxcalc._derive._table import NO_ROW, TABLE
 from jaxcalc._formula import apply, number, unnamed
 
 _LINEAR = (Linear, Complex, Spectrum)
@@ -69,10 +62,13 @@ def _step(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[A
     changing = any(isinstance(x, _LINEAR) and x.parts for x in operands)
     if not changing or all(0 in v.aval.shape for v in equation.outvars):
         return [Linear(v.aval.shape, v.aval.dtype) for v in equation.outvars]
-    if is_complex(equation):
-        return step(equation, operands, dtype)
-    results = RULES.get(operation(equation), opaque)(equation, operands, dtype)
-    return [Linear(r.shape, r.dtype) if 0 in r.shape else r for r in results]
+    row, step = TABLE.get(operation(equation), NO_ROW), Step(equation, operands, dtype, _inside)
+    rule = row.complex if is_complex(equation) else row.real
+    if rule is None:
+        raise UnstructuredError
+    results = rule(step)
+    each = results if isinstance(results, list) else [results]
+    return [Linear(r.shape, r.dtype) if isinstance(r, Linear) and 0 in r.shape else r for r in each]
 
 
 def _evaluated(equation: Any, operands: Sequence[Value]) -> list[Value]:
@@ -84,16 +80,3 @@ def _evaluated(equation: Any, operands: Sequence[Value]) -> list[Value]:
 
 def _constant(array: Any) -> Value:
     return Value(array, unnamed("c", array))
-
-
-RULES: Mapping[str, Rule] = {
-    **ARITHMETIC,
-    **INDEXING,
-    **SCATTERS,
-    **ELEMENTWISE,
-    **STRUCTURED,
-    **CONVOLUTIONS,
-    **OWN,
-    **solutions(_inside),
-    **loops(_inside),
-}

@@ -11,12 +11,12 @@ of the source.
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from jaxcalc._derive._graph import Einsums, Node, Piece, Shape, UnstructuredError
-from jaxcalc._derive._terms import identity
+from jaxcalc._derive._graph import Node, UnstructuredError
+from jaxcalc._derive._pieces import Change, Einsums, Piece
+from jaxcalc._derive._terms import Pair, Shape, identity
 
-Pair = tuple[int, int]  # an axis of the result and the axis of the source it is tied to
 MOST_PIECES = 4  # for each edge of the graph: more paths repeat their pieces too often
 
 
@@ -30,8 +30,8 @@ class Leaf:
 
 
 @dataclass(frozen=True)
-class Chained:
-    """The parts one after another, outermost first."""
+class _Parts:
+    """Plans together; `codomain` and `domain` are those of the outermost and the innermost."""
 
     parts: tuple["Plan", ...]
 
@@ -46,21 +46,12 @@ class Chained:
         return self.parts[-1].domain
 
 
-@dataclass(frozen=True)
-class Summed:
+class Chained(_Parts):
+    """The parts one after another, outermost first."""
+
+
+class Summed(_Parts):
     """The sum of the parts."""
-
-    parts: tuple["Plan", ...]
-
-    @property
-    def codomain(self) -> Shape:
-        """The shape of the result."""
-        return self.parts[0].codomain
-
-    @property
-    def domain(self) -> Shape:
-        """The shape of the source."""
-        return self.parts[0].domain
 
 
 @dataclass(frozen=True)
@@ -91,6 +82,17 @@ Plan = Leaf | Chained | Summed | Blocked
 
 def _with(shape: Shape, axis: int, size: int) -> Shape:
     return (*shape[:axis], size, *shape[axis:])
+
+
+def with_arrays(plan: Plan, change: Change) -> Plan:
+    """The plan with its arrays changed, always in one order."""
+    match plan:
+        case Leaf(piece):
+            return replace(plan, piece=piece.with_arrays(change))
+        case Blocked(part):
+            return replace(plan, part=with_arrays(part, change))
+        case Chained(parts) | Summed(parts):
+            return replace(plan, parts=tuple(with_arrays(part, change) for part in parts))
 
 
 # --- chains and sums ---

@@ -6,20 +6,20 @@ triangular_solve       L⁻¹ or L⁻ᵀ, by substitution
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from jaxcalc import operators as ops
-from jaxcalc._compat import opened, sub_jaxprs
+from jaxcalc._compat import substitutes
 from jaxcalc._derive._along import matrix
 from jaxcalc._derive._coefficients import Value, product
-from jaxcalc._derive._graph import Einsums, Linear, Node, linear_of
+from jaxcalc._derive._graph import Linear, Node, linear_of
 from jaxcalc._derive._opaque import opaque
+from jaxcalc._derive._pieces import Einsums
 from jaxcalc._derive._plan import Chained, Leaf, plan
-from jaxcalc._derive._rules import Interpret, Operand, Rule
+from jaxcalc._derive._step import Operand, Results, Step
 from jaxcalc._derive._structured import Axes, along
 from jaxcalc._derive._terms import Term
 from jaxcalc._formula import Expression, call, maps
@@ -74,33 +74,18 @@ def _written_inverse(M: Expression) -> maps.Map:
 # --- which matrix ---
 
 
-def _linear_solve(interpret: Interpret) -> Rule:
+def solved(step: Step) -> Results:
     """x with M x = b; an iterative solver, which may have no room for M, stays as it is."""
-
-    def rule(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-        lengths, programs = equation.params["const_lengths"], equation.params["jaxprs"]
-        t, *others = operands[sum(lengths) :]
-        found = None
-        if isinstance(t, Linear) and not others and _decomposes(programs.solve):
-            unknown = Node(t.shape, t.dtype)
-            given = [*operands[: lengths.matvec], linear_of(unknown)]
-            found = _matrix(unknown, interpret(programs.matvec, given, dtype))
-        if found is None:
-            return opaque(equation, operands, dtype)
-        assert isinstance(t, Linear)
-        M, axes, axis = found
-        return [along(t, axis, Solved(), [(M, axes)])]
-
-    return rule
-
-
-def _decomposes(program: Any) -> bool:
-    """Whether a program solves by substitution, as one with a decomposition of M does."""
-    jaxpr, _ = opened(program)
-    return any(
-        e.primitive.name == "triangular_solve" or any(map(_decomposes, sub_jaxprs(e)))
-        for e in jaxpr.eqns
-    )
+    lengths, programs = step.params["const_lengths"], step.params["jaxprs"]
+    t, *others = step.operands[sum(lengths) :]
+    if isinstance(t, Linear) and not others and substitutes(programs.solve):
+        unknown = Node(t.shape, t.dtype)
+        given = [*step.operands[: lengths.matvec], linear_of(unknown)]
+        found = _matrix(unknown, step.run(programs.matvec, given))
+        if found is not None:
+            M, axes, axis = found
+            return along(t, axis, Solved(), [(M, axes)])
+    return opaque(step)
 
 
 def _matrix(unknown: Node, images: Sequence[Operand]) -> tuple[Value, Axes, int] | None:
@@ -159,22 +144,15 @@ def _read(term: Term) -> tuple[Value, Axes, int] | None:
     return Value(array, expression), [*map(term.out.index, order[:-2]), None, None], axis
 
 
-def _substitution(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    L, t = operands
-    if not isinstance(t, Linear) or not isinstance(L, Value):
-        return opaque(equation, operands, dtype)
-    params, rank = equation.params, len(t.shape)
+def substituted(step: Step) -> Results:
+    """L⁻¹ along one axis; a map without structure where L depends on the tangent."""
+    L, t = step.operands
+    if isinstance(L, Linear):
+        return opaque(step)
+    params, rank = step.params, len(t.shape)
     left = params["left_side"]
     kind = Substituted(
         params["lower"], params["unit_diagonal"], bool(params["transpose_a"]) == bool(left)
     )
     axes = [*range(rank - 2), None, None]
-    return [along(t, rank - 2 if left else rank - 1, kind, [(L, axes)])]
-
-
-def solutions(interpret: Interpret) -> dict[str, Rule]:
-    """The rules, with what runs a linear program."""
-    return {
-        "custom_linear_solve": _linear_solve(interpret),
-        "triangular_solve": _substitution,
-    }
+    return along(t, rank - 2 if left else rank - 1, kind, [(L, axes)])

@@ -30,12 +30,15 @@ from jaxcalc._derive._coefficients import (
     Value,
     along,
     chosen,
+    dropped,
     fresh,
     mask_of,
     product,
 )
-from jaxcalc._formula import call, number
+from jaxcalc._formula import call, maps, number
 
+Shape = tuple[int, ...]
+Pair = tuple[int, int]  # an axis of the result and the axis of the source it is tied to
 Places = tuple[int, ...]  # the index in x for each index of the label; -1 for none
 
 
@@ -50,6 +53,10 @@ class Link(NamedTuple):
     def is_plain(self, label: Label) -> bool:
         """Whether the label is just that axis."""
         return self.places is None and self.offset == 0 and label.size == self.size
+
+    def shift(self, label: Label) -> Places | int | None:
+        """The places or the offset; None where there is neither."""
+        return None if self.is_plain(label) else self.places or self.offset
 
     def indices(self, label: Label) -> np.ndarray:
         """The index in x for each index of the label."""
@@ -78,6 +85,21 @@ class Term:
         return {label for label in self.out if label not in self.links}
 
     @property
+    def is_pointwise(self) -> bool:
+        """Whether each entry of the result reads at most one entry of the source."""
+        return all(label.size == 1 for label in self.summed | self.free)
+
+    @property
+    def pairs(self) -> set[Pair]:
+        """The axes of the result that are tied to axes of the source."""
+        linked = ((a, label, self.links.get(label)) for a, label in enumerate(self.out))
+        return {
+            (a, link.axis)
+            for a, label, link in linked
+            if link is not None and label.size > 1 and link.is_plain(label)
+        }
+
+    @property
     def is_dense(self) -> bool:
         """Whether one coefficient joins summed axes to free ones, as a matrix does."""
         summed, free = self.summed, self.free
@@ -91,6 +113,31 @@ def identity(shape: Sequence[int]) -> Term:
     labels = tuple(fresh(size) for size in shape)
     links = {label: Link(axis, label.size) for axis, label in enumerate(labels)}
     return Term((), links, labels)
+
+
+def term_at(term: Term, pair: Pair, index: str) -> Term:
+    """The term at one index along two axes that are tied."""
+    a, c = pair
+    label = term.out[a]
+    links = {
+        other: link._replace(axis=link.axis - (link.axis > c))
+        for other, link in term.links.items()
+        if other != label
+    }
+    factors = tuple(f.at(label, index) for f in term.factors)
+    return replace(term, factors=factors, links=links, out=dropped(term.out, a))
+
+
+def written(term: Term) -> maps.Term:
+    """The term in expressions, its labels counted from 0 in the order in which they appear."""
+    appearing = (*term.out, *term.links, *(label for f in term.factors for label in f.labels))
+    number = {label: i for i, label in enumerate(dict.fromkeys(appearing))}
+    return maps.Term(
+        factors=tuple((f.expression, tuple(number[k] for k in f.labels)) for f in term.factors),
+        links=tuple((number[k], link.axis, link.shift(k)) for k, link in term.links.items()),
+        out=tuple(number[label] for label in term.out),
+        scale=term.scale,
+    )
 
 
 def is_identity(term: Term) -> bool:
