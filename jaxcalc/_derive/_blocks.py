@@ -35,26 +35,25 @@ def _sorted_out(leaf: Leaf, terms: tuple[Term, ...], depth: int) -> Plan:
 
     A term that is not pointwise and reads shifted axes is parted from the selection that reads.
     """
-    if len({_reading(term) for term in terms}) == 1 and _reads_apart(terms):
+    readings = set(map(_reading, terms))
+    if len(readings) == 1 and readings != {()} and not leaf.piece.is_pointwise:
         return blocked(_after_reading(leaf, terms), depth)
-    own = [term for term in terms if term.pairs and not term.is_pointwise]
-    own += [term for term in terms if term not in own and _reads_apart((term,))]
-    rest = tuple(term for term in terms if term not in own)
-    groups = [(term,) for term in own] + ([rest] if rest else [])
-    if len(groups) == 1:
+    alone = [term for term in terms if _stands_alone(term)]
+    if not alone or len(terms) == 1:
         return leaf
-    leaves = [replace(leaf, piece=Einsums(group)) for group in groups]
-    return Summed(tuple(blocked(part, depth) for part in leaves))
+    rest = tuple(term for term in terms if not _stands_alone(term))
+    groups = [*((term,) for term in alone), *([rest] if rest else [])]
+    return Summed(tuple(blocked(replace(leaf, piece=Einsums(group)), depth) for group in groups))
+
+
+def _stands_alone(term: Term) -> bool:
+    return not term.is_pointwise and bool(term.pairs or _reading(term))
 
 
 def _reading(term: Term) -> tuple[tuple[int, Link], ...]:
     """The axes of the source that are not read as they are: how long, and how."""
     linked = [(label.size, link) for label, link in term.links.items() if not link.is_plain(label)]
     return tuple(sorted(linked, key=lambda pair: pair[1].axis))
-
-
-def _reads_apart(terms: Sequence[Term]) -> bool:
-    return bool(_reading(terms[0])) and not all(term.is_pointwise for term in terms)
 
 
 def _after_reading(leaf: Leaf, terms: tuple[Term, ...]) -> Plan:

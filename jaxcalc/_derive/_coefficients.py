@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxcalc._formula import Expression, call
+from jaxcalc._formula import Expression, call, repeated
 
 
 class Label(NamedTuple):
@@ -91,17 +91,15 @@ def labelled(value: Value, labels: Sequence[Label], dtype: np.dtype) -> Coeffici
 
 def unrepeated(value: Value) -> Value:
     """Without the axes that a broadcast made, of which the expression knows; they have size 1."""
-    array, expression = value
-    if expression.op != "broadcast_in_dim":
+    array, found = value.array, repeated(value.expression)
+    if found is None:
         return value
-    (inner,) = expression.args
-    axes = dict(expression.params)["broadcast_dimensions"]
-    assert isinstance(axes, tuple)
-    source = {axis: inner.shape[i] for i, axis in enumerate(axes)}
+    inner, axes = found
+    source = dict(zip(axes, inner.shape, strict=True))
     shape = tuple(source.get(axis, 1) for axis in range(array.ndim))
-    array = array[tuple(slice(0, size) for size in shape)]
-    reshaped = call("reshape", (inner,), shape, new_sizes=shape)
-    return unrepeated(Value(array, reshaped)) if shape == inner.shape else Value(array, reshaped)
+    array = array[tuple(map(slice, shape))]
+    reshaped = Value(array, call("reshape", (inner,), shape, new_sizes=shape))
+    return unrepeated(reshaped) if shape == inner.shape else reshaped
 
 
 def squeezed(expression: Expression, kept: Sequence[int]) -> Expression:
@@ -118,24 +116,22 @@ def product(factors: Sequence[Coefficient], summed: Collection[Label] = ()) -> C
         return factors[0]
     union = tuple(dict.fromkeys(label for factor in factors for label in factor.labels))
     out = tuple(label for label in union if label not in summed)
-    number = {label: i for i, label in enumerate(union)}
-    expression = call(
-        "contract",
-        tuple(factor.expression for factor in factors),
-        _shape(out),
-        labels=tuple(tuple(number[label] for label in factor.labels) for factor in factors),
-        out=tuple(number[label] for label in out),
-    )
+    numbers = [_numbered(factor.labels, union) for factor in factors]
+    read, kept = {"labels": numbers}, _numbered(out, union)
+    expression = call("contract", [f.expression for f in factors], _shape(out), out=kept, **read)
     if summed:
-        return Coefficient(_einsum(factors, number, out), expression, out)
-    first, *rest = (spread(factor, out) for factor in factors)
-    return Coefficient(reduce(operator.mul, rest, first), expression, out)
+        operands = [
+            x for f, labels in zip(factors, numbers, strict=True) for x in (f.array, labels)
+        ]
+        # "highest": a GPU would otherwise round the factors to 10 bits
+        array = jnp.einsum(*operands, kept, precision="highest")
+    else:
+        array = reduce(operator.mul, (spread(factor, out) for factor in factors))
+    return Coefficient(array, expression, out)
 
 
-def _einsum(factors: Sequence[Coefficient], number: dict[Label, int], out: Labels) -> Array:
-    operands = [x for f in factors for x in (f.array, [number[label] for label in f.labels])]
-    # "highest": a GPU would otherwise round the factors to 10 bits
-    return jnp.einsum(*operands, [number[label] for label in out], precision="highest")
+def _numbered(labels: Labels, union: Labels) -> list[int]:
+    return [union.index(label) for label in labels]
 
 
 def spread(factor: Coefficient, out: Labels) -> Array:
@@ -150,12 +146,12 @@ def spread(factor: Coefficient, out: Labels) -> Array:
 def total(a: Coefficient, b: Coefficient) -> Coefficient:
     """a + b, each constant along the labels it does not have."""
     out = tuple(dict.fromkeys((*a.labels, *b.labels)))
-    expressions = tuple(repeated(term, out) for term in (a, b))
+    expressions = tuple(_spread_out(term, out) for term in (a, b))
     array = jnp.add(spread(a, out), spread(b, out))
     return Coefficient(array, call("add", expressions, _shape(out)), out)
 
 
-def repeated(factor: Coefficient, out: Labels) -> Expression:
+def _spread_out(factor: Coefficient, out: Labels) -> Expression:
     """Its expression broadcast to the labels `out`."""
     if factor.labels == out:
         return factor.expression
@@ -180,7 +176,7 @@ def chosen(mask: Coefficient, factor: Coefficient) -> Coefficient:
     kept = jnp.asarray(spread(mask, out), bool)
     zero = np.zeros((), factor.array.dtype)
     shape = _shape(out)
-    cases = (repeated(mask, out), call("zeros", (), shape), repeated(factor, out))
+    cases = (_spread_out(mask, out), call("zeros", (), shape), _spread_out(factor, out))
     return Coefficient(
         jnp.where(kept, spread(factor, out), zero), call("select_n", cases, shape), out
     )
@@ -203,7 +199,7 @@ def arranged(factor: Coefficient, out: Labels) -> Coefficient:
     if factor.labels == out:
         return factor
     array = jnp.broadcast_to(spread(factor, out), _shape(out))
-    return Coefficient(array, repeated(factor, out), out)
+    return Coefficient(array, _spread_out(factor, out), out)
 
 
 def mask_of(array: np.ndarray, *labels: Label) -> Coefficient:

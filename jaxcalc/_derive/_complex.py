@@ -94,15 +94,17 @@ def _pair(x: Any) -> Complex:
     return x
 
 
-def _part(value: Value, name: str) -> Value | None:
-    """The real or the imaginary part of an array; None where it has none."""
+def _parts(value: Value) -> tuple[Value, Value | None]:
+    """The real and the imaginary part of an array; None for one that is 0."""
     array, e = jnp.asarray(value.array), value.expression
     if not jnp.iscomplexobj(array):
-        return value if name == "real" else None
-    part = getattr(jnp, name)(array)
+        return value, None
     if e.op == "number":
-        return Value(part, number(getattr(complex(e["value"]), name)))
-    return Value(part, call(name, (_trusted(e),), array.shape))
+        written = number(complex(e["value"]).real), number(complex(e["value"]).imag)
+    else:
+        args, shape = (_trusted(e),), array.shape
+        written = call("real", args, shape), call("imag", args, shape)
+    return Value(jnp.real(array), written[0]), Value(jnp.imag(array), written[1])
 
 
 # what rules for real arrays say of complex ones too
@@ -153,7 +155,7 @@ def bilinear(rule: Rule) -> ComplexRule:
 
 
 def _times(x: Complex, value: Value, times: Callable[[Linear, Value | None], Linear]) -> Complex:
-    c, d = _part(value, "real"), _part(value, "imag")
+    c, d = _parts(value)
     real = added(times(x.real, c), scaled(times(x.imag, d), -1.0))
     return Complex(real, added(times(x.real, d), times(x.imag, c)))
 

@@ -1,6 +1,7 @@
 """`derive`: from a function to its structured derivative."""
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload
 
@@ -187,8 +188,13 @@ def _leaf_names(
 ) -> tuple[list[str], list[tuple[str, Any]]]:
     """The names of the differentiated leaves, and the other arguments' leaves with theirs."""
     chosen = positions(argnums, len(args))
-    names = [leaf_names(*pair) for pair in zip(argument_names(f, len(args)), args, strict=True)]
-    unique = iter(made_unique([text for texts in names for text in texts]))
-    named = [[(next(unique), leaf) for leaf in jax.tree.leaves(arg)] for arg in args]
-    others = [pair for i, pairs in enumerate(named) if i not in chosen for pair in pairs]
-    return [text for i in chosen for text, _ in named[i]], others
+    texts = [leaf_names(*pair) for pair in zip(argument_names(f, len(args)), args, strict=True)]
+    unique = iter(made_unique(list(itertools.chain(*texts))))
+    names = [list(itertools.islice(unique, len(text))) for text in texts]
+    leaves = [
+        (i, *pair)
+        for i, a in enumerate(args)
+        for pair in zip(names[i], jax.tree.leaves(a), strict=True)
+    ]
+    others = [(text, leaf) for i, text, leaf in leaves if i not in chosen]
+    return [text for i in chosen for text in names[i]], others

@@ -53,7 +53,9 @@ class Linear:
     parts: dict[Node, tuple[Term, ...]] = field(default_factory=dict)
 
     def map(self, f: Callable[[Term], Term], shape: Sequence[int]) -> "Linear":
-        """`f` of every term."""
+        """`f` of every term; what has no entries cannot change."""
+        if 0 in shape:
+            return Linear(tuple(shape), self.dtype)
         parts = {node: _tidy(map(f, terms)) for node, terms in self.parts.items()}
         return Linear(tuple(shape), self.dtype, {n: ts for n, ts in parts.items() if ts})
 

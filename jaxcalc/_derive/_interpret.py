@@ -14,8 +14,6 @@ from jaxcalc._derive._step import Operand, Step
 from jaxcalc._derive._table import NO_ROW, TABLE
 from jaxcalc._formula import apply, number, unnamed
 
-_LINEAR = (Linear, Complex, Spectrum)
-
 
 def interpret(jaxpr: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Operand]:
     """The results of an open program on its constants and arguments; coefficients in `dtype`."""
@@ -54,21 +52,24 @@ def _literal(atom: Any) -> Value:
 
 def _step(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Any]:
     """The results of one equation."""
-    if not any(isinstance(x, _LINEAR) for x in operands):
+    linear = [x for x in operands if isinstance(x, Linear | Complex | Spectrum)]
+    avals = [variable.aval for variable in equation.outvars]
+    if not linear:
         return _evaluated(equation, [x for x in operands if isinstance(x, Value)])
-    inner = inlined(equation)
-    if inner is not None:
-        return _inside(inner, operands, dtype)
-    changing = any(isinstance(x, _LINEAR) and x.parts for x in operands)
-    if not changing or all(0 in v.aval.shape for v in equation.outvars):
-        return [Linear(v.aval.shape, v.aval.dtype) for v in equation.outvars]
-    row, step = TABLE.get(operation(equation), NO_ROW), Step(equation, operands, dtype, _inside)
-    rule = row.complex if is_complex(equation) else row.real
+    if inlined(equation) is not None:
+        return _inside(inlined(equation), operands, dtype)
+    if not any(x.parts for x in linear) or all(0 in aval.shape for aval in avals):
+        return [Linear(aval.shape, aval.dtype) for aval in avals]
+    return _by_rule(Step(equation, operands, dtype, _inside))
+
+
+def _by_rule(step: Step) -> list[Any]:
+    row = TABLE.get(operation(step.equation), NO_ROW)
+    rule = row.complex if is_complex(step.equation) else row.real
     if rule is None:
         raise UnstructuredError
     results = rule(step)
-    each = results if isinstance(results, list) else [results]
-    return [Linear(r.shape, r.dtype) if isinstance(r, Linear) and 0 in r.shape else r for r in each]
+    return results if isinstance(results, list) else [results]
 
 
 def _evaluated(equation: Any, operands: Sequence[Value]) -> list[Value]:

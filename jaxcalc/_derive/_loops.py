@@ -123,8 +123,8 @@ def _is_elementwise(step: Step, program: Any, operands: Sequence[Operand], carri
         results = step.run(program, given)
         later = {i for i, r in zip(carries, results, strict=False) if isinstance(r, Linear)}
         if later <= linear:
-            sources = {node for x in given if isinstance(x, Linear) for node in x.parts}
-            return all(_keeps_place(r, sources) for r in results if isinstance(r, Linear))
+            sources = _nodes(given)
+            return all(_keeps_place(node, sources) for node in _nodes(results))
         linear |= later
 
 
@@ -139,15 +139,16 @@ def _anonymous(x: Operand) -> Operand:
     return Value(array, call("unknown", (), array.shape, text="a step"))
 
 
-def _keeps_place(x: Linear, sources: set[Node]) -> bool:
-    return not x.parts or all(_node_keeps_place(n, sources) for n in x.cut().parts)
+def _nodes(values: Sequence[Operand]) -> set[Node]:
+    """The nodes that values are, or are from now on."""
+    return {node for x in values if isinstance(x, Linear) for node in x.cut().parts}
 
 
-def _node_keeps_place(node: Node, sources: set[Node]) -> bool:
+def _keeps_place(node: Node, sources: set[Node]) -> bool:
     return node in sources or all(
         isinstance(edge.piece, Einsums)
         and all(map(_is_diagonal, edge.piece.terms))
-        and _node_keeps_place(edge.source, sources)
+        and _keeps_place(edge.source, sources)
         for edge in node.edges
     )
 

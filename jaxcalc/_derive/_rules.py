@@ -141,25 +141,22 @@ def masked(mask: Value, t: Linear, dtype: np.dtype) -> Linear:
 
 def contracted(step: Step) -> Linear:
     """t times an array, summed over axes that both have; batch axes come first in the result."""
-    contracting, batch = step.params["dimension_numbers"]
+    numbers, t, value = step.params["dimension_numbers"], step.linear, step.value
     first = isinstance(step.operands[0], Linear)
-    (own, other), (own_batch, other_batch) = (
-        pair if first else pair[::-1] for pair in (contracting, batch)
-    )
-    t, value = step.linear, step.value
-    shared = dict(zip((*other, *other_batch), (*own, *own_batch), strict=True))
+    (own, other), (batch, other_batch) = (pair if first else pair[::-1] for pair in numbers)
+    shared = dict(zip((*other, *other_batch), (*own, *batch), strict=True))
     rest = [axis for axis in range(value.array.ndim) if axis not in shared]
     new = {axis: len(t.shape) + k for k, axis in enumerate(rest)}  # axes that t gets
     mine = [axis for axis in range(len(t.shape)) if axis not in shared.values()]
-    order = [*own_batch, *mine, *new.values()] if first else [*own_batch, *new.values(), *mine]
-    kept = sorted(order)
-    places = [kept.index(axis) for axis in order]
     read = [(shared | new)[axis] for axis in range(value.array.ndim)]
+    order = [*batch, *mine, *new.values()] if first else [*batch, *new.values(), *mine]
+    sizes = [value.array.shape[axis] for axis in rest]
 
     def dot(term: _terms.Term) -> _terms.Term:
-        wide = _terms.extended(term, [fresh(value.array.shape[axis]) for axis in rest])
+        wide = _terms.extended(term, list(map(fresh, sizes)))
         weight = labelled(value, [wide.out[axis] for axis in read], step.dtype)
-        return _terms.permuted(_terms.summed(_terms.times(wide, weight), own), places)
+        reduced = _terms.summed(_terms.times(wide, weight), own)
+        return _terms.permuted(reduced, np.argsort(np.argsort(order)).tolist())
 
-    is_matrix = any(value.array.shape[axis] > 1 for axis in rest)
+    is_matrix = any(size > 1 for size in sizes)
     return settled((t.cut() if is_matrix else light(t)).map(dot, step.shape))

@@ -14,14 +14,14 @@ from jax import Array
 from jaxcalc import operators as ops
 from jaxcalc._compat import substitutes
 from jaxcalc._derive._along import matrix
-from jaxcalc._derive._coefficients import Value, product
+from jaxcalc._derive._coefficients import Label, Value, product
 from jaxcalc._derive._graph import Linear, Node, linear_of
 from jaxcalc._derive._opaque import opaque
 from jaxcalc._derive._pieces import Einsums
-from jaxcalc._derive._plan import Chained, Leaf, plan
-from jaxcalc._derive._step import Operand, Results, Step
+from jaxcalc._derive._rules import same
+from jaxcalc._derive._step import Results, Step
 from jaxcalc._derive._structured import Axes, along
-from jaxcalc._derive._terms import Term
+from jaxcalc._derive._terms import Term, identity
 from jaxcalc._formula import Expression, call, maps
 
 
@@ -79,32 +79,27 @@ def solved(step: Step) -> Results:
     lengths, programs = step.params["const_lengths"], step.params["jaxprs"]
     t, *others = step.operands[sum(lengths) :]
     if isinstance(t, Linear) and not others and substitutes(programs.solve):
-        unknown = Node(t.shape, t.dtype)
-        given = [*step.operands[: lengths.matvec], linear_of(unknown)]
-        found = _matrix(unknown, step.run(programs.matvec, given))
+        unknown = linear_of(Node(t.shape, t.dtype))
+        given = [*step.operands[: lengths.matvec], unknown]
+        (image,) = same(step.on(*step.run(programs.matvec, given)))
+        whole = _whole(image.cut().node, unknown.node)
+        found = None if whole is None else _read(whole)
         if found is not None:
             M, axes, axis = found
             return along(t, axis, Solved(), [(M, axes)])
     return opaque(step)
 
 
-def _matrix(unknown: Node, images: Sequence[Operand]) -> tuple[Value, Axes, int] | None:
-    """The matrix M of an image M v, the axes of v that each of its axes runs along, and its own."""
-    (image,) = images
-    node = image.cut().node if isinstance(image, Linear) else None
-    found = None if node is None else plan(unknown, node)
-    parts = found.parts if isinstance(found, Chained) else (found,)
-    terms = [
-        p.piece.terms[0]
-        for p in parts
-        if isinstance(p, Leaf) and isinstance(p.piece, Einsums) and len(p.piece.terms) == 1
-    ]
-    if len(terms) < len(parts):
+def _whole(node: Node | None, source: Node | None) -> Term | None:
+    """The derivative of a node by another as one term, where it is one."""
+    if node is None or node is source:
+        return None if node is None else identity(node.shape)
+    pieces = [edge.piece for edge in node.edges]
+    terms = [t for piece in pieces if isinstance(piece, Einsums) for t in piece.terms]
+    if len(pieces) != 1 or len(terms) != 1:
         return None
-    whole: Term | None = terms[-1]
-    for term in reversed(terms[:-1]):
-        whole = None if whole is None else _joined(term, whole)
-    return None if whole is None else _read(whole)
+    inner = _whole(node.edges[0].source, source)
+    return None if inner is None else _joined(terms[0], inner)
 
 
 def _joined(outer: Term, inner: Term) -> Term | None:
@@ -123,25 +118,29 @@ def _permutes(term: Term) -> bool:
 
 
 def _read(term: Term) -> tuple[Value, Axes, int] | None:
-    """A term that is a matrix along one axis, at each index of the others."""
-    free, summed = term.free, term.summed
-    if len(free) != 1 or len(summed) != 1 or term.scale != 1 or not term.factors:
+    """A term as a matrix, the axes that its own run along, and the one that it acts on."""
+    ends, M = _ends(term), product(term.factors) if term.factors else None
+    if ends is None or M is None or not {*ends} <= {*M.labels}:
         return None
-    (row,), (column,) = free, summed
-    axis = term.out.index(row)
-    runs = [axis if k == row else term.links[k].axis for k in term.out]
-    M = product(term.factors)
-    square = term.links[column].axis == axis and row.size == column.size
-    plain = all(link.is_plain(label) for label, link in term.links.items())
-    if not (square and plain and runs == [*range(len(runs))] and {row, column} <= {*M.labels}):
-        return None
-    order = [*(k for k in M.labels if k not in (row, column)), row, column]
+    order = [*(k for k in M.labels if k not in ends), *ends]
     permutation = tuple(map(M.labels.index, order))
     array = jnp.transpose(jnp.asarray(M.array), permutation)
     expression = M.expression
     if permutation != tuple(range(len(order))):
         expression = call("transpose", (expression,), array.shape, permutation=permutation)
-    return Value(array, expression), [*map(term.out.index, order[:-2]), None, None], axis
+    axes = [*map(term.out.index, order[:-2]), None, None]
+    return Value(array, expression), axes, term.out.index(ends[0])
+
+
+def _ends(term: Term) -> tuple[Label, Label] | None:
+    """The labels of rows and columns of a term that is square along one axis, else the identity."""
+    if (len(term.free), len(term.summed), term.scale) != (1, 1, 1):
+        return None
+    (row,), (column,) = term.free, term.summed
+    axes = [term.links.get(label, term.links[column]).axis for label in term.out]
+    plain = all(link.is_plain(label) for label, link in term.links.items())
+    square = row.size == column.size and axes == [*range(len(axes))]
+    return (row, column) if plain and square else None
 
 
 def substituted(step: Step) -> Results:

@@ -1,5 +1,6 @@
 """From a sum of terms to an operator: the structure is read off the labels."""
 
+import itertools
 from collections.abc import Sequence
 from functools import reduce
 
@@ -88,13 +89,12 @@ def _reading(term: Term, codomain: Shape, domain: Shape) -> list[tuple[Mover, Sh
     Axes of size 1 are left out on the way.
     """
     read = [(label, term.links[label]) for label in term.out if label in term.links]
-    large = [(label, link) for label, link in read if link.size > 1 or label.size > 1]
+    large = [(label, link) for label, link in read if max(link.size, label.size) > 1]
     order = [link.axis for _, link in large]
-    permutation = (*order, *(axis for axis in range(len(domain)) if axis not in order))
+    permutation = (*order, *sorted({*range(len(domain))} - {*order}))
     if all(link.is_plain(label) for label, link in large):
         return [(Rearranged(permutation, codomain), domain)]
-    shape = tuple(link.size for _, link in large)
-    reader = _reader(large)
+    shape, reader = tuple(link.size for _, link in large), _reader(large)
     return [
         (reshaped(len(reader.shape), codomain), reader.shape),
         (reader, shape),
@@ -111,11 +111,13 @@ def _reader(read: Sequence[tuple[Label, Link]]) -> Rolled | Taken:
     if all(link.places is None and label.size <= link.size for label, link in read):
         offsets = tuple(link.offset for _, link in read)
         return Rolled(offsets, tuple(label.size for label, _ in read))
-    places = [link.indices(label) for label, link in read]
-    sizes = [link.size for _, link in read]
-    # beyond the end, where nothing is read
-    inside = [np.where(p < 0, n, p) for p, n in zip(places, sizes, strict=True)]
-    return Taken(tuple(jnp.asarray(p, jnp.int32) for p in inside))
+    return Taken(tuple(_places(*pair) for pair in read))
+
+
+def _places(label: Label, link: Link) -> Array:
+    """The indices in the source; beyond its end, where nothing is read."""
+    places = link.indices(label)
+    return jnp.asarray(np.where(places < 0, link.size, places), jnp.int32)
 
 
 # --- rank one ---
@@ -148,10 +150,11 @@ def _joins(term: Term, factor: Coefficient) -> bool:
 def _matrices(term: Term, codomain: Shape, domain: Shape, dtype: np.dtype) -> Operator:
     """One matrix, or a Kronecker product of matrices that act on different axes."""
     source, out = _source(term), [label for label in term.out if label.size > 1]
-    groups = _connected(term.factors)
-    if len(groups) > 1 and _in_order(groups, source, out):
-        matrices = [_matrix(group, source, out, dtype) for group in groups]
-        first, *rest = matrices
+    groups = sorted(
+        _connected(term.factors), key=lambda group: list(map(out.index, _labels_in(group, out)))
+    )
+    if len(groups) > 1 and _follow(groups, source) and _follow(groups, out):
+        first, *rest = (_matrix(group, source, out, dtype) for group in groups)
         scaled = first if term.scale == 1 else first * term.scale
         return _reshaped(ops.Kronecker((scaled, *rest)), codomain, domain, dtype)
     array = _along(term.factors, (*out, *source), dtype, term.scale)
@@ -162,25 +165,21 @@ def _connected(factors: Sequence[Coefficient]) -> list[list[Coefficient]]:
     """The factors in groups without labels in common."""
     groups: list[list[Coefficient]] = []
     for factor in factors:
-        touching = [g for g in groups if any(set(f.labels) & set(factor.labels) for f in g)]
-        groups = [g for g in groups if g not in touching]
-        groups.append([*(f for g in touching for f in g), factor])
+        touching = [group for group in groups if _labels_in(group, factor.labels)]
+        others = [group for group in groups if not _labels_in(group, factor.labels)]
+        groups = [*others, [*itertools.chain(*touching), factor]]
     return groups
 
 
+def _follow(groups: Sequence[Sequence[Coefficient]], labels: list[Label]) -> bool:
+    """Whether the groups have the labels one after another, each some of them."""
+    parts = [_labels_in(group, labels) for group in groups]
+    return all(parts) and [*itertools.chain(*parts)] == labels
+
+
 def _labels_in(group: Sequence[Coefficient], labels: Sequence[Label]) -> list[Label]:
+    """Those of the labels that the group has."""
     return [label for label in labels if any(label in factor.labels for factor in group)]
-
-
-def _in_order(
-    groups: list[list[Coefficient]], source: Sequence[Label], out: Sequence[Label]
-) -> bool:
-    """Sorts the groups by their axes; whether these follow each other in source and result."""
-    groups.sort(key=lambda group: [out.index(label) for label in _labels_in(group, out)])
-    complete = all(_labels_in(g, source) and _labels_in(g, out) for g in groups)
-    ins = [label for group in groups for label in _labels_in(group, source)]
-    outs = [label for group in groups for label in _labels_in(group, out)]
-    return complete and ins == list(source) and outs == list(out)
 
 
 def _matrix(

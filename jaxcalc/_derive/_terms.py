@@ -84,6 +84,11 @@ class Term:
         """The labels of the result without a link."""
         return {label for label in self.out if label not in self.links}
 
+    def parted(self, label: Label) -> tuple[list[Coefficient], list[Coefficient]]:
+        """The coefficients that have the label, and the others."""
+        touching = [f for f in self.factors if label in f.labels]
+        return touching, [f for f in self.factors if label not in f.labels]
+
     @property
     def is_pointwise(self) -> bool:
         """Whether each entry of the result reads at most one entry of the source."""
@@ -201,10 +206,9 @@ def summed(term: Term, axes: Sequence[int]) -> Term:
 
 def _contracted(term: Term, label: Label) -> Term:
     """Summed over a label that x is not read through."""
-    touching = [f for f in term.factors if label in f.labels]
+    touching, others = term.parted(label)
     if not touching:
         return scaled(term, label.size)
-    others = [f for f in term.factors if label not in f.labels]
     return replace(term, factors=(*others, product(touching, (label,))))
 
 
@@ -213,9 +217,8 @@ def _gathered(term: Term, label: Label) -> Term:
     link = term.links[label]
     if link.is_plain(label):
         return term
-    touching = [f for f in term.factors if label in f.labels]
-    others = [f for f in term.factors if label not in f.labels]
-    weight = product(touching) if touching else _ones(label, _dtype_of(term))
+    touching, others = term.parted(label)
+    weight = product(touching or [_ones(label, term)])
     axis_label = fresh(link.size)
     moved = along(weight, label, axis_label, _back(link, label))
     links = {axis_label if old == label else old: kept for old, kept in term.links.items()}
@@ -256,11 +259,8 @@ def padding(low: int, high: int, interior: int) -> Move:
     return move
 
 
-def _dtype_of(term: Term) -> np.dtype:
-    return term.factors[0].array.dtype if term.factors else np.dtype(jnp.result_type(float))
-
-
-def _ones(label: Label, dtype: np.dtype) -> Coefficient:
+def _ones(label: Label, term: Term) -> Coefficient:
+    dtype = term.factors[0].array.dtype if term.factors else jnp.result_type(float)
     return Coefficient(np.ones(label.size, dtype), call("ones", (), (label.size,)), (label,))
 
 
@@ -289,34 +289,37 @@ def moved(term: Term, axis: int, places: np.ndarray, move: Move, dtype: np.dtype
     `move` does the same to a value.
     """
     old, new = term.out[axis], fresh(len(places))
-    touching = [c for c in term.factors if old in c.labels]
-    others = [c for c in term.factors if old not in c.labels]
+    touching, others = term.parted(old)
+    is_read = places >= 0
     if touching:
         others.append(along(product(touching), old, new, move))
-    elif (places < 0).any() and new.size != 1:
-        others.append(mask_of(np.where(places < 0, 0, 1).astype(dtype), new))
+    elif not is_read.all() and new.size != 1:
+        others.append(mask_of(is_read.astype(dtype), new))
     links = dict(term.links)
     if old in links:
         links[new] = _link_through(links.pop(old), old, places)
     out = tuple(new if a == axis else label for a, label in enumerate(term.out))
-    scale = term.scale if (places >= 0).any() else 0.0
-    return Term(tuple(others), links, out, scale)
+    return Term(tuple(others), links, out, term.scale if is_read.any() else 0.0)
 
 
 def without_masks(term: Term) -> Term:
     """Where nothing but masks known while tracing weighs a term, what they leave is a selection."""
-    masks = [f for f in term.factors if isinstance(f.array, np.ndarray) and len(f.labels) == 1]
-    linked = all(f.labels[0] in term.links and f.labels[0] in term.out for f in masks)
-    if not masks or len(masks) < len(term.factors) or not linked:
+    if not all(_is_mask(f, term) for f in term.factors):
         return term
     links = dict(term.links)
-    for mask in masks:
-        if not np.isin(mask.array, (0, 1)).all():
-            return term
+    for mask in term.factors:
         (label,) = mask.labels
         indices = np.where(mask.array == 1, links[label].indices(label), -1)
         links[label] = links[label]._replace(places=tuple(indices.tolist()))
     return replace(term, factors=(), links=links)
+
+
+def _is_mask(factor: Coefficient, term: Term) -> bool:
+    """Whether it only says which entries of an axis are read."""
+    if not isinstance(factor.array, np.ndarray) or len(factor.labels) != 1:
+        return False
+    is_read = {*factor.labels} <= term.links.keys() & {*term.out}
+    return is_read and bool(np.isin(factor.array, (0, 1)).all())
 
 
 def _link_through(link: Link, label: Label, places: np.ndarray) -> Link:
@@ -337,15 +340,15 @@ def normal(term: Term) -> Term:
     visible = {*term.links, *term.out}
     for label in {label for f in term.factors for label in f.labels} - visible:
         term = _contracted(term, label)
-    summed, free = term.summed, term.free
-    inner: list[Coefficient] = []
-    outer: list[Coefficient] = []
-    between: list[Coefficient] = []
-    for factor in term.factors:
-        reads = not summed.isdisjoint(factor.labels)
-        writes = not free.isdisjoint(factor.labels)
-        (between if reads and writes else inner if reads else outer).append(factor)
-    if inner and not between and all(free.isdisjoint(f.labels) for f in outer):
+    outer, between, inner = ([f for f in term.factors if _side(term, f) == s] for s in range(3))
+    if inner and not between and all(term.free.isdisjoint(f.labels) for f in outer):
         inner, outer = [*outer, *inner], []
-    factors = [*([product(outer)] if outer else []), *between, *([product(inner)] if inner else [])]
-    return replace(term, factors=tuple(factors))
+    first, last = ([product(side)] if side else [] for side in (outer, inner))
+    return replace(term, factors=(*first, *between, *last))
+
+
+def _side(term: Term, factor: Coefficient) -> int:
+    """2 for a coefficient that is summed with x, 1 for one that is free too, else 0."""
+    if term.summed.isdisjoint(factor.labels):
+        return 0
+    return 2 if term.free.isdisjoint(factor.labels) else 1

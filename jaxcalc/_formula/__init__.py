@@ -42,6 +42,7 @@ from jaxcalc._formula._expression import call as call
 from jaxcalc._formula._expression import hashable as hashable
 from jaxcalc._formula._expression import name as name
 from jaxcalc._formula._expression import number as number
+from jaxcalc._formula._expression import repeated as repeated
 from jaxcalc._formula._known import public as public
 from jaxcalc._formula._names import names_in as names_in
 from jaxcalc._formula._names import renamed as renamed
@@ -51,6 +52,7 @@ from jaxcalc._formula._own import Weight as Weight
 from jaxcalc._formula._program import apply as apply
 from jaxcalc._formula._program import read as read
 from jaxcalc._formula._program import unnamed as unnamed
+from jaxcalc._formula._tensor import is_zero as is_zero
 from jaxcalc._formula._terms import terms_of as terms_of
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "closed_form",
     "explain",
     "hashable",
+    "is_zero",
     "maps",
     "name",
     "names_in",
@@ -74,6 +77,7 @@ __all__ = [
     "read",
     "renamed",
     "renumbered",
+    "repeated",
     "summands",
     "terms_of",
     "unnamed",
