@@ -1,7 +1,7 @@
 """From a plan to the operator it describes, and to the map tree that formulas are made from."""
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import jax
@@ -20,11 +20,12 @@ Operator = ops.LinearOperator
 
 def build(plan: Plan, dtype: np.dtype) -> Operator:
     """The operator; it computes in `dtype`."""
+    each = partial(build, dtype=dtype)
     match plan:
         case Chained(parts):
-            return reduce(ops.compose, [build(part, dtype) for part in parts])
+            return reduce(ops.compose, map(each, parts))
         case Summed(parts):
-            return reduce(ops.add, [build(part, dtype) for part in parts])
+            return reduce(ops.add, map(each, parts))
         case Blocked():
             return _blocks(plan, dtype)
         case Leaf(piece, codomain, domain):

@@ -30,7 +30,7 @@ def by_ones(step: Step) -> list[Linear]:
 
 def diagonal(shape: tuple[int, ...], entries: Value, step: Step) -> Einsums:
     """Entries times a value of that shape, repeated along new first axes."""
-    target = entries.array.shape
+    target = entries.shape
     own = range(len(target) - len(shape), len(target))
     term = _terms.broadcast(_terms.identity(shape), target, own)
     return Einsums((_terms.times(term, labelled(entries, term.out, step.dtype)),))

@@ -40,6 +40,22 @@ class Value(NamedTuple):
     array: Array | np.ndarray
     expression: Expression
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the array."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of the array."""
+        return self.array.dtype
+
+    def then(
+        self, array: Array | np.ndarray, op: str, /, *others: Expression, **params: object
+    ) -> "Value":
+        """The array that an operation makes of this one."""
+        return Value(array, call(op, (self.expression, *others), array.shape, **params))
+
 
 # a value and one of its axes to the value with that axis indexed, padded or turned round
 Move = Callable[[Value, int], Value]
@@ -97,8 +113,7 @@ def unrepeated(value: Value) -> Value:
     inner, axes = found
     source = dict(zip(axes, inner.shape, strict=True))
     shape = tuple(source.get(axis, 1) for axis in range(array.ndim))
-    array = array[tuple(map(slice, shape))]
-    reshaped = Value(array, call("reshape", (inner,), shape, new_sizes=shape))
+    reshaped = Value(array, inner).then(array[tuple(map(slice, shape))], "reshape", new_sizes=shape)
     return unrepeated(reshaped) if shape == inner.shape else reshaped
 
 
@@ -138,9 +153,9 @@ def spread(factor: Coefficient, out: Labels) -> Array:
     """Its array with the axes of `out`, of size 1 where it has no such label."""
     if factor.labels == out:
         return jnp.asarray(factor.array)
-    present = [label for label in out if label in factor.labels]
-    array = jnp.transpose(factor.array, [factor.labels.index(label) for label in present])
-    return jnp.expand_dims(array, [i for i, label in enumerate(out) if label not in factor.labels])
+    order = sorted(range(len(factor.labels)), key=lambda axis: out.index(factor.labels[axis]))
+    sizes = [label.size if label in factor.labels else 1 for label in out]
+    return jnp.reshape(jnp.transpose(jnp.asarray(factor.array), order), sizes)
 
 
 def total(a: Coefficient, b: Coefficient) -> Coefficient:
@@ -187,10 +202,10 @@ def along(factor: Coefficient, label: Label, to: Label, move: Move) -> Coefficie
     axis = factor.labels.index(label)
     array, expression = move(Value(factor.array, factor.expression), axis)
     if to.size != 1:
-        labels = tuple(to if old == label else old for old in factor.labels)
+        labels = (*factor.labels[:axis], to, *factor.labels[axis + 1 :])
         return Coefficient(array, expression, labels)
-    rest = [a for a in range(array.ndim) if a != axis]
-    labels = tuple(old for old in factor.labels if old != label)
+    rest = dropped(range(array.ndim), axis)
+    labels = dropped(factor.labels, axis)
     return Coefficient(jnp.squeeze(array, axis), squeezed(expression, rest), labels)
 
 

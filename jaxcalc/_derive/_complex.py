@@ -23,7 +23,14 @@ from jaxcalc._derive._along import matrix
 from jaxcalc._derive._coefficients import Value, unrepeated
 from jaxcalc._derive._graph import Linear, UnstructuredError, added
 from jaxcalc._derive._indexing import pad
-from jaxcalc._derive._rules import negative, permuted, product, scaled, transposed
+from jaxcalc._derive._rules import (
+    negative,
+    permuted,
+    product,
+    reordered_value,
+    scaled,
+    transposed,
+)
 from jaxcalc._derive._step import Rule, Step, as_list
 from jaxcalc._derive._structured import along
 from jaxcalc._formula import Expression, call, maps, number
@@ -168,9 +175,8 @@ def multiplied(step: Step) -> Any:
 
 def divided(step: Step) -> Any:
     """A complex value over an array."""
-    t, (array, e) = step.operands[0], step.value
-    inverse = Value(1 / jnp.asarray(array), call("integer_pow", (e,), e.shape, y=-1))
-    return multiplied(step.on(t, inverse))
+    inverse = step.value.then(1 / jnp.asarray(step.value.array), "integer_pow", y=-1)
+    return multiplied(step.on(step.operands[0], inverse))
 
 
 def real(step: Step) -> Linear:
@@ -220,15 +226,14 @@ def transformed(step: Step) -> Any:
 
 
 def _filtered(x: Spectrum, h: Value) -> Spectrum:
-    array, e = jnp.asarray(h.array), h.expression
+    array = jnp.asarray(h.array)
     if array.ndim == 0:
         ones = (1,) * len(x.shape)
         array = array.reshape(ones)
-        e = call("broadcast_in_dim", (e,), ones, shape=ones, broadcast_dimensions=())
-    if x.filter is None:
-        return replace(x, filter=Value(array, e))
-    both = jnp.asarray(x.filter.array) * array
-    return replace(x, filter=Value(both, call("mul", (x.filter.expression, e), both.shape)))
+        h = h.then(array, "broadcast_in_dim", shape=ones, broadcast_dimensions=())
+    if x.filter is not None:
+        h = x.filter.then(jnp.asarray(x.filter.array) * array, "mul", h.expression)
+    return replace(x, filter=h)
 
 
 def negated(step: Step) -> Any:
@@ -246,20 +251,21 @@ def reordered(step: Step) -> Any:
         return each(transposed)(step)
     source, h = Complex(permuted(x.source.real, order), permuted(x.source.imag, order)), x.filter
     if h is not None:
-        array = jnp.transpose(jnp.asarray(h.array), order)
-        h = Value(array, call("transpose", (h.expression,), array.shape, permutation=order))
+        h = reordered_value(h, order)
     return replace(x, source=source, shape=step.shape, filter=h, axis=order.index(x.axis))
 
 
 def _column(x: Spectrum, filter_: Value) -> Value:
     """F⁻¹ of the filter."""
-    h, e = unrepeated(filter_)
-    array = jnp.broadcast_to(h, (*h.shape[:-1], x.shape[-1]))
-    made = jnp.fft.irfft(array, x.source.shape[-1]) if x.halved else jnp.fft.ifft(array)
+    h = unrepeated(filter_)
+    array = jnp.broadcast_to(h.array, (*h.shape[:-1], x.shape[-1]))
     if h.shape != array.shape:
         axes = {"shape": array.shape, "broadcast_dimensions": tuple(range(array.ndim))}
-        e = call("broadcast_in_dim", (e,), array.shape, **axes)
-    return Value(made, call("irfft" if x.halved else "ifft", (_trusted(e),), made.shape))
+        h = h.then(array, "broadcast_in_dim", **axes)
+    e = _trusted(h.expression)
+    if x.halved:
+        return Value(array, e).then(jnp.fft.irfft(array, x.source.shape[-1]), "irfft")
+    return Value(array, e).then(jnp.fft.ifft(array), "ifft")
 
 
 def _circulant(t: Linear, column: Value | None) -> Linear:

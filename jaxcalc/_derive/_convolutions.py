@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -19,7 +18,7 @@ from jaxcalc._derive._coefficients import Value
 from jaxcalc._derive._graph import Linear
 from jaxcalc._derive._indexing import padded, sliced, turned, turned_value
 from jaxcalc._derive._opaque import opaque
-from jaxcalc._derive._rules import permuted
+from jaxcalc._derive._rules import permuted, reordered_value
 from jaxcalc._derive._step import Operand, Results, Step
 from jaxcalc._derive._structured import Axes, along
 from jaxcalc._formula import Expression, call, maps
@@ -51,7 +50,7 @@ def convolved(step: Step) -> Results:
     (low, high), (stride,) = params["padding"][0], params["window_strides"]
     x = _spread(_ordered(x, numbers.lhs_spec), params["lhs_dilation"][0], dtype)
     w = _spread(_ordered(w, numbers.rhs_spec), params["rhs_dilation"][0], dtype)
-    (batch, _, n), (features, _, k) = _shape(x), _shape(w)
+    (batch, _, n), (features, _, k) = x.shape, w.shape
     rows = low + n + high - k + 1
     kept: tuple[Value, Axes]
     if isinstance(x, Linear):
@@ -79,9 +78,7 @@ def _ordered(x: Operand, order: Sequence[int]) -> Any:
     """With its axes in that order: batch, feature, place; of a kernel, feature, 1, place."""
     if isinstance(x, Linear):
         return permuted(x, order)
-    array = jnp.transpose(jnp.asarray(x.array), order)
-    how = {"permutation": tuple(order)}
-    return Value(array, call("transpose", (x.expression,), array.shape, **how))
+    return reordered_value(x, order)
 
 
 def _spread(x: Operand, dilation: int, dtype: np.dtype) -> Any:
@@ -91,7 +88,3 @@ def _spread(x: Operand, dilation: int, dtype: np.dtype) -> Any:
     if isinstance(x, Linear):
         return padded(x, 2, 0, 0, dilation - 1, dtype)
     return _terms.padding(0, 0, dilation - 1)(x, 2)
-
-
-def _shape(x: Operand) -> tuple[int, ...]:
-    return x.shape if isinstance(x, Linear) else x.array.shape

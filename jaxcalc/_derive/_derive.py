@@ -103,7 +103,7 @@ def derive(
         with numbered():
             program = linearised(flat, values, lambda a: captured_names(f, a, names, others))
             rows = [
-                jax.tree.unflatten(tree, [_in_layout(block, layout) for block in row])
+                jax.tree.unflatten(tree, [J if layout is Layout.NUMERATOR else J.T for J in row])
                 for row in _blocks(program, values)
             ]
         return jax.tree.unflatten(outputs[-1], rows)
@@ -111,15 +111,11 @@ def derive(
     return derivative
 
 
-def _in_layout(block: Derivative, layout: Layout) -> Derivative:
-    return block if layout is Layout.NUMERATOR else block.T
-
-
 def _blocks(program: Linearised, x: Sequence[Value]) -> list[list[Derivative]]:
     """A row for each output: its derivative by each argument."""
     dtype = _wide_dtype([value.array for value in (*x, *program.values)])
     named = program.captured | {v.expression["text"]: jnp.asarray(v.array) for v in x}
-    nodes = [Node(value.array.shape, value.array.dtype) for value in x]
+    nodes = [Node(value.shape, value.dtype) for value in x]
     targets = _targets(program, nodes, dtype)
     return [
         [
@@ -159,21 +155,21 @@ def _derivative(
     found: Plan | None, y: Value, x: Value, named: dict[str, Array], dtype: np.dtype
 ) -> Derivative:
     if found is None:
-        operator: LinearOperator = Zero(y.array.shape, x.array.shape, dtype)
-        formula: maps.Map = maps.Zero(y.array.shape, x.array.shape)
+        operator: LinearOperator = Zero(y.shape, x.shape, dtype)
+        formula: maps.Map = maps.Zero(y.shape, x.shape)
     else:
         found = blocked(found)
         operator, formula = build(found, dtype), written(found)
     arrays = {text: named[text] for text in names_in(formula) if text in named}
-    return Derivative(operator, arrays, y.array.dtype, formula, y.expression, x.expression)
+    return Derivative(operator, arrays, y.dtype, formula, y.expression, x.expression)
 
 
 def _whole(program: Linearised, x: Sequence[Value], i: int, j: int) -> Plan:
     """The linear program as it is, from argument j to output i."""
     residuals = tuple(jnp.asarray(value.array) for value in program.residuals)
-    types = tuple(jax.ShapeDtypeStruct(value.array.shape, value.array.dtype) for value in x)
+    types = tuple(jax.ShapeDtypeStruct(value.shape, value.dtype) for value in x)
     push = Pushed(program.program, residuals, types, i, j)
-    return Leaf(Opaque(push, None, "f", ("f", i, j)), program.values[i].array.shape, types[j].shape)
+    return Leaf(Opaque(push, None, "f", ("f", i, j)), program.values[i].shape, types[j].shape)
 
 
 def _wide_dtype(arrays: Sequence[Array | np.ndarray]) -> np.dtype:

@@ -39,11 +39,11 @@ def sliced(t: Linear, axis: int, start: int, limit: int, stride: int, dtype: np.
 def _slicing(start: int, limit: int, stride: int) -> Move:
     def move(value: Value, axis: int) -> Value:
         array = lax.slice_in_dim(jnp.asarray(value.array), start, limit, stride, axis)
-        starts, limits = [0] * array.ndim, list(value.array.shape)
+        starts, limits = [0] * array.ndim, list(value.shape)
         strides = [1] * array.ndim
         starts[axis], limits[axis], strides[axis] = start, limit, stride
         how = {"start_indices": starts, "limit_indices": limits, "strides": strides}
-        return Value(array, call("slice", (value.expression,), array.shape, **how))
+        return value.then(array, "slice", **how)
 
     return move
 
@@ -57,8 +57,7 @@ def entry(t: Linear, axis: int, k: int, dtype: np.dtype) -> Linear:
 
 def turned_value(value: Value, axis: int) -> Value:
     """An array from the last entry of an axis to the first."""
-    array = lax.rev(jnp.asarray(value.array), (axis,))
-    return Value(array, call("rev", (value.expression,), array.shape, dimensions=(axis,)))
+    return value.then(lax.rev(jnp.asarray(value.array), (axis,)), "rev", dimensions=(axis,))
 
 
 def turned(t: Linear, axis: int, dtype: np.dtype) -> Linear:
@@ -221,7 +220,7 @@ def kept_first(bound: Bound) -> Piece | None:
 def index_piece(step: Step, function: Bound, scatters: bool = False) -> Index:
     """A selection by the equation's own primitive."""
     are_indices = [
-        isinstance(x, Value) and jnp.issubdtype(x.array.dtype, jnp.integer) for x in step.operands
+        isinstance(x, Value) and jnp.issubdtype(x.dtype, jnp.integer) for x in step.operands
     ]
     pairs = zip(step.operands, are_indices, strict=True)
     indices = tuple(x.expression for x, is_index in pairs if is_index)

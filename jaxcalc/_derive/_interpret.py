@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxcalc._compat import bind, inlined, is_literal, opened, operation
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._complex import Complex, Spectrum, is_complex
+from jaxcalc._derive._complex import is_complex
 from jaxcalc._derive._graph import Linear, UnstructuredError
 from jaxcalc._derive._opaque import hashable_params
 from jaxcalc._derive._step import Operand, Step
@@ -43,7 +43,7 @@ def _key(equation: Any, inputs: Sequence[Operand]) -> Hashable:
 def _inside(program: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Operand]:
     """The results of a program that has its constants with it."""
     jaxpr, constants = opened(program)
-    return interpret(jaxpr, [*map(_constant, constants), *operands], dtype)
+    return interpret(jaxpr, [*(Value(c, unnamed("c", c)) for c in constants), *operands], dtype)
 
 
 def _literal(atom: Any) -> Value:
@@ -52,32 +52,23 @@ def _literal(atom: Any) -> Value:
 
 def _step(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Any]:
     """The results of one equation."""
-    linear = [x for x in operands if isinstance(x, Linear | Complex | Spectrum)]
-    avals = [variable.aval for variable in equation.outvars]
-    if not linear:
-        return _evaluated(equation, [x for x in operands if isinstance(x, Value)])
+    step = Step(equation, operands, dtype, _inside)
+    if len(step.values) == len(operands):
+        return _evaluated(step)
     if inlined(equation) is not None:
         return _inside(inlined(equation), operands, dtype)
-    if not any(x.parts for x in linear) or all(0 in aval.shape for aval in avals):
-        return [Linear(aval.shape, aval.dtype) for aval in avals]
-    return _by_rule(Step(equation, operands, dtype, _inside))
-
-
-def _by_rule(step: Step) -> list[Any]:
-    row = TABLE.get(operation(step.equation), NO_ROW)
-    rule = row.complex if is_complex(step.equation) else row.real
+    if not step.is_changing:
+        return [Linear(aval.shape, aval.dtype) for aval in step.avals]
+    row = TABLE.get(operation(equation), NO_ROW)
+    rule = row.complex if is_complex(equation) else row.real
     if rule is None:
         raise UnstructuredError
     results = rule(step)
     return results if isinstance(results, list) else [results]
 
 
-def _evaluated(equation: Any, operands: Sequence[Value]) -> list[Value]:
+def _evaluated(step: Step) -> list[Value]:
     """What does not depend on the tangent is computed at once."""
-    arrays = bind(equation.primitive, [x.array for x in operands], equation.params)
-    written = apply(equation, [x.expression for x in operands])
+    arrays = bind(step.equation.primitive, [x.array for x in step.values], step.params)
+    written = apply(step.equation, [x.expression for x in step.values])
     return [Value(a, e) for a, e in zip(arrays, written, strict=True)]
-
-
-def _constant(array: Any) -> Value:
-    return Value(array, unnamed("c", array))

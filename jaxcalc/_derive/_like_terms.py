@@ -56,14 +56,15 @@ def _split(term: Term, other: Term) -> tuple[Factors, Factors]:
 
 def _one_side(term: Term, factors: Factors) -> bool:
     """Whether their sum would still be on one side of an outer product."""
-    labels = {label for f in factors for label in f.labels}
+    labels = replace(term, factors=factors).labels
     return labels.isdisjoint(term.free) or labels.isdisjoint(term.summed)
 
 
 def _added(a: Term, b: Term, shared: Factors, of_a: Factors, of_b: Factors) -> Term:
     """The sum, where at most one coefficient of each is not shared."""
     scale = a.scale if a.scale == b.scale else 1.0
-    one = _one((of_a + of_b)[0])
+    dtype = (of_a + of_b)[0].array.dtype
+    one = Coefficient(np.ones((), dtype), call("ones", (), ()), ())
     (f,), (g,) = of_a or (one,), of_b or (one,)
     parts = scaled(f, a.scale / scale), scaled(g, b.scale / scale)
     are_known = all(isinstance(part.array, np.ndarray) for part in parts)
@@ -74,11 +75,6 @@ def _added(a: Term, b: Term, shared: Factors, of_a: Factors, of_b: Factors) -> T
     if (mask.array == 1).all():
         return replace(a, factors=shared, scale=scale)
     return normal(replace(a, factors=(*shared, mask), scale=scale))
-
-
-def _one(like: Coefficient) -> Coefficient:
-    """The number 1, in the dtype of another coefficient."""
-    return Coefficient(np.ones((), like.array.dtype), call("ones", (), ()), ())
 
 
 def _in_labels_of(a: Term, b: Term) -> Term:

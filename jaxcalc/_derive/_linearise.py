@@ -67,7 +67,10 @@ def _as_traced(f: Callable[..., list[Array]], x: Sequence[Value], names_of: Name
     constants = [name(text, jnp.shape(c)) for c, text in zip(whole.consts, names, strict=True)]
     written = read(whole.jaxpr, constants, [value.expression for value in x])
     results = eval_jaxpr(whole.jaxpr, whole.consts, *arrays)
-    values = [Value(_array(a), e) for a, e in zip(results, written, strict=True)]
+    values = [
+        Value(a if isinstance(a, jax.Array) else np.asarray(a), e)
+        for a, e in zip(results, written, strict=True)
+    ]
     split = len(values) - len(program.constvars)
     captured = dict(zip(names, map(jnp.asarray, whole.consts), strict=True))
     return Linearised(values[:split], program, values[split:], captured)
@@ -84,11 +87,6 @@ def _programs(f: Callable[..., list[Array]], x: Sequence[Array]) -> tuple[Any, A
         return values, program.consts
 
     return jax.make_jaxpr(values_and_residuals)(*x), linear[-1]
-
-
-def _array(x: Any) -> Array | np.ndarray:
-    """A result, which may be a number written in the program."""
-    return x if isinstance(x, jax.Array) else np.asarray(x)
 
 
 def _linearised(f: Callable[..., Any], x: Sequence[Array]) -> tuple[Any, Callable[..., Any]]:

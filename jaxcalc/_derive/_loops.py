@@ -117,7 +117,11 @@ def _is_elementwise(step: Step, program: Any, operands: Sequence[Operand], carri
     linear = {i for i, x in enumerate(operands) if isinstance(x, Linear)}
     while True:
         given = [
-            linear_of(_node(x)) if i in linear else _anonymous(x) if i in carries else x
+            linear_of(Node(x.shape, x.dtype))
+            if i in linear
+            else _anonymous(x)
+            if i in carries
+            else x
             for i, x in enumerate(operands)
         ]
         results = step.run(program, given)
@@ -126,10 +130,6 @@ def _is_elementwise(step: Step, program: Any, operands: Sequence[Operand], carri
             sources = _nodes(given)
             return all(_keeps_place(node, sources) for node in _nodes(results))
         linear |= later
-
-
-def _node(x: Operand) -> Node:
-    return Node(x.shape, x.dtype) if isinstance(x, Linear) else Node(x.array.shape, x.array.dtype)
 
 
 def _anonymous(x: Operand) -> Operand:
@@ -180,5 +180,4 @@ def _at(x: Operand, k: int, dtype: np.dtype) -> Operand:
     """Entry k along the first axis."""
     if isinstance(x, Linear):
         return entry(x, 0, k, dtype)
-    array = jnp.asarray(x.array)[k]
-    return Value(array, call("at", (x.expression,), array.shape, axis=0, index=str(k)))
+    return x.then(jnp.asarray(x.array)[k], "at", axis=0, index=str(k))

@@ -26,7 +26,7 @@ def softmax_map(kind: str) -> Rule:
 
     def rule(step: Step) -> Linear:
         kept, t, params = step.value, step.linear, step.params
-        s = WEIGHTS["logsumexp"]((kept.expression,), kept.array.shape, params)
+        s = WEIGHTS["logsumexp"]((kept.expression,), kept.shape, params)
         piece = Product(kind, Coefficient(*kept, ()), params["rows"], s)
         return through(t, piece, t.shape, t.dtype)
 

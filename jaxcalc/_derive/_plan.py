@@ -112,18 +112,22 @@ def plan(source: Node, target: Node) -> Plan | None:
 
 def _region(source: Node, target: Node) -> dict[Node, list[tuple[Node, Piece]]]:
     """The nodes on the paths from source to target, in order, with their edges."""
-    seen, stack = {target}, [target]
-    while stack:
-        for edge in stack.pop().edges:
-            if edge.source not in seen:
-                seen.add(edge.source)
-                stack.append(edge.source)
-    region: dict[Node, list[tuple[Node, Piece]]] = {source: []} if source in seen else {}
-    for node in sorted(seen - {source}, key=lambda node: node.number):
-        edges = [(e.source, e.piece) for e in node.edges if e.source in region]
+    region: dict[Node, list[tuple[Node, Piece]]] = {source: []}
+    for node in sorted(_before(target), key=lambda node: node.number):
+        edges = [(edge.source, edge.piece) for edge in node.edges if edge.source in region]
         if edges:
             region[node] = edges
     return region
+
+
+def _before(target: Node) -> set[Node]:
+    """The nodes that the target depends on, and itself."""
+    seen, stack = {target}, [target]
+    while stack:
+        new = {edge.source for edge in stack.pop().edges} - seen
+        seen |= new
+        stack += new
+    return seen
 
 
 class _Planner:

@@ -10,7 +10,7 @@ from jaxcalc._derive import _terms
 from jaxcalc._derive._coefficients import Value, fresh, labelled
 from jaxcalc._derive._graph import Linear, added, light, settled
 from jaxcalc._derive._step import Operand, Step
-from jaxcalc._formula import call, number
+from jaxcalc._formula import number
 
 
 def product(step: Step) -> Linear:
@@ -20,10 +20,9 @@ def product(step: Step) -> Linear:
 
 def quotient(step: Step) -> Linear:
     """A value over an array."""
-    array, e = step.value
-    inverse = call("integer_pow", (e,), e.shape, y=-1)
-    over = Value(1 / jnp.asarray(array, step.dtype), inverse)
-    return times(stretched(step.linear, step.shape), over, step.dtype)
+    value = step.value
+    inverse = value.then(1 / jnp.asarray(value.array, step.dtype), "integer_pow", y=-1)
+    return times(stretched(step.linear, step.shape), inverse, step.dtype)
 
 
 def times(t: Linear, value: Value, dtype: np.dtype) -> Linear:
@@ -101,6 +100,12 @@ def permuted(t: Linear, order: Sequence[int]) -> Linear:
     return t.map(lambda term: _terms.permuted(term, order), shape)
 
 
+def reordered_value(value: Value, order: Sequence[int]) -> Value:
+    """The same of an array."""
+    array = jnp.transpose(jnp.asarray(value.array), order)
+    return value.then(array, "transpose", permutation=tuple(order))
+
+
 def squeezed(step: Step) -> Linear:
     """t without axes of size 1."""
     return reshaped_units(step.linear, step.shape)
@@ -121,15 +126,15 @@ def choice(step: Step) -> Linear:
 
 def chosen(which: Value, cases: Sequence[Operand], dtype: np.dtype) -> Linear:
     """The same; a case that does not depend on the tangent is zero."""
-    parts = [_case(which, k, t, dtype) for k, t in enumerate(cases) if isinstance(t, Linear)]
-    return reduce(added, parts)
+    linear = [(k, t) for k, t in enumerate(cases) if isinstance(t, Linear)]
+    return reduce(added, (masked(_is_chosen(which, k), t, dtype) for k, t in linear))
 
 
-def _case(which: Value, k: int, t: Linear, dtype: np.dtype) -> Linear:
-    array, e = jnp.asarray(which.array), which.expression
+def _is_chosen(which: Value, k: int) -> Value:
+    array = jnp.asarray(which.array)
     if array.dtype != bool:
-        return masked(Value(array == k, call("eq", (e, number(k)), array.shape)), t, dtype)
-    return masked(which if k else Value(~array, call("not", (e,), array.shape)), t, dtype)
+        return which.then(array == k, "eq", number(k))
+    return which if k else which.then(~array, "not")
 
 
 def masked(mask: Value, t: Linear, dtype: np.dtype) -> Linear:
@@ -145,12 +150,12 @@ def contracted(step: Step) -> Linear:
     first = isinstance(step.operands[0], Linear)
     (own, other), (batch, other_batch) = (pair if first else pair[::-1] for pair in numbers)
     shared = dict(zip((*other, *other_batch), (*own, *batch), strict=True))
-    rest = [axis for axis in range(value.array.ndim) if axis not in shared]
+    rest = [axis for axis in range(len(value.shape)) if axis not in shared]
     new = {axis: len(t.shape) + k for k, axis in enumerate(rest)}  # axes that t gets
     mine = [axis for axis in range(len(t.shape)) if axis not in shared.values()]
-    read = [(shared | new)[axis] for axis in range(value.array.ndim)]
+    read = [(shared | new)[axis] for axis in range(len(value.shape))]
     order = [*batch, *mine, *new.values()] if first else [*batch, *new.values(), *mine]
-    sizes = [value.array.shape[axis] for axis in rest]
+    sizes = [value.shape[axis] for axis in rest]
 
     def dot(term: _terms.Term) -> _terms.Term:
         wide = _terms.extended(term, list(map(fresh, sizes)))

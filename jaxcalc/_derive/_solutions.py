@@ -7,7 +7,6 @@ triangular_solve       L⁻¹ or L⁻ᵀ, by substitution
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -18,7 +17,7 @@ from jaxcalc._derive._coefficients import Label, Value, product
 from jaxcalc._derive._graph import Linear, Node, linear_of
 from jaxcalc._derive._opaque import opaque
 from jaxcalc._derive._pieces import Einsums
-from jaxcalc._derive._rules import same
+from jaxcalc._derive._rules import reordered_value, same
 from jaxcalc._derive._step import Results, Step
 from jaxcalc._derive._structured import Axes, along
 from jaxcalc._derive._terms import Term, identity
@@ -123,13 +122,10 @@ def _read(term: Term) -> tuple[Value, Axes, int] | None:
     if ends is None or M is None or not {*ends} <= {*M.labels}:
         return None
     order = [*(k for k in M.labels if k not in ends), *ends]
-    permutation = tuple(map(M.labels.index, order))
-    array = jnp.transpose(jnp.asarray(M.array), permutation)
-    expression = M.expression
-    if permutation != tuple(range(len(order))):
-        expression = call("transpose", (expression,), array.shape, permutation=permutation)
-    axes = [*map(term.out.index, order[:-2]), None, None]
-    return Value(array, expression), axes, term.out.index(ends[0])
+    value, axes = Value(M.array, M.expression), [*map(term.out.index, order[:-2]), None, None]
+    if order != [*M.labels]:
+        value = reordered_value(value, list(map(M.labels.index, order)))
+    return value, axes, term.out.index(ends[0])
 
 
 def _ends(term: Term) -> tuple[Label, Label] | None:

@@ -54,6 +54,12 @@ class Step:
         (t,) = (x for x in self.operands if isinstance(x, Linear))
         return t
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether an operand, and with it a result that has entries, may change."""
+        changing = any(x.parts for x in self.operands if not isinstance(x, Value))
+        return changing and any(0 not in aval.shape for aval in self.avals)
+
     def on(self, *operands: Any) -> "Step":
         """The same equation with other operands."""
         return replace(self, operands=operands)

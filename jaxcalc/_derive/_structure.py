@@ -27,7 +27,7 @@ def operator_of(terms: Sequence[Term], codomain: Shape, domain: Shape, dtype: np
 def _operator(term: Term, codomain: Shape, domain: Shape, dtype: np.dtype) -> Operator:
     if term.is_pointwise:
         return _pointwise(term, codomain, domain, dtype)
-    if not any(_joins(term, factor) for factor in term.factors):
+    if not term.is_dense:
         return _outer_product(term, codomain, domain, dtype)
     return _matrices(term, codomain, domain, dtype)
 
@@ -143,10 +143,6 @@ def _source(term: Term) -> list[Label]:
 # --- matrices ---
 
 
-def _joins(term: Term, factor: Coefficient) -> bool:
-    return not term.summed.isdisjoint(factor.labels) and not term.free.isdisjoint(factor.labels)
-
-
 def _matrices(term: Term, codomain: Shape, domain: Shape, dtype: np.dtype) -> Operator:
     """One matrix, or a Kronecker product of matrices that act on different axes."""
     source, out = _source(term), [label for label in term.out if label.size > 1]
@@ -154,7 +150,11 @@ def _matrices(term: Term, codomain: Shape, domain: Shape, dtype: np.dtype) -> Op
         _connected(term.factors), key=lambda group: list(map(out.index, _labels_in(group, out)))
     )
     if len(groups) > 1 and _follow(groups, source) and _follow(groups, out):
-        first, *rest = (_matrix(group, source, out, dtype) for group in groups)
+        ends = [(_labels_in(group, out), _labels_in(group, source)) for group in groups]
+        first, *rest = (
+            ops.Dense(_along(group, (*rows, *columns), dtype), len(rows))
+            for group, (rows, columns) in zip(groups, ends, strict=True)
+        )
         scaled = first if term.scale == 1 else first * term.scale
         return _reshaped(ops.Kronecker((scaled, *rest)), codomain, domain, dtype)
     array = _along(term.factors, (*out, *source), dtype, term.scale)
@@ -180,13 +180,6 @@ def _follow(groups: Sequence[Sequence[Coefficient]], labels: list[Label]) -> boo
 def _labels_in(group: Sequence[Coefficient], labels: Sequence[Label]) -> list[Label]:
     """Those of the labels that the group has."""
     return [label for label in labels if any(label in factor.labels for factor in group)]
-
-
-def _matrix(
-    group: Sequence[Coefficient], source: Sequence[Label], out: Sequence[Label], dtype: np.dtype
-) -> Operator:
-    rows, columns = _labels_in(group, out), _labels_in(group, source)
-    return ops.Dense(_along(group, (*rows, *columns), dtype), len(rows))
 
 
 def _reshaped(op: Operator, codomain: Shape, domain: Shape, dtype: np.dtype) -> Operator:

@@ -36,11 +36,11 @@ def along(
 
 def _coefficient(value: Value, axes: Axes, labels: Sequence[Label]) -> Coefficient:
     """The value with its own axes labelled afresh; others of size 1 are left out."""
-    kept = [i for i, a in enumerate(axes) if a is None or value.array.shape[i] != 1]
-    array = value.array.reshape([value.array.shape[i] for i in kept])
-    names = [axes[i] for i in kept]
-    made = [fresh(n) if a is None else labels[a] for n, a in zip(array.shape, names, strict=True)]
-    return Coefficient(array, squeezed(value.expression, kept), tuple(made))
+    sizes = value.shape
+    names = [fresh(n) if a is None else labels[a] for n, a in zip(sizes, axes, strict=True)]
+    kept = [i for i, a in enumerate(axes) if a is None or sizes[i] != 1]
+    array = value.array.reshape([sizes[i] for i in kept])
+    return Coefficient(array, squeezed(value.expression, kept), tuple(names[i] for i in kept))
 
 
 def cumulated(step: Step) -> Linear:

@@ -84,6 +84,11 @@ class Term:
         """The labels of the result without a link."""
         return {label for label in self.out if label not in self.links}
 
+    @property
+    def labels(self) -> set[Label]:
+        """The labels of the coefficients."""
+        return {label for f in self.factors for label in f.labels}
+
     def parted(self, label: Label) -> tuple[list[Coefficient], list[Coefficient]]:
         """The coefficients that have the label, and the others."""
         touching = [f for f in self.factors if label in f.labels]
@@ -147,14 +152,8 @@ def written(term: Term) -> maps.Term:
 
 def is_identity(term: Term) -> bool:
     """Whether the term is x itself."""
-    plain = all(term.links[label].is_plain(label) for label in term.out if label in term.links)
-    axes = [term.links[label].axis for label in term.out if label in term.links]
-    return (
-        not term.factors
-        and term.scale == 1
-        and plain
-        and axes == list(range(len(term.links))) == list(range(len(term.out)))
-    )
+    own = {label: Link(axis, label.size) for axis, label in enumerate(term.out)}
+    return not term.factors and term.scale == 1 and term.links == own
 
 
 # --- what the linear program does to a term ---
@@ -175,23 +174,12 @@ def times(term: Term, coefficient: Coefficient) -> Term:
 def where(term: Term, mask: Coefficient, dtype: np.dtype) -> Term:
     """y where the mask holds, else 0; an infinite coefficient leaves nothing there."""
     term = normal(term)
-    index = _outer_factor(term)
-    if index is None:
-        return replace(term, factors=(_as_number(mask, dtype), *term.factors))
-    factors = list(term.factors)
-    factors[index] = chosen(mask, factors[index])
-    return replace(term, factors=tuple(factors))
-
-
-def _outer_factor(term: Term) -> int | None:
-    """The position of a coefficient without summed labels."""
-    outer = (i for i, f in enumerate(term.factors) if term.summed.isdisjoint(f.labels))
-    return next(outer, None)
-
-
-def _as_number(mask: Coefficient, dtype: np.dtype) -> Coefficient:
+    outer = [f for f in term.factors[:1] if term.summed.isdisjoint(f.labels)]
+    if outer:
+        return replace(term, factors=(chosen(mask, *outer), *term.factors[1:]))
     expression = call("indicator", (mask.expression,), mask.expression.shape)
-    return mask._replace(array=jnp.asarray(mask.array, dtype), expression=expression)
+    as_number = mask._replace(array=jnp.asarray(mask.array, dtype), expression=expression)
+    return replace(term, factors=(as_number, *term.factors))
 
 
 def summed(term: Term, axes: Sequence[int]) -> Term:
@@ -267,9 +255,8 @@ def _ones(label: Label, term: Term) -> Coefficient:
 def broadcast(term: Term, shape: Sequence[int], axes: Sequence[int]) -> Term:
     """y broadcast to `shape`, its axes becoming `axes`."""
     stretched = [i for i, axis in enumerate(axes) if term.out[i].size != shape[axis]]
-    kept = [axis for i, axis in enumerate(axes) if i not in stretched]
+    labels = {axis: term.out[i] for i, axis in enumerate(axes) if i not in stretched}
     term = summed(term, stretched) if stretched else term
-    labels = dict(zip(kept, term.out, strict=True))
     return replace(term, out=tuple(labels.get(a) or fresh(size) for a, size in enumerate(shape)))
 
 
@@ -337,8 +324,7 @@ def _link_through(link: Link, label: Label, places: np.ndarray) -> Link:
 
 def normal(term: Term) -> Term:
     """At most one coefficient that is summed with x, one that is not, and matrices between them."""
-    visible = {*term.links, *term.out}
-    for label in {label for f in term.factors for label in f.labels} - visible:
+    for label in sorted(term.labels - {*term.links, *term.out}):
         term = _contracted(term, label)
     outer, between, inner = ([f for f in term.factors if _side(term, f) == s] for s in range(3))
     if inner and not between and all(term.free.isdisjoint(f.labels) for f in outer):
