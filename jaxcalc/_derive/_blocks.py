@@ -41,8 +41,8 @@ def _sorted_out(leaf: Leaf, terms: tuple[Term, ...], depth: int) -> Plan:
     alone = [term for term in terms if _stands_alone(term)]
     if not alone or len(terms) == 1:
         return leaf
-    rest = tuple(term for term in terms if not _stands_alone(term))
-    groups = [*((term,) for term in alone), *([rest] if rest else [])]
+    rest = tuple(term for term in terms if term not in alone)
+    groups = [*((term,) for term in alone), *[rest] * bool(rest)]
     return Summed(tuple(blocked(replace(leaf, piece=Einsums(group)), depth) for group in groups))
 
 

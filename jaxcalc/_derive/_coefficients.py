@@ -135,9 +135,7 @@ def product(factors: Sequence[Coefficient], summed: Collection[Label] = ()) -> C
     read, kept = {"labels": numbers}, _numbered(out, union)
     expression = call("contract", [f.expression for f in factors], _shape(out), out=kept, **read)
     if summed:
-        operands = [
-            x for f, labels in zip(factors, numbers, strict=True) for x in (f.array, labels)
-        ]
+        operands = itertools.chain(*zip((f.array for f in factors), numbers, strict=True))
         # "highest": a GPU would otherwise round the factors to 10 bits
         array = jnp.einsum(*operands, kept, precision="highest")
     else:

@@ -89,6 +89,11 @@ def is_complex(equation: Any) -> bool:
     return any(jnp.issubdtype(atom.aval.dtype, jnp.complexfloating) for atom in atoms)
 
 
+def unknown(step: Step) -> Any:
+    """Whatever has no rule for complex values."""
+    raise UnstructuredError
+
+
 # --- parts ---
 
 

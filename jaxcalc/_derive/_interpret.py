@@ -8,9 +8,9 @@ import numpy as np
 from jaxcalc._compat import bind, inlined, is_literal, opened, operation
 from jaxcalc._derive._coefficients import Value
 from jaxcalc._derive._complex import is_complex
-from jaxcalc._derive._graph import Linear, UnstructuredError
+from jaxcalc._derive._graph import Linear
 from jaxcalc._derive._opaque import hashable_params
-from jaxcalc._derive._step import Operand, Step
+from jaxcalc._derive._step import Operand, Step, as_list
 from jaxcalc._derive._table import NO_ROW, TABLE
 from jaxcalc._formula import apply, number, unnamed
 
@@ -60,11 +60,7 @@ def _step(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[A
     if not step.is_changing:
         return [Linear(aval.shape, aval.dtype) for aval in step.avals]
     row = TABLE.get(operation(equation), NO_ROW)
-    rule = row.complex if is_complex(equation) else row.real
-    if rule is None:
-        raise UnstructuredError
-    results = rule(step)
-    return results if isinstance(results, list) else [results]
+    return as_list((row.complex if is_complex(equation) else row.real)(step))
 
 
 def _evaluated(step: Step) -> list[Value]:

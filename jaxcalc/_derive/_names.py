@@ -82,16 +82,14 @@ def _by_value(f: Callable[..., Any], array: Any) -> str | None:
     """The name of a NumPy array, which JAX copies; a mask as numbers is no longer that mask."""
     if isinstance(array, jax.core.Tracer):
         return None
-    copies = (
-        name
-        for name, value in _captured(f)
-        if isinstance(value, np.ndarray)
-        and value.shape == np.shape(array)
-        and (value.dtype == bool) == (array.dtype == bool)
-        and value.size <= 2**20
-        and np.array_equal(value.astype(np.asarray(array).dtype), array)
-    )
-    return next(copies, None)
+    return next((name for name, value in _captured(f) if _is_copied(value, array)), None)
+
+
+def _is_copied(value: Any, array: Any) -> bool:
+    if not isinstance(value, np.ndarray) or value.size > 2**20 or value.shape != np.shape(array):
+        return False
+    alike = (value.dtype == bool) == (array.dtype == bool)
+    return alike and np.array_equal(value.astype(np.asarray(array).dtype), array)
 
 
 def _captured(f: Callable[..., Any], depth: int = 3) -> Iterator[tuple[str, Any]]:

@@ -14,7 +14,7 @@ from jaxcalc import operators as ops
 from jaxcalc._compat import substitutes
 from jaxcalc._derive._along import matrix
 from jaxcalc._derive._coefficients import Label, Value, product
-from jaxcalc._derive._graph import Linear, Node, linear_of
+from jaxcalc._derive._graph import Edge, Linear, Node, linear_of
 from jaxcalc._derive._opaque import opaque
 from jaxcalc._derive._pieces import Einsums
 from jaxcalc._derive._rules import reordered_value, same
@@ -78,10 +78,11 @@ def solved(step: Step) -> Results:
     lengths, programs = step.params["const_lengths"], step.params["jaxprs"]
     t, *others = step.operands[sum(lengths) :]
     if isinstance(t, Linear) and not others and substitutes(programs.solve):
-        unknown = linear_of(Node(t.shape, t.dtype))
-        given = [*step.operands[: lengths.matvec], unknown]
+        unknown = Node(t.shape, t.dtype)
+        given = [*step.operands[: lengths.matvec], linear_of(unknown)]
         (image,) = same(step.on(*step.run(programs.matvec, given)))
-        whole = _whole(image.cut().node, unknown.node)
+        node = image.cut().node
+        whole = None if node is None else _whole(node, unknown)
         found = None if whole is None else _read(whole)
         if found is not None:
             M, axes, axis = found
@@ -89,16 +90,15 @@ def solved(step: Step) -> Results:
     return opaque(step)
 
 
-def _whole(node: Node | None, source: Node | None) -> Term | None:
+def _whole(node: Node, source: Node) -> Term | None:
     """The derivative of a node by another as one term, where it is one."""
-    if node is None or node is source:
-        return None if node is None else identity(node.shape)
-    pieces = [edge.piece for edge in node.edges]
-    terms = [t for piece in pieces if isinstance(piece, Einsums) for t in piece.terms]
-    if len(pieces) != 1 or len(terms) != 1:
-        return None
-    inner = _whole(node.edges[0].source, source)
-    return None if inner is None else _joined(terms[0], inner)
+    if node is source:
+        return identity(node.shape)
+    match node.edges:
+        case (Edge(inner, Einsums((term,))),):
+            whole = _whole(inner, source)
+            return None if whole is None else _joined(term, whole)
+    return None
 
 
 def _joined(outer: Term, inner: Term) -> Term | None:

@@ -24,7 +24,7 @@ class Row(NamedTuple):
     """What a primitive does to a real value, and to a complex one."""
 
     real: Rule
-    complex: complex_.ComplexRule | None = None
+    complex: complex_.ComplexRule = complex_.unknown
 
 
 def _alike(rule: Rule) -> Row:

@@ -326,8 +326,11 @@ def normal(term: Term) -> Term:
     """At most one coefficient that is summed with x, one that is not, and matrices between them."""
     for label in sorted(term.labels - {*term.links, *term.out}):
         term = _contracted(term, label)
-    outer, between, inner = ([f for f in term.factors if _side(term, f) == s] for s in range(3))
-    if inner and not between and all(term.free.isdisjoint(f.labels) for f in outer):
+    sides: tuple[list[Coefficient], ...] = ([], [], [])
+    for factor in term.factors:
+        sides[_side(term, factor)].append(factor)
+    outer, between, inner = sides
+    if inner and term.labels.isdisjoint(term.free):
         inner, outer = [*outer, *inner], []
     first, last = ([product(side)] if side else [] for side in (outer, inner))
     return replace(term, factors=(*first, *between, *last))
