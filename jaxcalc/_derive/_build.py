@@ -11,8 +11,7 @@ from jax import Array
 
 from jaxcalc import operators as ops
 from jaxcalc._compat import is_mapped_with
-from jaxcalc._derive._coefficients import Coefficient
-from jaxcalc._derive._plan import Blocked, Chained, Leaf, Plan, Summed, with_arrays
+from jaxcalc._derive._plan import Blocked, Chained, Leaf, Plan, Summed, coefficients, with_arrays
 from jaxcalc._formula import maps
 
 Operator = ops.LinearOperator
@@ -51,8 +50,7 @@ def written(plan: Plan) -> maps.Map:
 
 def _blocks(plan: Blocked, dtype: np.dtype) -> Operator:
     """The blocks side by side; one operator, Kronecker an identity, where they are all equal."""
-    found: list[Coefficient] = []
-    with_arrays(plan.part, lambda c: found.append(c) or c)  # type: ignore[func-returns-value]
+    found = coefficients(plan.part)
     arrays = [jnp.asarray(c.array) for c in found]
     axes = [c.mapped[0] for c in found]
     a, c = plan.pair

@@ -127,14 +127,14 @@ def evaluated(program: Any, *arguments: Any) -> list[Any]:
 
 def _results(equation: Any, operands: list[Any]) -> list[Any]:
     known, program = public(equation, CLOSED), jitted(equation)
-    if known is not None and _are_plain(operands):
-        return jax.tree.leaves(CLOSED[known](*operands))
+    if known is not None and _are_real(operands):
+        return jax.tree.leaves(CLOSED[known](*jnp.broadcast_arrays(*operands)))
     if program is not None and may_call_closed(opened(program)[0]):
         return evaluated(program, *operands)
     return bind(equation.primitive, operands, equation.params)
 
 
-def _are_plain(operands: list[Any]) -> bool:
-    """Whether they are real arrays of one type."""
-    types = {(jnp.shape(x), jnp.result_type(x)) for x in operands}
-    return len(types) == 1 and all(jnp.issubdtype(dtype, jnp.floating) for _, dtype in types)
+def _are_real(operands: list[Any]) -> bool:
+    """Whether they are real, and of one dtype."""
+    dtypes = set(map(jnp.result_type, operands))
+    return len(dtypes) == 1 and jnp.issubdtype(dtypes.pop(), jnp.floating)

@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from jaxcalc._derive._coefficients import Coefficient
 from jaxcalc._derive._graph import Node, UnstructuredError
 from jaxcalc._derive._pieces import Change, Einsums, Piece
 from jaxcalc._derive._terms import Pair, Shape, identity
@@ -93,6 +94,18 @@ def with_arrays(plan: Plan, change: Change) -> Plan:
             return replace(plan, part=with_arrays(part, change))
         case Chained(parts) | Summed(parts):
             return replace(plan, parts=tuple(with_arrays(part, change) for part in parts))
+
+
+def coefficients(plan: Plan) -> list[Coefficient]:
+    """The arrays of the plan, in the order of `with_arrays`."""
+    found: list[Coefficient] = []
+
+    def noted(coefficient: Coefficient) -> Coefficient:
+        found.append(coefficient)
+        return coefficient
+
+    with_arrays(plan, noted)
+    return found
 
 
 # --- chains and sums ---

@@ -62,11 +62,12 @@ def _programs_of(function: Function, types: Types, x64: bool) -> frozenset[Hasha
 
 def _called_inside(program: Any) -> Iterator[Any]:
     """The program, and what it calls as long as it does no more than call it."""
-    while program is not None:
-        yield program
-        jaxpr, _ = opened(program)
-        alone = len(jaxpr.eqns) == 1 and jaxpr.invars == jaxpr.eqns[0].invars
-        program = inlined(jaxpr.eqns[0]) if alone else None
+    yield program
+    jaxpr, _ = opened(program)
+    for equation in jaxpr.eqns if len(jaxpr.eqns) == 1 else ():
+        same = (equation.invars, equation.outvars) == (jaxpr.invars, jaxpr.outvars)
+        if same and inlined(equation) is not None:
+            yield from _called_inside(inlined(equation))
 
 
 def _computed(program: Any) -> Hashable:

@@ -112,6 +112,13 @@ def test_a_map_over_other_axes_is_not_a_map_over_the_first():
     assert_close(jc.derive(f)(matrices).tensor(), jax.jacfwd(f)(matrices), 256)
 
 
+def test_a_function_inside_that_has_more_results_is_read():
+    def f(x):
+        return jnp.hypot(x, 2.0)
+
+    assert_close(jc.derive(f)(x).tensor(), jax.jacfwd(f)(x), 64)
+
+
 def test_a_gradient_of_a_determinant():
     """Of which JAX has taken the derivative already."""
     f = jax.grad(jnp.linalg.det)
