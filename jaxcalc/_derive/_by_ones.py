@@ -9,11 +9,11 @@ from jaxcalc._derive._coefficients import Value, labelled
 from jaxcalc._derive._graph import Linear
 from jaxcalc._derive._opaque import applied, hashable_params
 from jaxcalc._derive._pieces import Einsums
-from jaxcalc._derive._step import Step
+from jaxcalc._derive._step import LinearStep
 from jaxcalc._formula import call
 
 
-def by_ones(step: Step) -> list[Linear]:
+def by_ones(step: LinearStep) -> list[Linear]:
     """One entry for each of the result, which may have more axes at its front."""
     # what was computed is told apart by its parameters and the arrays that go into it
     arrays = [x.expression for x in step.values]
@@ -28,7 +28,7 @@ def by_ones(step: Step) -> list[Linear]:
     return applied(step, piece)
 
 
-def diagonal(shape: tuple[int, ...], entries: Value, step: Step) -> Einsums:
+def diagonal(shape: tuple[int, ...], entries: Value, step: LinearStep) -> Einsums:
     """Entries times a value of that shape, repeated along new first axes."""
     target = entries.shape
     own = range(len(target) - len(shape), len(target))

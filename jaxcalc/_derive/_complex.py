@@ -31,12 +31,12 @@ from jaxcalc._derive._rules import (
     scaled,
     transposed,
 )
-from jaxcalc._derive._step import Rule, Step, as_list
+from jaxcalc._derive._step import LinearStep, Rule, as_list
 from jaxcalc._derive._structured import along
 from jaxcalc._formula import Expression, call, maps, number
 from jaxcalc._formula._expression import walk
 
-ComplexRule = Callable[[Step], Any]
+ComplexRule = Callable[[LinearStep], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def is_complex(equation: Any) -> bool:
     return any(jnp.issubdtype(atom.aval.dtype, jnp.complexfloating) for atom in atoms)
 
 
-def unknown(step: Step) -> Any:
+def unknown(step: LinearStep) -> Any:
     """Whatever has no rule for complex values."""
     raise UnstructuredError
 
@@ -136,7 +136,7 @@ def _trusted(e: Expression) -> Expression:
 def each(rule: Rule) -> ComplexRule:
     """What acts on both parts alike; an array among the operands only says where."""
 
-    def both(step: Step) -> list[Complex]:
+    def both(step: LinearStep) -> list[Complex]:
         pairs = [x if isinstance(x, Value) else _pair(x) for x in step.operands]
         reals, imags = (
             as_list(
@@ -152,7 +152,7 @@ def each(rule: Rule) -> ComplexRule:
 def bilinear(rule: Rule) -> ComplexRule:
     """(a + i b) (c + i d) = (a c − b d) + i (a d + b c), with an array for c + i d."""
 
-    def multiplied(step: Step) -> Complex:
+    def multiplied(step: LinearStep) -> Complex:
         (t,) = (x for x in step.operands if not isinstance(x, Value))
 
         def times(part: Linear, by: Value | None) -> Linear:
@@ -172,41 +172,41 @@ def _times(x: Complex, value: Value, times: Callable[[Linear, Value | None], Lin
     return Complex(real, added(times(x.real, d), times(x.imag, c)))
 
 
-def multiplied(step: Step) -> Any:
+def multiplied(step: LinearStep) -> Any:
     """A complex value times an array; a spectrum becomes filtered."""
     (t,) = (x for x in step.operands if not isinstance(x, Value))
     return _filtered(t, step.value) if isinstance(t, Spectrum) else bilinear(product)(step)
 
 
-def divided(step: Step) -> Any:
+def divided(step: LinearStep) -> Any:
     """A complex value over an array."""
     inverse = step.value.then(1 / jnp.asarray(step.value.array), "integer_pow", y=-1)
     return multiplied(step.on(step.operands[0], inverse))
 
 
-def real(step: Step) -> Linear:
+def real(step: LinearStep) -> Linear:
     """The real part."""
     return _pair(step.operands[0]).real
 
 
-def imaginary(step: Step) -> Linear:
+def imaginary(step: LinearStep) -> Linear:
     """The imaginary part."""
     return _pair(step.operands[0]).imag
 
 
-def conjugate(step: Step) -> Complex:
+def conjugate(step: LinearStep) -> Complex:
     """a − i b."""
     x = _pair(step.operands[0])
     return Complex(x.real, scaled(x.imag, -1.0))
 
 
-def together(step: Step) -> Complex:
+def together(step: LinearStep) -> Complex:
     """a + i b of two real values, one of which may be an array."""
     zero = Linear(step.shape, step.dtype)
     return Complex(*(x if isinstance(x, Linear) else zero for x in step.operands))
 
 
-def converted(step: Step) -> Linear | Complex:
+def converted(step: LinearStep) -> Linear | Complex:
     """A value in another dtype, real or complex."""
     x, to = _pair(step.operands[0]), step.avals[0].dtype
     dtype = jnp.finfo(to).dtype
@@ -217,7 +217,7 @@ def converted(step: Step) -> Linear | Complex:
 # --- spectra ---
 
 
-def transformed(step: Step) -> Any:
+def transformed(step: LinearStep) -> Any:
     """F x, a spectrum; F⁻¹ of one, filtered values."""
     (x,), lengths, kind = step.operands, step.params["fft_lengths"], step.params["fft_type"]
     shape = step.shape
@@ -241,7 +241,7 @@ def _filtered(x: Spectrum, h: Value) -> Spectrum:
     return replace(x, filter=h)
 
 
-def negated(step: Step) -> Any:
+def negated(step: LinearStep) -> Any:
     """−x; of a spectrum, a filter of −1."""
     (x,) = step.operands
     if isinstance(x, Spectrum):
@@ -249,7 +249,7 @@ def negated(step: Step) -> Any:
     return each(negative)(step)
 
 
-def reordered(step: Step) -> Any:
+def reordered(step: LinearStep) -> Any:
     """x with its axes in another order; a spectrum remembers its own."""
     (x,), order = step.operands, tuple(step.params["permutation"])
     if not isinstance(x, Spectrum):
@@ -280,7 +280,7 @@ def _circulant(t: Linear, column: Value | None) -> Linear:
     return along(t, len(t.shape) - 1, Filtered(), [(column, axes)])
 
 
-def padded(step: Step) -> Any:
+def padded(step: LinearStep) -> Any:
     """Zeros around a complex value; around a spectrum only none."""
     x, filling = step.operands
     if not isinstance(x, Spectrum) and isinstance(filling, Value):

@@ -19,7 +19,7 @@ from jaxcalc._derive._graph import Linear
 from jaxcalc._derive._indexing import padded, sliced, turned, turned_value
 from jaxcalc._derive._opaque import opaque
 from jaxcalc._derive._rules import permuted, reordered_value
-from jaxcalc._derive._step import Operand, Results, Step
+from jaxcalc._derive._step import LinearStep, Operand, Results
 from jaxcalc._derive._structured import Axes, along
 from jaxcalc._formula import Expression, call, maps
 
@@ -41,7 +41,7 @@ class Convolved:
         return matrix(call("toeplitz", arrays, (rows, columns), shift=self.shift))
 
 
-def convolved(step: Step) -> Results:
+def convolved(step: LinearStep) -> Results:
     """A Toeplitz matrix along the axis; a map without structure where there are more."""
     x, w = step.operands
     params, numbers, dtype = step.params, step.params["dimension_numbers"], step.dtype
@@ -64,7 +64,7 @@ def convolved(step: Step) -> Results:
     return permuted(y, np.argsort(numbers.out_spec).tolist())
 
 
-def _is_plain(step: Step) -> bool:
+def _is_plain(step: LinearStep) -> bool:
     """Whether it is along one axis, and each feature of the result is of one feature."""
     params, numbers = step.params, step.params["dimension_numbers"]
     x, w = (variable.aval.shape for variable in step.equation.invars)

@@ -15,7 +15,7 @@ from jaxcalc._derive._graph import Linear, added, light, settled, through
 from jaxcalc._derive._opaque import applied, hashable_params
 from jaxcalc._derive._pieces import Einsums, Index, Piece, Reshape
 from jaxcalc._derive._rules import masked, permuted, reshaped_units
-from jaxcalc._derive._step import Operand, Step
+from jaxcalc._derive._step import LinearStep, Operand
 from jaxcalc._formula import call
 
 # --- along one axis ---
@@ -110,7 +110,7 @@ def with_axis(t: Linear, axis: int) -> Linear:
 # --- the rules ---
 
 
-def slice_(step: Step) -> Linear:
+def slice_(step: LinearStep) -> Linear:
     """A slice along each axis."""
     params, t = step.params, step.linear
     starts, limits = params["start_indices"], params["limit_indices"]
@@ -120,7 +120,7 @@ def slice_(step: Step) -> Linear:
     return t
 
 
-def pad(step: Step) -> Linear | list[Linear]:
+def pad(step: LinearStep) -> Linear | list[Linear]:
     """Zeros around a value; a filling that depends on the tangent makes it a selection."""
     t, filling = step.operands
     if not isinstance(t, Linear) or isinstance(filling, Linear):
@@ -130,38 +130,38 @@ def pad(step: Step) -> Linear | list[Linear]:
     return t
 
 
-def rev(step: Step) -> Linear:
+def rev(step: LinearStep) -> Linear:
     """Axes turned round."""
     return reduce(
         lambda t, axis: turned(t, axis, step.dtype), step.params["dimensions"], step.linear
     )
 
 
-def concatenate(step: Step) -> Linear:
+def concatenate(step: LinearStep) -> Linear:
     """Values one after another."""
     axis = step.params["dimension"]
     sizes = [variable.aval.shape[axis] for variable in step.equation.invars]
     return reduce(added, joined(step.operands, sizes, axis, step.dtype))
 
 
-def stack(step: Step) -> Linear:
+def stack(step: LinearStep) -> Linear:
     """Values along a new axis."""
     return reduce(added, stacked(step.operands, step.params["axis"], step.dtype))
 
 
-def unstack(step: Step) -> list[Linear]:
+def unstack(step: LinearStep) -> list[Linear]:
     """The entries of an axis, each alone."""
     t, axis = step.linear, step.params["axis"]
     return [entry(t, axis, k, step.dtype) for k in range(t.shape[axis])]
 
 
-def split(step: Step) -> list[Linear]:
+def split(step: LinearStep) -> list[Linear]:
     """Parts of an axis."""
     axis, ends = step.params["axis"], np.cumsum((0, *step.params["sizes"])).tolist()
     return [sliced(step.linear, axis, a, b, 1, step.dtype) for a, b in itertools.pairwise(ends)]
 
 
-def reshape(step: Step) -> Linear:
+def reshape(step: LinearStep) -> Linear:
     """The same entries in another shape."""
     t, shape, order = step.linear, step.shape, step.params["dimensions"]
     t = t if order is None else permuted(t, order)
@@ -170,7 +170,7 @@ def reshape(step: Step) -> Linear:
     return through(t, Reshape(), shape, t.dtype)
 
 
-def dynamic_slice(step: Step) -> Linear | list[Linear]:
+def dynamic_slice(step: LinearStep) -> Linear | list[Linear]:
     """A slice, where it is written in the program at which index."""
     t, *starts = step.operands
     numbers = [start.expression for start in starts]
@@ -182,7 +182,7 @@ def dynamic_slice(step: Step) -> Linear | list[Linear]:
     return t
 
 
-def dynamic_update_slice(step: Step) -> Linear:
+def dynamic_update_slice(step: LinearStep) -> Linear:
     """What is outside of the slice, and what is put inside."""
     t, update, *starts = step.operands
     parts: list[Linear] = []
@@ -202,12 +202,12 @@ def dynamic_update_slice(step: Step) -> Linear:
 # --- along several axes ---
 
 
-def selected(step: Step) -> list[Linear]:
+def selected(step: LinearStep) -> list[Linear]:
     """A selection that acts on several axes, or at indices known only when it runs."""
     return applied(step, lambda bound: index_piece(step, bound))
 
 
-def scattered(step: Step) -> list[Linear]:
+def scattered(step: LinearStep) -> list[Linear]:
     """The transpose of a selection from the updates; what is there before is kept."""
     return applied(step, lambda bound: kept_first(bound) or index_piece(step, bound, scatters=True))
 
@@ -217,7 +217,7 @@ def kept_first(bound: Bound) -> Piece | None:
     return None if bound.position else Einsums((_terms.identity(bound.shape),))
 
 
-def index_piece(step: Step, function: Bound, scatters: bool = False) -> Index:
+def index_piece(step: LinearStep, function: Bound, scatters: bool = False) -> Index:
     """A selection by the equation's own primitive."""
     are_indices = [
         isinstance(x, Value) and jnp.issubdtype(x.dtype, jnp.integer) for x in step.operands

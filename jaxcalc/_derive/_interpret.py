@@ -10,7 +10,7 @@ from jaxcalc._derive._coefficients import Value
 from jaxcalc._derive._complex import is_complex
 from jaxcalc._derive._graph import Linear
 from jaxcalc._derive._opaque import hashable_params
-from jaxcalc._derive._step import Operand, Step, as_list
+from jaxcalc._derive._step import LinearStep, Operand, as_list
 from jaxcalc._derive._table import NO_ROW, TABLE
 from jaxcalc._formula import apply, number, unnamed
 
@@ -52,7 +52,7 @@ def _literal(atom: Any) -> Value:
 
 def _step(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Any]:
     """The results of one equation."""
-    step = Step(equation, operands, dtype, _inside)
+    step = LinearStep(equation, operands, dtype, _inside)
     if len(step.values) == len(operands):
         return _evaluated(step)
     if inlined(equation) is not None:
@@ -63,7 +63,7 @@ def _step(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[A
     return as_list((row.complex if is_complex(equation) else row.real)(step))
 
 
-def _evaluated(step: Step) -> list[Value]:
+def _evaluated(step: LinearStep) -> list[Value]:
     """What does not depend on the tangent is computed at once."""
     arrays = bind(step.equation.primitive, [x.array for x in step.values], step.params)
     written = apply(step.equation, [x.expression for x in step.values])

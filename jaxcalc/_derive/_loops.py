@@ -22,14 +22,14 @@ from jaxcalc._derive._indexing import entry, stacked
 from jaxcalc._derive._opaque import only_pulls, opaque
 from jaxcalc._derive._pieces import Einsums
 from jaxcalc._derive._rules import chosen, same
-from jaxcalc._derive._step import Operand, Results, Rule, Step
+from jaxcalc._derive._step import LinearStep, Operand, Results, Rule
 from jaxcalc._derive._terms import Term
 from jaxcalc._formula import call
 
 UNROLLED = 4  # steps of a loop: more would make chains that nobody reads
 
 
-def branched(step: Step) -> Results:
+def branched(step: LinearStep) -> Results:
     """Every branch, where it is taken."""
     which, *rest = step.operands
     if not isinstance(which, Value):
@@ -39,7 +39,7 @@ def branched(step: Step) -> Results:
     return [_taken(which, cases, aval, step.dtype) for cases, aval in each]
 
 
-def scanned(step: Step) -> Results:
+def scanned(step: LinearStep) -> Results:
     """All steps at once, a diagonal, or step after step."""
     params, (first, carried) = step.params, scan_lengths(step.equation)
     split = first + carried
@@ -57,7 +57,7 @@ def scanned(step: Step) -> Results:
     return same(step.on(*_unrolled(step)))
 
 
-def repeated(step: Step) -> Results:
+def repeated(step: LinearStep) -> Results:
     """A `while` loop with an elementwise body: a diagonal."""
     params = step.params
     inside = step.operands[params["cond_nconsts"] :]
@@ -70,7 +70,7 @@ def repeated(step: Step) -> Results:
 def or_opaque(rule: Rule) -> Rule:
     """The rule; a map without structure where it gives up, or where only the transpose is known."""
 
-    def tried(step: Step) -> Results:
+    def tried(step: LinearStep) -> Results:
         if only_pulls(step.equation):
             return opaque(step)
         try:
@@ -108,7 +108,9 @@ def _at_once(equation: Any) -> Any:
 # --- elementwise bodies ---
 
 
-def _is_elementwise(step: Step, program: Any, operands: Sequence[Operand], carries: range) -> bool:
+def _is_elementwise(
+    step: LinearStep, program: Any, operands: Sequence[Operand], carries: range
+) -> bool:
     """Whether each result of a step has in each entry only that entry of what it depends on.
 
     The operands in `carries` are the first results of the step before; one that is zero at first
@@ -161,7 +163,7 @@ def _is_diagonal(term: Term) -> bool:
 # --- few steps ---
 
 
-def _unrolled(step: Step) -> list[Operand]:
+def _unrolled(step: LinearStep) -> list[Operand]:
     """The results of a scan, step after step."""
     params, size, dtype = step.params, step.params["length"], step.dtype
     first, carried = scan_lengths(step.equation)

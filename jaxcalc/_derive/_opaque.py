@@ -11,16 +11,16 @@ from jaxcalc._compat import is_backward_rule, sub_jaxprs
 from jaxcalc._derive._bound import Bound, Pulled
 from jaxcalc._derive._graph import Linear, added, through
 from jaxcalc._derive._pieces import Opaque, Piece
-from jaxcalc._derive._step import Step
+from jaxcalc._derive._step import LinearStep
 from jaxcalc._formula import hashable
 
 
-def opaque(step: Step) -> list[Linear]:
+def opaque(step: LinearStep) -> list[Linear]:
     """The equation as a matrix-free map of each of its linear operands."""
     return applied(step, lambda bound: _piece(step, bound))
 
 
-def applied(step: Step, make: Callable[[Bound], Piece]) -> list[Linear]:
+def applied(step: LinearStep, make: Callable[[Bound], Piece]) -> list[Linear]:
     """The equation's results, with a piece for each linear operand and each result."""
     given = tuple(None if isinstance(x, Linear) else x.array for x in step.operands)
     variables = step.equation.invars
@@ -40,7 +40,7 @@ def applied(step: Step, make: Callable[[Bound], Piece]) -> list[Linear]:
     return [result(k, aval) for k, aval in enumerate(step.avals)]
 
 
-def _piece(step: Step, bound: Bound) -> Opaque:
+def _piece(step: LinearStep, bound: Bound) -> Opaque:
     """By the transpose where a `custom_vjp` gives nothing else."""
     name = step.equation.primitive.name
     key = (*_signature(step), bound.position, bound.output)
@@ -49,7 +49,7 @@ def _piece(step: Step, bound: Bound) -> Opaque:
     return Opaque(None, Pulled(bound, bound.shape), name, key)
 
 
-def _signature(step: Step) -> tuple[Hashable, ...]:
+def _signature(step: LinearStep) -> tuple[Hashable, ...]:
     """What an equation computes of its linear operands; programs in it are equal to no other."""
     given = tuple(
         (variable.aval.shape, variable.aval.dtype) if isinstance(x, Linear) else x.expression

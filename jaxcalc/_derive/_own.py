@@ -17,14 +17,14 @@ from jaxcalc._derive._coefficients import Coefficient, Value, labelled
 from jaxcalc._derive._graph import Linear, light, settled, through
 from jaxcalc._derive._pieces import Product
 from jaxcalc._derive._rules import masked, stretched, times
-from jaxcalc._derive._step import Rule, Step
+from jaxcalc._derive._step import LinearStep, Rule
 from jaxcalc._formula import WEIGHTS
 
 
 def softmax_map(kind: str) -> Rule:
     """One of the softmax family, kept as it is."""
 
-    def rule(step: Step) -> Linear:
+    def rule(step: LinearStep) -> Linear:
         kept, t, params = step.value, step.linear, step.params
         s = WEIGHTS["logsumexp"]((kept.expression,), kept.shape, params)
         piece = Product(kind, Coefficient(*kept, ()), params["rows"], s)
@@ -36,7 +36,7 @@ def softmax_map(kind: str) -> Rule:
 def scaling(name: str) -> Rule:
     """t ↦ w ⊙ t, or w g for a number g of each row; w is the product with ones."""
 
-    def rule(step: Step) -> Linear:
+    def rule(step: LinearStep) -> Linear:
         t = step.linear
         weight = _weight(name, step, _product(step)(jnp.ones(t.shape, step.dtype)))
         return times(stretched(t, step.shape), weight, step.dtype)
@@ -47,7 +47,7 @@ def scaling(name: str) -> Rule:
 def row_sum(name: str) -> Rule:
     """t ↦ ⟨w, t⟩ for each row, with w the transpose of a one."""
 
-    def rule(step: Step) -> Linear:
+    def rule(step: LinearStep) -> Linear:
         t, shape, product = step.linear, step.shape, _product(step)
         x = jax.ShapeDtypeStruct(t.shape, step.dtype)
         ones = jnp.ones(shape, jax.eval_shape(product, x).dtype)
@@ -64,21 +64,21 @@ def row_sum(name: str) -> Rule:
     return rule
 
 
-def _product(step: Step) -> Callable[[Array], Array]:
+def _product(step: LinearStep) -> Callable[[Array], Array]:
     kept = [jnp.asarray(x.array) for x in step.values]
     return lambda t: bind(step.equation.primitive, [*kept, t], step.params)[0]
 
 
-def _weight(name: str, step: Step, array: Array) -> Value:
+def _weight(name: str, step: LinearStep, array: Array) -> Value:
     expressions = [x.expression for x in step.values]
     return Value(array, WEIGHTS[name](expressions, array.shape, step.params))
 
 
-def masked_product(step: Step) -> Linear:
+def masked_product(step: LinearStep) -> Linear:
     """t where a mask holds."""
     return masked(step.value, step.linear, step.dtype)
 
 
-def refused(step: Step) -> Linear:
+def refused(step: LinearStep) -> Linear:
     """The identity, for labels that are classes."""
     return step.linear

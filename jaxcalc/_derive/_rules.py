@@ -9,16 +9,16 @@ import numpy as np
 from jaxcalc._derive import _terms
 from jaxcalc._derive._coefficients import Value, fresh, labelled
 from jaxcalc._derive._graph import Linear, added, light, settled
-from jaxcalc._derive._step import Operand, Step
+from jaxcalc._derive._step import LinearStep, Operand
 from jaxcalc._formula import number
 
 
-def product(step: Step) -> Linear:
+def product(step: LinearStep) -> Linear:
     """A value times an array."""
     return times(stretched(step.linear, step.shape), step.value, step.dtype)
 
 
-def quotient(step: Step) -> Linear:
+def quotient(step: LinearStep) -> Linear:
     """A value over an array."""
     value = step.value
     inverse = value.then(1 / jnp.asarray(value.array, step.dtype), "integer_pow", y=-1)
@@ -43,13 +43,13 @@ def stretched(t: Linear, shape: tuple[int, ...]) -> Linear:
     return t.map(lambda term: _terms.broadcast(term, shape, axes), shape)
 
 
-def total(step: Step) -> Linear:
+def total(step: LinearStep) -> Linear:
     """The sum of what is linear; arrays beside it do not change."""
     parts = [stretched(x, step.shape) for x in step.operands if isinstance(x, Linear)]
     return reduce(added, parts)
 
 
-def difference(step: Step) -> Linear:
+def difference(step: LinearStep) -> Linear:
     """The first less the second."""
     a, b = step.operands
     return total(step.on(a, scaled(b, -1.0) if isinstance(b, Linear) else b))
@@ -60,36 +60,36 @@ def scaled(t: Linear, scale: float) -> Linear:
     return t.map(lambda term: _terms.scaled(term, scale), t.shape)
 
 
-def negative(step: Step) -> Linear:
+def negative(step: LinearStep) -> Linear:
     """−t."""
     return scaled(step.linear, -1.0)
 
 
-def same(step: Step) -> list[Linear]:
+def same(step: LinearStep) -> list[Linear]:
     """All operands as they are; one that does not depend on the tangent is zero."""
     pairs = zip(step.operands, step.avals, strict=True)
     return [x if isinstance(x, Linear) else Linear(a.shape, a.dtype) for x, a in pairs]
 
 
-def converted(step: Step) -> Linear:
+def converted(step: LinearStep) -> Linear:
     """t in another dtype."""
     t = step.linear
     return Linear(t.shape, step.avals[0].dtype, t.parts)
 
 
-def summed(step: Step) -> Linear:
+def summed(step: LinearStep) -> Linear:
     """t summed over axes."""
     axes, t = step.params["axes"], light(step.linear)
     return settled(t.map(lambda term: _terms.summed(term, axes), step.shape))
 
 
-def broadcast(step: Step) -> Linear:
+def broadcast(step: LinearStep) -> Linear:
     """t along new axes."""
     shape, axes = step.shape, step.params["broadcast_dimensions"]
     return step.linear.map(lambda term: _terms.broadcast(term, shape, axes), shape)
 
 
-def transposed(step: Step) -> Linear:
+def transposed(step: LinearStep) -> Linear:
     """t with its axes in another order."""
     return permuted(step.linear, step.params["permutation"])
 
@@ -106,7 +106,7 @@ def reordered_value(value: Value, order: Sequence[int]) -> Value:
     return value.then(array, "transpose", permutation=tuple(order))
 
 
-def squeezed(step: Step) -> Linear:
+def squeezed(step: LinearStep) -> Linear:
     """t without axes of size 1."""
     return reshaped_units(step.linear, step.shape)
 
@@ -118,7 +118,7 @@ def reshaped_units(t: Linear, shape: tuple[int, ...]) -> Linear:
     return t.map(lambda term: _terms.broadcast(_terms.summed(term, units), shape, kept), shape)
 
 
-def choice(step: Step) -> Linear:
+def choice(step: LinearStep) -> Linear:
     """The sum of the cases, each where it is chosen."""
     which, *cases = step.operands
     return chosen(which, cases, step.dtype)
@@ -144,7 +144,7 @@ def masked(mask: Value, t: Linear, dtype: np.dtype) -> Linear:
     return t.map(lambda term: _terms.where(term, labels(term.out), dtype), t.shape)
 
 
-def contracted(step: Step) -> Linear:
+def contracted(step: LinearStep) -> Linear:
     """t times an array, summed over axes that both have; batch axes come first in the result."""
     numbers, t, value = step.params["dimension_numbers"], step.linear, step.value
     first = isinstance(step.operands[0], Linear)

@@ -16,11 +16,11 @@ from jaxcalc._derive._indexing import index_piece, kept_first
 from jaxcalc._derive._opaque import applied, opaque
 from jaxcalc._derive._pieces import Piece
 from jaxcalc._derive._rules import scaled
-from jaxcalc._derive._step import Step
+from jaxcalc._derive._step import LinearStep
 from jaxcalc._formula import apply, call, number
 
 
-def subtracted(step: Step) -> list[Linear]:
+def subtracted(step: LinearStep) -> list[Linear]:
     """x less updates in their places."""
     x, indices, updates = step.operands
     if isinstance(updates, Linear):
@@ -33,7 +33,7 @@ def subtracted(step: Step) -> list[Linear]:
     return applied(step.on(x, indices, updates), piece)
 
 
-def multiplied(step: Step) -> list[Linear]:
+def multiplied(step: LinearStep) -> list[Linear]:
     """x times updates in their places; a map without structure where these are not given."""
     x, *others = step.operands
     if not isinstance(x, Linear) or len(step.values) < len(others):

@@ -18,7 +18,7 @@ from jaxcalc._derive._graph import Edge, Linear, Node, linear_of
 from jaxcalc._derive._opaque import opaque
 from jaxcalc._derive._pieces import Einsums
 from jaxcalc._derive._rules import reordered_value, same
-from jaxcalc._derive._step import Results, Step
+from jaxcalc._derive._step import LinearStep, Results
 from jaxcalc._derive._structured import Axes, along
 from jaxcalc._derive._terms import Term, identity
 from jaxcalc._formula import Expression, call, maps
@@ -73,7 +73,7 @@ def _written_inverse(M: Expression) -> maps.Map:
 # --- which matrix ---
 
 
-def solved(step: Step) -> Results:
+def solved(step: LinearStep) -> Results:
     """x with M x = b; an iterative solver, which may have no room for M, stays as it is."""
     lengths, programs = step.params["const_lengths"], step.params["jaxprs"]
     t, *others = step.operands[sum(lengths) :]
@@ -139,7 +139,7 @@ def _ends(term: Term) -> tuple[Label, Label] | None:
     return (row, column) if plain and square else None
 
 
-def substituted(step: Step) -> Results:
+def substituted(step: LinearStep) -> Results:
     """L⁻¹ along one axis; a map without structure where L depends on the tangent."""
     L, t = step.operands
     if isinstance(L, Linear):

@@ -13,7 +13,7 @@ Operand = Linear | Value
 
 
 @dataclass(frozen=True)
-class Step:
+class LinearStep:
     """An equation; `interpret` gives the results of a program in its parameters."""
 
     equation: Any
@@ -60,7 +60,7 @@ class Step:
         changing = any(x.parts for x in self.operands if not isinstance(x, Value))
         return changing and any(0 not in aval.shape for aval in self.avals)
 
-    def on(self, *operands: Any) -> "Step":
+    def on(self, *operands: Any) -> "LinearStep":
         """The same equation with other operands."""
         return replace(self, operands=operands)
 
@@ -70,7 +70,7 @@ class Step:
 
 
 Results = Linear | list[Linear]
-Rule = Callable[[Step], Results]
+Rule = Callable[[LinearStep], Results]
 
 
 def as_list(results: Results) -> list[Linear]:

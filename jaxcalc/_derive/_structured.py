@@ -7,7 +7,7 @@ from jaxcalc._derive._coefficients import Coefficient, Label, Value, fresh, sque
 from jaxcalc._derive._graph import Linear, through
 from jaxcalc._derive._pieces import Along
 from jaxcalc._derive._rules import reshaped_units
-from jaxcalc._derive._step import Step
+from jaxcalc._derive._step import LinearStep
 
 Axes = Sequence[int | None]  # of an array: the axis of the value it runs along, None for its own
 
@@ -43,7 +43,7 @@ def _coefficient(value: Value, axes: Axes, labels: Sequence[Label]) -> Coefficie
     return Coefficient(array, squeezed(value.expression, kept), tuple(names[i] for i in kept))
 
 
-def cumulated(step: Step) -> Linear:
+def cumulated(step: LinearStep) -> Linear:
     """Partial sums along an axis."""
     t, axis = step.linear, step.params["axis"]
     return t if t.shape[axis] == 1 else along(t, axis, Cumulated(step.params["reverse"]))
