@@ -186,16 +186,18 @@ def inlined(equation: Any) -> Any | None:
     return params["call_jaxpr"] if "call_jaxpr" in params else params["jaxpr"]
 
 
-_CALLS = (
-    "jit",
-    "pjit",
-    "closed_call",
-    "core_call",
-    "remat",
-    "remat2",
-    "checkpoint",
-    "custom_jvp_call",
-)
+_JITS = ("jit", "pjit")
+_CALLS = (*_JITS, "closed_call", "core_call", "remat", "remat2", "checkpoint", "custom_jvp_call")
+
+
+def jitted(equation: Any) -> Any | None:
+    """The program of a call under `jax.jit`, which has no rule of its own."""
+    return inlined(equation) if equation.primitive.name in _JITS else None
+
+
+def is_backward_rule(equation: Any) -> bool:
+    """Whether an equation of a linear program stands for the rule of a `jax.custom_vjp`."""
+    return equation.primitive.name == "custom_lin"
 
 
 def sub_jaxprs(equation: Any) -> Iterator[Any]:
@@ -211,14 +213,18 @@ def opened(program: Any) -> tuple[Any, list[Any]]:
     return (program.jaxpr, program.consts) if hasattr(program, "jaxpr") else (program, [])
 
 
+def substitutes(program: Any) -> bool:
+    """Whether a program solves by substitution, as one with a decomposition of a matrix does."""
+    jaxpr, _ = opened(program)
+    return any(
+        e.primitive is lax.linalg.triangular_solve_p or any(map(substitutes, sub_jaxprs(e)))
+        for e in jaxpr.eqns
+    )
+
+
 def eval_jaxpr(jaxpr: Any, constants: Sequence[Any], *arguments: Any) -> list[Any]:
     """The results of an open program."""
     return jax.core.eval_jaxpr(jaxpr, constants, *arguments)
-
-
-def defined_at(program: Any) -> str:
-    """Where the function that a program was traced from stands: `name at path:line`."""
-    return str(opened(program)[0].debug_info.func_src_info or "")
 
 
 def cpu_multiplies_16_bits() -> bool:

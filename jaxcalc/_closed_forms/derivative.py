@@ -20,6 +20,7 @@ from jaxcalc.operators import (
     Chain,
     LinearOperator,
     Sum,
+    Zero,
     add,
     compose,
     defadd,
@@ -230,7 +231,7 @@ class Derivative(LinearOperator):
         if not isinstance(other, Derivative):
             return super().__sub__(other)
         difference = add(self.operator, -other.operator)
-        return _joined(self, other, difference, lambda a, b: maps.added(a, maps.scaled(b, -1.0)))
+        return _summed(self, other, difference, lambda a, b: maps.added(a, maps.scaled(b, -1.0)))
 
     def __neg__(self) -> "Derivative":
         return self._multiple(-1.0)
@@ -310,7 +311,18 @@ def _(a: Derivative, b: Derivative) -> Derivative:
 
 @defadd(Derivative, Derivative)
 def _(a: Derivative, b: Derivative) -> Derivative:
-    return _joined(a, b, add(a.operator, b.operator), maps.added)
+    return _summed(a, b, add(a.operator, b.operator), maps.added)
+
+
+def _summed(
+    a: Derivative, b: Derivative, summed: LinearOperator, join: Callable[..., maps.Map]
+) -> Derivative:
+    """Both maps in one, which is zero where either the operators or the formulas cancel."""
+    made = _joined(a, b, summed, join)
+    if not isinstance(summed, Zero) and not _formula.is_zero(made.map):
+        return made
+    zero = Zero(made.codomain, made.domain, made.operator.dtype)
+    return Derivative(zero, {}, made.dtype, maps.Terms(made.codomain, made.domain, ()))
 
 
 def _joined(

@@ -8,16 +8,19 @@ The way there, one room a step:
     _coefficients  values of the first, with labelled axes, as coefficients of the second
     _terms, _like_terms
                    linear maps as products of coefficients, and their sums: einsums
-    _along         pieces with a structure of their own along one axis
+    _along         maps with a structure of their own along one axis
+    _structure, _pieces
+                   terms as operators, and all the pieces that maps are made of
     _graph         values of the second, as sums of terms of nodes, cut out where need be
+    _step, _bound, _opaque
+                   an equation with its operands, and what is always known of it
     _rules, _indexing, _scatters, _structured, _solutions, _convolutions,
-    _complex, _by_ones, _loops, _own, _bound, _opaque
-                   what each primitive does to such a value
+    _complex, _by_ones, _loops, _own
+                   what primitives do to such a value
+    _table         the table of primitives, one row each
     _interpret     the linear program, run by these rules
     _plan, _blocks the graph as chains, sums and blocks
-    _structure, _build
-                   the plan as an operator
-    _written       the plan as a formula
+    _build         the plan as an operator and as a formula
     _derive        both together, of any function
 """
 

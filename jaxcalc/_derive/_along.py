@@ -12,7 +12,6 @@ import numpy as np
 from jax import Array
 
 from jaxcalc import operators as ops
-from jaxcalc._derive._coefficients import Coefficient, Label
 from jaxcalc._formula import Expression, maps
 
 
@@ -26,22 +25,6 @@ class Kind(Protocol):
     def written(self, arrays: Sequence[Expression], rows: int, columns: int) -> maps.Map:
         """The same in expressions."""
         ...
-
-
-@dataclass(frozen=True)
-class Along:
-    """`kind` along `axis`; `labels` are those of the result's axes, which `kept` shares."""
-
-    kind: Kind
-    kept: tuple[Coefficient, ...]
-    axis: int
-    labels: tuple[Label, ...]
-
-    @property
-    def pairs(self) -> set[tuple[int, int]]:
-        """The axes that run along, in the result and in the source."""
-        long = (a for a, label in enumerate(self.labels) if label.size > 1)
-        return {(a, a) for a in long if a != self.axis}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Primitives with all operands but one given: linear functions that are pytrees."""
+"""Linear functions that are pytrees: primitives with all operands but one given, and their kin."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,48 +11,42 @@ from jax import Array
 
 from jaxcalc._compat import bind, eval_jaxpr
 
+_pytree = jax.tree_util.register_dataclass
 
-@jax.tree_util.register_pytree_node_class
+
+@partial(
+    _pytree,
+    data_fields=["operands"],
+    meta_fields=["types", "primitive", "params", "position", "output"],
+)
 @dataclass(frozen=True, eq=False)
 class Bound:
     """v ↦ output `output` of `primitive(*operands, **params)`, with v at `position`.
 
-    An operand may be a `jax.ShapeDtypeStruct`, for zeros of that type.
+    An operand may be None, for zeros of its type.
     """
 
     operands: tuple[Any, ...]
+    types: tuple[jax.ShapeDtypeStruct, ...]
     primitive: Any
     params: tuple[tuple[str, Any], ...]
     position: int
     output: int
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of v."""
+        return self.types[self.position].shape
+
     def __call__(self, v: Array) -> Array:
-        operands = [_zeros(x) if isinstance(x, jax.ShapeDtypeStruct) else x for x in self.operands]
-        slot = self.operands[self.position]
+        pairs = zip(self.operands, self.types, strict=True)
+        operands = [jnp.zeros(t.shape, t.dtype) if x is None else x for x, t in pairs]
         integer = jnp.issubdtype(v.dtype, jnp.integer)
-        operands[self.position] = v if integer else v.astype(slot.dtype)
+        operands[self.position] = v if integer else v.astype(self.types[self.position].dtype)
         if integer:
             operands = [_like(x, v) for x in operands]
         outputs = bind(self.primitive, operands, dict(self.params))
         return outputs[self.output].astype(v.dtype)
-
-    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """The arrays among the operands, and the rest."""
-        arrays = tuple(x for x in self.operands if not isinstance(x, jax.ShapeDtypeStruct))
-        slots = tuple(x if isinstance(x, jax.ShapeDtypeStruct) else None for x in self.operands)
-        return arrays, (slots, self.primitive, self.params, self.position, self.output)
-
-    @classmethod
-    def tree_unflatten(cls, static: tuple[Any, ...], arrays: Sequence[Any]) -> Self:
-        """The inverse of `tree_flatten`."""
-        slots, *rest = static
-        remaining = iter(arrays)
-        operands = tuple(next(remaining) if x is None else x for x in slots)
-        return cls(operands, *rest)
-
-
-def _zeros(x: jax.ShapeDtypeStruct) -> Array:
-    return jnp.zeros(x.shape, x.dtype)
 
 
 def _like(x: Any, v: Array) -> Any:
@@ -59,7 +54,7 @@ def _like(x: Any, v: Array) -> Any:
     return x.astype(v.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
 
-@jax.tree_util.register_static
+@partial(_pytree, data_fields=[], meta_fields=["permutation", "shape"])
 @dataclass(frozen=True)
 class Rearranged:
     """v ↦ v with its axes permuted, then reshaped."""
@@ -70,8 +65,18 @@ class Rearranged:
     def __call__(self, v: Array) -> Array:
         return jnp.reshape(jnp.transpose(v, self.permutation), self.shape)
 
+    def keeps(self, domain: tuple[int, ...]) -> bool:
+        """Whether arrays of that shape stay as they are."""
+        order = [axis for axis in self.permutation if domain[axis] != 1]
+        return self.shape == domain and order == sorted(order)
 
-@jax.tree_util.register_pytree_node_class
+
+def reshaped(rank: int, shape: tuple[int, ...]) -> Rearranged:
+    """v ↦ v, of that rank, in another shape."""
+    return Rearranged(tuple(range(rank)), shape)
+
+
+@partial(_pytree, data_fields=["function"], meta_fields=["shape"])
 @dataclass(frozen=True, eq=False)
 class Pulled:
     """The transpose of a linear function of arrays of that shape."""
@@ -84,17 +89,8 @@ class Pulled:
         (out,) = jax.linear_transpose(self.function, x)(ct)
         return out
 
-    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """The function, and the rest."""
-        return (self.function,), (self.shape,)
 
-    @classmethod
-    def tree_unflatten(cls, static: tuple[Any, ...], children: Sequence[Any]) -> Self:
-        """The inverse of `tree_flatten`."""
-        return cls(*children, *static)
-
-
-@jax.tree_util.register_pytree_node_class
+@partial(_pytree, data_fields=["function"], meta_fields=[])
 @dataclass(frozen=True, eq=False)
 class Negated:
     """v ↦ −function(v)."""
@@ -104,17 +100,8 @@ class Negated:
     def __call__(self, v: Array) -> Array:
         return -self.function(v)
 
-    def tree_flatten(self) -> tuple[tuple[Any, ...], None]:
-        """The function."""
-        return (self.function,), None
 
-    @classmethod
-    def tree_unflatten(cls, _: None, children: Sequence[Any]) -> Self:
-        """The inverse of `tree_flatten`."""
-        return cls(*children)
-
-
-@jax.tree_util.register_static
+@partial(_pytree, data_fields=[], meta_fields=["offsets", "shape"])
 @dataclass(frozen=True)
 class Rolled:
     """v ↦ the first entries, `shape`, of v moved back by `offsets`: v[i + offset], periodic."""
@@ -127,8 +114,12 @@ class Rolled:
         rolled = jnp.roll(v, shifts, tuple(range(v.ndim)))
         return rolled[tuple(slice(0, size) for size in self.shape)]
 
+    def keeps(self, domain: tuple[int, ...]) -> bool:
+        """Whether arrays of that shape stay as they are."""
+        return self.shape == domain and not any(self.offsets)
 
-@jax.tree_util.register_pytree_node_class
+
+@partial(_pytree, data_fields=["places"], meta_fields=[])
 @dataclass(frozen=True, eq=False)
 class Taken:
     """v ↦ v[places[0]][:, places[1]]…; a place beyond the end gives 0."""
@@ -140,17 +131,24 @@ class Taken:
             v = jnp.take(v, places, axis, mode="fill", fill_value=0)
         return v
 
-    def tree_flatten(self) -> tuple[tuple[Any, ...], None]:
-        """The places."""
-        return self.places, None
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the result."""
+        return tuple(map(len, self.places))
 
-    @classmethod
-    def tree_unflatten(cls, _: None, places: Sequence[Any]) -> Self:
-        """The inverse of `tree_flatten`."""
-        return cls(tuple(places))
+    def keeps(self, domain: tuple[int, ...]) -> bool:
+        """Never, as far as is known."""
+        return False
 
 
-@jax.tree_util.register_pytree_node_class
+Mover = Rearranged | Rolled | Taken
+
+
+@partial(
+    _pytree,
+    data_fields=["residuals"],
+    meta_fields=["jaxpr", "types", "output", "position"],
+)
 @dataclass(frozen=True, eq=False)
 class Pushed:
     """v ↦ output `output` of a linear program, with v for argument `position` and zeros besides."""
@@ -166,13 +164,3 @@ class Pushed:
         tangents[self.position] = v.astype(self.types[self.position].dtype)
         results = eval_jaxpr(self.jaxpr, self.residuals, *tangents)
         return results[self.output].astype(v.dtype)
-
-    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """The residuals, and the rest."""
-        return self.residuals, (self.jaxpr, self.types, self.output, self.position)
-
-    @classmethod
-    def tree_unflatten(cls, static: tuple[Any, ...], residuals: Sequence[Any]) -> Self:
-        """The inverse of `tree_flatten`."""
-        jaxpr, *rest = static
-        return cls(jaxpr, tuple(residuals), *rest)

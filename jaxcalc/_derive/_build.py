@@ -1,8 +1,7 @@
-"""From a plan to the operator it describes."""
+"""From a plan to the operator it describes, and to the map tree that formulas are made from."""
 
-import dataclasses
-from collections.abc import Iterator, Sequence
-from functools import reduce
+from collections.abc import Sequence
+from functools import partial, reduce
 from typing import Any
 
 import jax
@@ -11,49 +10,39 @@ import numpy as np
 from jax import Array
 
 from jaxcalc import operators as ops
-from jaxcalc._closed_forms.softmax_operators import Origin, softmax_operator
 from jaxcalc._compat import is_mapped_with
-from jaxcalc._derive._along import Along
-from jaxcalc._derive._bound import Pulled, Rearranged
-from jaxcalc._derive._coefficients import Coefficient
-from jaxcalc._derive._graph import Einsums, Index, Opaque, Piece, Product
-from jaxcalc._derive._plan import Blocked, Chained, Leaf, Plan, Summed
-from jaxcalc._derive._structure import operator_of
+from jaxcalc._derive._plan import Blocked, Chained, Leaf, Plan, Summed, coefficients, with_arrays
+from jaxcalc._formula import maps
 
 Operator = ops.LinearOperator
 
 
 def build(plan: Plan, dtype: np.dtype) -> Operator:
     """The operator; it computes in `dtype`."""
+    each = partial(build, dtype=dtype)
     match plan:
         case Chained(parts):
-            return reduce(ops.compose, [build(part, dtype) for part in parts])
+            return reduce(ops.compose, map(each, parts))
         case Summed(parts):
-            return reduce(ops.add, [build(part, dtype) for part in parts])
+            return reduce(ops.add, map(each, parts))
         case Blocked():
             return _blocks(plan, dtype)
-        case Leaf():
-            return _leaf(plan, dtype)
+        case Leaf(piece, codomain, domain):
+            return piece.operator(codomain, domain, dtype)
 
 
-def _leaf(leaf: Leaf, dtype: np.dtype) -> Operator:
-    codomain, domain = leaf.codomain, leaf.domain
-    match leaf.piece:
-        case Einsums(terms):
-            return operator_of(terms, codomain, domain, dtype)
-        case Product(kind, kept, rows):
-            return softmax_operator(kind, Origin(jnp.asarray(kept.array)), rows, dtype)
-        case Along(kind, kept):
-            return kind.operator([jnp.asarray(f.array) for f in kept], domain[0], dtype)
-        case Index(name="reshape"):
-            function = Rearranged(tuple(range(len(domain))), codomain)
-            return ops.Selection(function, codomain, domain, dtype)
-        case Index(function, scatters=True):
-            return ops.Selection(Pulled(function, domain), domain, codomain, dtype).T
-        case Index(function):
-            return ops.Selection(function, codomain, domain, dtype)
-        case Opaque(function, transposed):
-            return ops.Linear(function, codomain, domain, dtype, transposed)
+def written(plan: Plan) -> maps.Map:
+    """The plan in expressions: the same shape, without arrays."""
+    codomain, domain = plan.codomain, plan.domain
+    match plan:
+        case Chained(parts):
+            return maps.Chain(codomain, domain, tuple(map(written, parts)))
+        case Summed(parts):
+            return maps.Sum(codomain, domain, tuple(map(written, parts)))
+        case Blocked(part, (a, c), size, index):
+            return maps.Block(codomain, domain, written(part), index, size, a, c)
+        case Leaf(piece):
+            return piece.written(codomain, domain)
 
 
 # --- blocks ---
@@ -61,13 +50,16 @@ def _leaf(leaf: Leaf, dtype: np.dtype) -> Operator:
 
 def _blocks(plan: Blocked, dtype: np.dtype) -> Operator:
     """The blocks side by side; one operator, Kronecker an identity, where they are all equal."""
-    found = list(_coefficients(plan.part))
+    found = coefficients(plan.part)
     arrays = [jnp.asarray(c.array) for c in found]
     axes = [c.mapped[0] for c in found]
     a, c = plan.pair
 
     def one(arrays: Sequence[Array]) -> Operator:
-        return build(_filled(plan.part, iter(arrays)), dtype)
+        """The block of these arrays, one block level further in."""
+        given = iter(arrays)
+        inner = with_arrays(plan.part, lambda c: c._replace(array=next(given), mapped=c.mapped[1:]))
+        return build(inner, dtype)
 
     if all(axis is None for axis in axes):
         return _repeated(one(arrays), plan.size, a, c, dtype)
@@ -114,51 +106,3 @@ def _vmapped(
     out_axes = tuple(0 if flag else None for flag in mapped)
     flat = jax.vmap(leaves, (axes,), out_axes)(arrays)
     return structures[0], list(flat)
-
-
-def _coefficients(plan: Plan) -> Iterator[Coefficient]:
-    """The arrays of the plan that a block may have its own of, always in one order."""
-    match plan:
-        case Chained(parts) | Summed(parts):
-            for part in parts:
-                yield from _coefficients(part)
-        case Blocked(part):
-            yield from _coefficients(part)
-        case Leaf(Einsums(terms)):
-            yield from (factor for term in terms for factor in term.factors)
-        case Leaf(Product(kept=kept)):
-            yield kept
-        case Leaf(Along(kept=several)):
-            yield from several
-
-
-def _filled(plan: Plan, arrays: Iterator[Array]) -> Plan:
-    """The plan with other arrays, in the order of `_coefficients`, one block level further in."""
-    match plan:
-        case Chained(parts):
-            return Chained(tuple(_filled(part, arrays) for part in parts))
-        case Summed(parts):
-            return Summed(tuple(_filled(part, arrays) for part in parts))
-        case Blocked(part, pair, size, index):
-            return Blocked(_filled(part, arrays), pair, size, index)
-        case Leaf(piece, codomain, domain):
-            return Leaf(_piece_filled(piece, arrays), codomain, domain)
-
-
-def _piece_filled(piece: Piece, arrays: Iterator[Array]) -> Piece:
-    def inner(c: Coefficient) -> Coefficient:
-        return c._replace(array=next(arrays), mapped=c.mapped[1:])
-
-    match piece:
-        case Einsums(terms):
-            return Einsums(
-                tuple(
-                    dataclasses.replace(term, factors=tuple(map(inner, term.factors)))
-                    for term in terms
-                )
-            )
-        case Product(kind, kept, rows, s):
-            return Product(kind, inner(kept), rows, s)
-        case Along(kept=several):
-            return dataclasses.replace(piece, kept=tuple(map(inner, several)))
-    return piece

@@ -3,9 +3,8 @@
     d X⁻¹ = −X⁻¹ dX X⁻¹        d det X = ⟨cof X, dX⟩        d log |det X| = ⟨X⁻ᵀ, dX⟩
     d √(x² + y²) = (x dx + y dy)/√(x² + y²)
 
-In a function's program they are calls known by name and by the file they stand in; here they are
-replaced by themselves with these rules. Entries cof X = det(X) X⁻ᵀ are those of JAX's own
-gradient, which is right for singular X too.
+Calls of them in a function's program are replaced by themselves with these rules. Entries
+cof X = det(X) X⁻ᵀ are those of JAX's own gradient, which is right for singular X too.
 """
 
 from collections.abc import Callable
@@ -15,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxcalc._compat import bind, defined_at, inlined, is_literal, opened
-
-_LINALG, _UFUNCS = "jax/_src/numpy/linalg.py", "jax/_src/numpy/ufuncs.py"
+from jaxcalc._compat import bind, is_literal, jitted, opened
+from jaxcalc._formula import public
+from jaxcalc._functions.primitives import Value
 
 
 @jax.custom_jvp
@@ -45,10 +44,17 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     return determinant(X), jnp.sum(cofactors(X) * dX, axis=(-2, -1))
 
 
-@jax.jit
-def cofactors(X: Array) -> Array:
-    """det(X) X⁻ᵀ."""
+def _cofactors(X: Array) -> Array:
     return jax.grad(lambda X: jnp.sum(jnp.linalg.det(X)))(X)
+
+
+cofactors = Value("cofactors", _cofactors)  # det(X) X⁻ᵀ
+
+
+@cofactors.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (X,), (dX,) = primals, tangents
+    return cofactors(X), jax.jvp(_cofactors, (X,), (dX,))[1]
 
 
 @jax.custom_jvp
@@ -84,19 +90,24 @@ def _matmul(A: Array, B: Array) -> Array:
     return jnp.matmul(A, B, precision="highest")
 
 
-CLOSED: dict[str, tuple[str, Callable[..., Any]]] = {  # by name, with the file it stands in
-    "inv": (_LINALG, inverse),
-    "det": (_LINALG, determinant),
-    "slogdet": (_LINALG, sign_and_log_determinant),
-    "hypot": (_UFUNCS, hypot),
+CLOSED: dict[Callable[..., Any], Callable[..., Any]] = {
+    jnp.linalg.inv: inverse,
+    jnp.linalg.det: determinant,
+    jnp.linalg.slogdet: sign_and_log_determinant,
+    jnp.hypot: hypot,
 }
 
 
-def calls_closed(jaxpr: Any) -> bool:
-    """Whether a program calls one of them, or seems to, at whatever depth of calls."""
-    inner = (opened(inlined(e))[0] for e in jaxpr.eqns if inlined(e) is not None)
-    named = any(e.params.get("name") in CLOSED for e in jaxpr.eqns)
-    return named or any(map(calls_closed, inner))
+def may_call_closed(jaxpr: Any) -> bool:
+    """Whether a call is named like one of them, at whatever depth of calls under `jax.jit`."""
+    return any(
+        equation.params["name"] in _NAMES or may_call_closed(opened(jitted(equation))[0])
+        for equation in jaxpr.eqns
+        if jitted(equation) is not None
+    )
+
+
+_NAMES = {function.__name__ for function in CLOSED}
 
 
 def evaluated(program: Any, *arguments: Any) -> list[Any]:
@@ -115,22 +126,15 @@ def evaluated(program: Any, *arguments: Any) -> list[Any]:
 
 
 def _results(equation: Any, operands: list[Any]) -> list[Any]:
-    known = _closed(equation)
-    if known is not None:
-        return jax.tree.leaves(known(*operands))
-    program = inlined(equation)
-    if equation.primitive.name in ("jit", "pjit") and calls_closed(opened(program)[0]):
+    known, program = public(equation, CLOSED), jitted(equation)
+    if known is not None and _are_real(operands):
+        return jax.tree.leaves(CLOSED[known](*jnp.broadcast_arrays(*operands)))
+    if program is not None and may_call_closed(opened(program)[0]):
         return evaluated(program, *operands)
     return bind(equation.primitive, operands, equation.params)
 
 
-def _closed(equation: Any) -> Callable[..., Any] | None:
-    """The closed form of a call, if it is one of them on real arrays."""
-    program, name = inlined(equation), equation.params.get("name")
-    types = {variable.aval.dtype for variable in equation.invars}
-    shapes = {variable.aval.shape for variable in equation.invars}
-    plain = len(types) == len(shapes) == 1 and jnp.issubdtype(min(types), jnp.floating)
-    if program is None or name not in CLOSED or not plain:
-        return None
-    file, function = CLOSED[name]
-    return function if file in defined_at(program).replace("\\", "/") else None
+def _are_real(operands: list[Any]) -> bool:
+    """Whether they are real, and of one dtype."""
+    dtypes = set(map(jnp.result_type, operands))
+    return len(dtypes) == 1 and jnp.issubdtype(dtypes.pop(), jnp.floating)

@@ -8,13 +8,13 @@ import itertools
 import operator
 from collections.abc import Callable, Collection, Sequence
 from functools import reduce
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxcalc._formula import Expression, call
+from jaxcalc._formula import Expression, call, repeated
 
 
 class Label(NamedTuple):
@@ -25,6 +25,7 @@ class Label(NamedTuple):
 
 
 Labels = tuple[Label, ...]
+_Item = TypeVar("_Item")
 _numbers = itertools.count()
 
 
@@ -38,6 +39,22 @@ class Value(NamedTuple):
 
     array: Array | np.ndarray
     expression: Expression
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the array."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of the array."""
+        return self.array.dtype
+
+    def then(
+        self, array: Array | np.ndarray, op: str, /, *others: Expression, **params: object
+    ) -> "Value":
+        """The array that an operation makes of this one."""
+        return Value(array, call(op, (self.expression, *others), array.shape, **params))
 
 
 # a value and one of its axes to the value with that axis indexed, padded or turned round
@@ -57,6 +74,23 @@ class Coefficient(NamedTuple):
     labels: Labels
     mapped: tuple[int | None, ...] = ()
 
+    def at(self, label: Label, index: str) -> "Coefficient":
+        """The one of a block, at an index of the label that runs over the blocks."""
+        if label not in self.labels:
+            return self._replace(mapped=(*self.mapped, None))
+        axis, e = self.labels.index(label), self.expression
+        return Coefficient(
+            self.array,
+            call("at", (e,), dropped(e.shape, axis), axis=axis, index=index),
+            dropped(self.labels, axis),
+            (*self.mapped, axis),
+        )
+
+
+def dropped(items: Sequence[_Item], place: int) -> tuple[_Item, ...]:
+    """All but the one at a place."""
+    return (*items[:place], *items[place + 1 :])
+
 
 def labelled(value: Value, labels: Sequence[Label], dtype: np.dtype) -> Coefficient:
     """The value as a coefficient; axes along which it is constant lose their label."""
@@ -73,17 +107,14 @@ def labelled(value: Value, labels: Sequence[Label], dtype: np.dtype) -> Coeffici
 
 def unrepeated(value: Value) -> Value:
     """Without the axes that a broadcast made, of which the expression knows; they have size 1."""
-    array, expression = value
-    if expression.op != "broadcast_in_dim":
+    array, found = value.array, repeated(value.expression)
+    if found is None:
         return value
-    (inner,) = expression.args
-    axes = dict(expression.params)["broadcast_dimensions"]
-    assert isinstance(axes, tuple)
-    source = {axis: inner.shape[i] for i, axis in enumerate(axes)}
+    inner, axes = found
+    source = dict(zip(axes, inner.shape, strict=True))
     shape = tuple(source.get(axis, 1) for axis in range(array.ndim))
-    array = array[tuple(slice(0, size) for size in shape)]
-    reshaped = call("reshape", (inner,), shape, new_sizes=shape)
-    return unrepeated(Value(array, reshaped)) if shape == inner.shape else Value(array, reshaped)
+    reshaped = Value(array, inner).then(array[tuple(map(slice, shape))], "reshape", new_sizes=shape)
+    return unrepeated(reshaped) if shape == inner.shape else reshaped
 
 
 def squeezed(expression: Expression, kept: Sequence[int]) -> Expression:
@@ -100,44 +131,40 @@ def product(factors: Sequence[Coefficient], summed: Collection[Label] = ()) -> C
         return factors[0]
     union = tuple(dict.fromkeys(label for factor in factors for label in factor.labels))
     out = tuple(label for label in union if label not in summed)
-    number = {label: i for i, label in enumerate(union)}
-    expression = call(
-        "contract",
-        tuple(factor.expression for factor in factors),
-        _shape(out),
-        labels=tuple(tuple(number[label] for label in factor.labels) for factor in factors),
-        out=tuple(number[label] for label in out),
-    )
+    numbers = [_numbered(factor.labels, union) for factor in factors]
+    read, kept = {"labels": numbers}, _numbered(out, union)
+    expression = call("contract", [f.expression for f in factors], _shape(out), out=kept, **read)
     if summed:
-        return Coefficient(_einsum(factors, number, out), expression, out)
-    first, *rest = (spread(factor, out) for factor in factors)
-    return Coefficient(reduce(operator.mul, rest, first), expression, out)
+        operands = itertools.chain(*zip((f.array for f in factors), numbers, strict=True))
+        # "highest": a GPU would otherwise round the factors to 10 bits
+        array = jnp.einsum(*operands, kept, precision="highest")
+    else:
+        array = reduce(operator.mul, (spread(factor, out) for factor in factors))
+    return Coefficient(array, expression, out)
 
 
-def _einsum(factors: Sequence[Coefficient], number: dict[Label, int], out: Labels) -> Array:
-    operands = [x for f in factors for x in (f.array, [number[label] for label in f.labels])]
-    # "highest": a GPU would otherwise round the factors to 10 bits
-    return jnp.einsum(*operands, [number[label] for label in out], precision="highest")
+def _numbered(labels: Labels, union: Labels) -> list[int]:
+    return [union.index(label) for label in labels]
 
 
 def spread(factor: Coefficient, out: Labels) -> Array:
     """Its array with the axes of `out`, of size 1 where it has no such label."""
     if factor.labels == out:
         return jnp.asarray(factor.array)
-    present = [label for label in out if label in factor.labels]
-    array = jnp.transpose(factor.array, [factor.labels.index(label) for label in present])
-    return jnp.expand_dims(array, [i for i, label in enumerate(out) if label not in factor.labels])
+    order = sorted(range(len(factor.labels)), key=lambda axis: out.index(factor.labels[axis]))
+    sizes = [label.size if label in factor.labels else 1 for label in out]
+    return jnp.reshape(jnp.transpose(jnp.asarray(factor.array), order), sizes)
 
 
 def total(a: Coefficient, b: Coefficient) -> Coefficient:
     """a + b, each constant along the labels it does not have."""
     out = tuple(dict.fromkeys((*a.labels, *b.labels)))
-    expressions = tuple(repeated(term, out) for term in (a, b))
+    expressions = tuple(_spread_out(term, out) for term in (a, b))
     array = jnp.add(spread(a, out), spread(b, out))
     return Coefficient(array, call("add", expressions, _shape(out)), out)
 
 
-def repeated(factor: Coefficient, out: Labels) -> Expression:
+def _spread_out(factor: Coefficient, out: Labels) -> Expression:
     """Its expression broadcast to the labels `out`."""
     if factor.labels == out:
         return factor.expression
@@ -162,7 +189,7 @@ def chosen(mask: Coefficient, factor: Coefficient) -> Coefficient:
     kept = jnp.asarray(spread(mask, out), bool)
     zero = np.zeros((), factor.array.dtype)
     shape = _shape(out)
-    cases = (repeated(mask, out), call("zeros", (), shape), repeated(factor, out))
+    cases = (_spread_out(mask, out), call("zeros", (), shape), _spread_out(factor, out))
     return Coefficient(
         jnp.where(kept, spread(factor, out), zero), call("select_n", cases, shape), out
     )
@@ -173,10 +200,10 @@ def along(factor: Coefficient, label: Label, to: Label, move: Move) -> Coefficie
     axis = factor.labels.index(label)
     array, expression = move(Value(factor.array, factor.expression), axis)
     if to.size != 1:
-        labels = tuple(to if old == label else old for old in factor.labels)
+        labels = (*factor.labels[:axis], to, *factor.labels[axis + 1 :])
         return Coefficient(array, expression, labels)
-    rest = [a for a in range(array.ndim) if a != axis]
-    labels = tuple(old for old in factor.labels if old != label)
+    rest = dropped(range(array.ndim), axis)
+    labels = dropped(factor.labels, axis)
     return Coefficient(jnp.squeeze(array, axis), squeezed(expression, rest), labels)
 
 
@@ -185,7 +212,7 @@ def arranged(factor: Coefficient, out: Labels) -> Coefficient:
     if factor.labels == out:
         return factor
     array = jnp.broadcast_to(spread(factor, out), _shape(out))
-    return Coefficient(array, repeated(factor, out), out)
+    return Coefficient(array, _spread_out(factor, out), out)
 
 
 def mask_of(array: np.ndarray, *labels: Label) -> Coefficient:

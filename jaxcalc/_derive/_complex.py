@@ -22,12 +22,21 @@ from jaxcalc import operators as ops
 from jaxcalc._derive._along import matrix
 from jaxcalc._derive._coefficients import Value, unrepeated
 from jaxcalc._derive._graph import Linear, UnstructuredError, added
-from jaxcalc._derive._indexing import INDEXING
-from jaxcalc._derive._rules import ARITHMETIC, stretched, times
+from jaxcalc._derive._indexing import pad
+from jaxcalc._derive._rules import (
+    negative,
+    permuted,
+    product,
+    reordered_value,
+    scaled,
+    transposed,
+)
+from jaxcalc._derive._step import LinearStep, Rule, as_list
 from jaxcalc._derive._structured import along
-from jaxcalc._derive._terms import permuted, scaled
 from jaxcalc._formula import Expression, call, maps, number
 from jaxcalc._formula._expression import walk
+
+ComplexRule = Callable[[LinearStep], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +89,8 @@ def is_complex(equation: Any) -> bool:
     return any(jnp.issubdtype(atom.aval.dtype, jnp.complexfloating) for atom in atoms)
 
 
-def step(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> list[Any]:
-    """The results of an equation with complex values."""
-    name = equation.primitive.name
-    if name in COMPLEX:
-        return [COMPLEX[name](equation, operands, dtype)]
-    if name in _EACH:
-        return _each(equation, operands, dtype)
+def unknown(step: LinearStep) -> Any:
+    """Whatever has no rule for complex values."""
     raise UnstructuredError
 
 
@@ -102,15 +106,17 @@ def _pair(x: Any) -> Complex:
     return x
 
 
-def _part(value: Value, name: str) -> Value | None:
-    """The real or the imaginary part of an array; None where it has none."""
+def _parts(value: Value) -> tuple[Value, Value | None]:
+    """The real and the imaginary part of an array; None for one that is 0."""
     array, e = jnp.asarray(value.array), value.expression
     if not jnp.iscomplexobj(array):
-        return value if name == "real" else None
-    part = getattr(jnp, name)(array)
+        return value, None
     if e.op == "number":
-        return Value(part, number(getattr(complex(e["value"]), name)))
-    return Value(part, call(name, (_trusted(e),), array.shape))
+        written = number(complex(e["value"]).real), number(complex(e["value"]).imag)
+    else:
+        args, shape = (_trusted(e),), array.shape
+        written = call("real", args, shape), call("imag", args, shape)
+    return Value(jnp.real(array), written[0]), Value(jnp.imag(array), written[1])
 
 
 # what rules for real arrays say of complex ones too
@@ -127,170 +133,144 @@ def _trusted(e: Expression) -> Expression:
     return call("unknown", (), e.shape, text="a complex array")
 
 
-def _minus(a: Linear, b: Linear) -> Linear:
-    return added(a, b.map(lambda term: scaled(term, -1.0), b.shape))
-
-
-def _each(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> list[Any]:
+def each(rule: Rule) -> ComplexRule:
     """What acts on both parts alike; an array among the operands only says where."""
-    rule = _EACH[equation.primitive.name]
-    pairs = [x if isinstance(x, Value) else _pair(x) for x in operands]
-    reals, imags = (
-        rule(equation, [x if isinstance(x, Value) else getattr(x, part) for x in pairs], dtype)
-        for part in ("real", "imag")
-    )
-    return [Complex(a, b) for a, b in zip(reals, imags, strict=True)]
+
+    def both(step: LinearStep) -> list[Complex]:
+        pairs = [x if isinstance(x, Value) else _pair(x) for x in step.operands]
+        reals, imags = (
+            as_list(
+                rule(step.on(*(x if isinstance(x, Value) else getattr(x, part) for x in pairs)))
+            )
+            for part in ("real", "imag")
+        )
+        return [Complex(a, b) for a, b in zip(reals, imags, strict=True)]
+
+    return both
 
 
-_ALIKE = """
-add add_any sub neg copy broadcast_in_dim transpose squeeze reduce_sum select_n slice rev reshape
-concatenate split
-"""
-_EACH = {name: {**ARITHMETIC, **INDEXING}[name] for name in _ALIKE.split()}
-
-
-def _bilinear(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> Any:
+def bilinear(rule: Rule) -> ComplexRule:
     """(a + i b) (c + i d) = (a c − b d) + i (a d + b c), with an array for c + i d."""
-    (value,) = (x for x in operands if isinstance(x, Value))
-    (t,) = (x for x in operands if not isinstance(x, Value))
-    if isinstance(t, Spectrum):
-        return _filter(equation, t, value)
-    rule, x, c, d = ARITHMETIC[equation.primitive.name], _pair(t), *_parts(value)
 
-    def times(part: Linear, by: Value | None) -> Linear:
-        out = equation.outvars[0].aval.shape
-        if by is None or not part.parts:
-            return Linear(out, part.dtype)
-        return rule(equation, [by if o is value else part for o in operands], dtype)[0]
+    def multiplied(step: LinearStep) -> Complex:
+        (t,) = (x for x in step.operands if not isinstance(x, Value))
 
-    real = _minus(times(x.real, c), times(x.imag, d))
+        def times(part: Linear, by: Value | None) -> Linear:
+            if by is None or not part.parts:
+                return Linear(step.shape, part.dtype)
+            (made,) = as_list(rule(step.on(*(part if x is t else by for x in step.operands))))
+            return made
+
+        return _times(_pair(t), step.value, times)
+
+    return multiplied
+
+
+def _times(x: Complex, value: Value, times: Callable[[Linear, Value | None], Linear]) -> Complex:
+    c, d = _parts(value)
+    real = added(times(x.real, c), scaled(times(x.imag, d), -1.0))
     return Complex(real, added(times(x.real, d), times(x.imag, c)))
 
 
-def _parts(value: Value) -> tuple[Value | None, Value | None]:
-    return _part(value, "real"), _part(value, "imag")
+def multiplied(step: LinearStep) -> Any:
+    """A complex value times an array; a spectrum becomes filtered."""
+    (t,) = (x for x in step.operands if not isinstance(x, Value))
+    return _filtered(t, step.value) if isinstance(t, Spectrum) else bilinear(product)(step)
 
 
-def _divided(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> Any:
-    t, value = operands
-    if not isinstance(value, Value):
-        raise UnstructuredError
-    e = value.expression
-    inverse = Value(1 / jnp.asarray(value.array), call("integer_pow", (e,), e.shape, y=-1))
-    if isinstance(t, Spectrum):
-        return _filter(equation, t, inverse)
-    x, (c, d) = _pair(t), _parts(inverse)
-
-    def by(part: Linear, factor: Value | None) -> Linear:
-        shape = equation.outvars[0].aval.shape
-        if factor is None or not part.parts:
-            return Linear(shape, part.dtype)
-        return times(stretched(part, shape), factor, dtype)
-
-    return Complex(_minus(by(x.real, c), by(x.imag, d)), added(by(x.real, d), by(x.imag, c)))
+def divided(step: LinearStep) -> Any:
+    """A complex value over an array."""
+    inverse = step.value.then(1 / jnp.asarray(step.value.array), "integer_pow", y=-1)
+    return multiplied(step.on(step.operands[0], inverse))
 
 
-def _real(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> Any:
-    return _pair(operands[0]).real
+def real(step: LinearStep) -> Linear:
+    """The real part."""
+    return _pair(step.operands[0]).real
 
 
-def _imag(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> Any:
-    return _pair(operands[0]).imag
+def imaginary(step: LinearStep) -> Linear:
+    """The imaginary part."""
+    return _pair(step.operands[0]).imag
 
 
-def _conj(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> Any:
-    x = _pair(operands[0])
-    return Complex(x.real, x.imag.map(lambda term: scaled(term, -1.0), x.shape))
+def conjugate(step: LinearStep) -> Complex:
+    """a − i b."""
+    x = _pair(step.operands[0])
+    return Complex(x.real, scaled(x.imag, -1.0))
 
 
-def _together(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> Any:
+def together(step: LinearStep) -> Complex:
     """a + i b of two real values, one of which may be an array."""
-    (aval,) = (v.aval for v in equation.outvars)
-    real, imag = (x if isinstance(x, Linear) else Linear(aval.shape, dtype) for x in operands)
-    return Complex(real, imag)
+    zero = Linear(step.shape, step.dtype)
+    return Complex(*(x if isinstance(x, Linear) else zero for x in step.operands))
 
 
-def _converted(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> Any:
-    x, to = _pair(operands[0]), equation.outvars[0].aval.dtype
-    real = jnp.finfo(to).dtype
-    x = Complex(*(Linear(part.shape, real, part.parts) for part in (x.real, x.imag)))
+def converted(step: LinearStep) -> Linear | Complex:
+    """A value in another dtype, real or complex."""
+    x, to = _pair(step.operands[0]), step.avals[0].dtype
+    dtype = jnp.finfo(to).dtype
+    x = Complex(*(Linear(part.shape, dtype, part.parts) for part in (x.real, x.imag)))
     return x if jnp.issubdtype(to, jnp.complexfloating) else x.real
 
 
 # --- spectra ---
 
 
-def _transformed(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> Any:
+def transformed(step: LinearStep) -> Any:
     """F x, a spectrum; F⁻¹ of one, filtered values."""
-    (x,), lengths, kind = operands, equation.params["fft_lengths"], equation.params["fft_type"]
-    shape = equation.outvars[0].aval.shape
+    (x,), lengths, kind = step.operands, step.params["fft_lengths"], step.params["fft_type"]
+    shape = step.shape
     if len(lengths) == 1 and not isinstance(x, Spectrum) and kind in (FftType.FFT, FftType.RFFT):
         return Spectrum(_pair(x), shape, kind == FftType.RFFT, len(shape) - 1)
     back = isinstance(x, Spectrum) and kind == (FftType.IRFFT if x.halved else FftType.IFFT)
     if not back or x.source.shape != shape or x.axis != len(shape) - 1:
         raise UnstructuredError
-    source, column = x.source, _column(x)
-    if column is None:
-        return source.real if x.halved else source
-    c, d = _parts(column)
-    real = _minus(_circulant(source.real, c), _circulant(source.imag, d))
-    if x.halved:
-        return real
-    return Complex(real, added(_circulant(source.real, d), _circulant(source.imag, c)))
+    y = x.source if x.filter is None else _times(x.source, _column(x, x.filter), _circulant)
+    return y.real if x.halved else y
 
 
-def _filter(equation: Any, x: Spectrum, h: Value) -> Spectrum:
-    if equation.primitive.name == "dot_general":
-        raise UnstructuredError
-    array, e = jnp.asarray(h.array), h.expression
+def _filtered(x: Spectrum, h: Value) -> Spectrum:
+    array = jnp.asarray(h.array)
     if array.ndim == 0:
         ones = (1,) * len(x.shape)
         array = array.reshape(ones)
-        e = call("broadcast_in_dim", (e,), ones, shape=ones, broadcast_dimensions=())
-    if x.filter is None:
-        return replace(x, filter=Value(array, e))
-    both = jnp.asarray(x.filter.array) * array
-    return replace(x, filter=Value(both, call("mul", (x.filter.expression, e), both.shape)))
+        h = h.then(array, "broadcast_in_dim", shape=ones, broadcast_dimensions=())
+    if x.filter is not None:
+        h = x.filter.then(jnp.asarray(x.filter.array) * array, "mul", h.expression)
+    return replace(x, filter=h)
 
 
-def _negated(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> Any:
-    (x,) = operands
+def negated(step: LinearStep) -> Any:
+    """−x; of a spectrum, a filter of −1."""
+    (x,) = step.operands
+    if isinstance(x, Spectrum):
+        return _filtered(x, Value(np.asarray(-1.0), number(-1.0)))
+    return each(negative)(step)
+
+
+def reordered(step: LinearStep) -> Any:
+    """x with its axes in another order; a spectrum remembers its own."""
+    (x,), order = step.operands, tuple(step.params["permutation"])
     if not isinstance(x, Spectrum):
-        return _each(equation, operands, dtype)[0]
-    return _filter(equation, x, Value(np.asarray(-1.0), number(-1.0)))
-
-
-def _permuted(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> Any:
-    (x,), order = operands, equation.params["permutation"]
-    if not isinstance(x, Spectrum):
-        return _each(equation, operands, dtype)[0]
-    size, h = tuple(x.source.shape[axis] for axis in order), x.filter
-    parts = (x.source.real, x.source.imag)
-    source = Complex(*(t.map(lambda term: permuted(term, order), size) for t in parts))
+        return each(transposed)(step)
+    source, h = Complex(permuted(x.source.real, order), permuted(x.source.imag, order)), x.filter
     if h is not None:
-        array = jnp.transpose(jnp.asarray(h.array), order)
-        h = Value(array, call("transpose", (h.expression,), array.shape, permutation=tuple(order)))
-    shape = tuple(x.shape[axis] for axis in order)
-    return replace(x, source=source, shape=shape, filter=h, axis=order.index(x.axis))
+        h = reordered_value(h, order)
+    return replace(x, source=source, shape=step.shape, filter=h, axis=order.index(x.axis))
 
 
-def _column(x: Spectrum) -> Value | None:
+def _column(x: Spectrum, filter_: Value) -> Value:
     """F⁻¹ of the filter."""
-    if x.filter is None:
-        return None
-    h, e = unrepeated(x.filter)
-    array = jnp.broadcast_to(h, (*h.shape[:-1], x.shape[-1]))
-    size = x.source.shape[-1]
-    made = jnp.fft.irfft(array, size) if x.halved else jnp.fft.ifft(array)
+    h = unrepeated(filter_)
+    array = jnp.broadcast_to(h.array, (*h.shape[:-1], x.shape[-1]))
     if h.shape != array.shape:
-        e = call(
-            "broadcast_in_dim",
-            (e,),
-            array.shape,
-            shape=array.shape,
-            broadcast_dimensions=tuple(range(array.ndim)),
-        )
-    return Value(made, call("irfft" if x.halved else "ifft", (_trusted(e),), made.shape))
+        axes = {"shape": array.shape, "broadcast_dimensions": tuple(range(array.ndim))}
+        h = h.then(array, "broadcast_in_dim", **axes)
+    e = _trusted(h.expression)
+    if x.halved:
+        return Value(array, e).then(jnp.fft.irfft(array, x.source.shape[-1]), "irfft")
+    return Value(array, e).then(jnp.fft.ifft(array), "ifft")
 
 
 def _circulant(t: Linear, column: Value | None) -> Linear:
@@ -300,30 +280,11 @@ def _circulant(t: Linear, column: Value | None) -> Linear:
     return along(t, len(t.shape) - 1, Filtered(), [(column, axes)])
 
 
-def _unpadded(equation: Any, operands: Sequence[Any], dtype: np.dtype) -> Any:
+def padded(step: LinearStep) -> Any:
     """Zeros around a complex value; around a spectrum only none."""
-    x, filling = operands
-    if not isinstance(filling, Value):
-        raise UnstructuredError
-    if isinstance(x, Spectrum):
-        if any(map(any, equation.params["padding_config"])):
-            raise UnstructuredError
+    x, filling = step.operands
+    if not isinstance(x, Spectrum) and isinstance(filling, Value):
+        return each(pad)(step)
+    if isinstance(x, Spectrum) and not any(map(any, step.params["padding_config"])):
         return x
-    rule, pair = INDEXING["pad"], _pair(x)
-    return Complex(*(rule(equation, (p, filling), dtype)[0] for p in (pair.real, pair.imag)))
-
-
-COMPLEX: dict[str, Callable[[Any, Sequence[Any], np.dtype], Any]] = {
-    "complex": _together,
-    "conj": _conj,
-    "convert_element_type": _converted,
-    "div": _divided,
-    "dot_general": _bilinear,
-    "fft": _transformed,
-    "imag": _imag,
-    "mul": _bilinear,
-    "neg": _negated,
-    "pad": _unpadded,
-    "real": _real,
-    "transpose": _permuted,
-}
+    raise UnstructuredError

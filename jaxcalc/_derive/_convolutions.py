@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -19,8 +18,9 @@ from jaxcalc._derive._coefficients import Value
 from jaxcalc._derive._graph import Linear
 from jaxcalc._derive._indexing import padded, sliced, turned, turned_value
 from jaxcalc._derive._opaque import opaque
-from jaxcalc._derive._rules import Operand, Rule
-from jaxcalc._derive._structured import along
+from jaxcalc._derive._rules import permuted, reordered_value
+from jaxcalc._derive._step import LinearStep, Operand, Results
+from jaxcalc._derive._structured import Axes, along
 from jaxcalc._formula import Expression, call, maps
 
 
@@ -41,63 +41,50 @@ class Convolved:
         return matrix(call("toeplitz", arrays, (rows, columns), shift=self.shift))
 
 
-def _convolution(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    x, w = operands
-    params, numbers = equation.params, equation.params["dimension_numbers"]
-    if not _is_plain(equation) or isinstance(x, Linear) == isinstance(w, Linear):
-        return opaque(equation, operands, dtype)
+def convolved(step: LinearStep) -> Results:
+    """A Toeplitz matrix along the axis; a map without structure where there are more."""
+    x, w = step.operands
+    params, numbers, dtype = step.params, step.params["dimension_numbers"], step.dtype
+    if not _is_plain(step) or len(step.values) != 1:
+        return opaque(step)
     (low, high), (stride,) = params["padding"][0], params["window_strides"]
     x = _spread(_ordered(x, numbers.lhs_spec), params["lhs_dilation"][0], dtype)
     w = _spread(_ordered(w, numbers.rhs_spec), params["rhs_dilation"][0], dtype)
-    (batch, _, n), (features, _, k) = _shape(x), _shape(w)
+    (batch, _, n), (features, _, k) = x.shape, w.shape
     rows = low + n + high - k + 1
+    kept: tuple[Value, Axes]
     if isinstance(x, Linear):
-        t, values, axes, shift = x, w, (1, 0, None), low
+        t, kept, shift = x, (w, (1, 0, None)), low
     else:
-        assert isinstance(w, Linear)
-        t = w.map(lambda term: _terms.permuted(term, (1, 0, 2)), (1, features, k))
-        t, values, axes, shift = turned(t, 2, dtype), turned_value(x, 2), (0, 1, None), n - k + low
-    assert isinstance(values, Value)
+        t = turned(permuted(w, (1, 0, 2)), 2, dtype)
+        kept, shift = (turned_value(x, 2), (0, 1, None)), n - k + low
     every = (batch, features, t.shape[2])
     t = t.map(lambda term: _terms.broadcast(term, every, range(3)), every)
-    y = along(t, 2, Convolved(rows, shift), [(values, axes)], rows)
-    y = sliced(y, 2, 0, rows, stride, dtype)
-    order = np.argsort(numbers.out_spec).tolist()
-    target = tuple(equation.outvars[0].aval.shape)
-    return [y.map(lambda term: _terms.permuted(term, order), target)]
+    y = sliced(along(t, 2, Convolved(rows, shift), [kept], rows), 2, 0, rows, stride, dtype)
+    return permuted(y, np.argsort(numbers.out_spec).tolist())
 
 
-def _is_plain(equation: Any) -> bool:
+def _is_plain(step: LinearStep) -> bool:
     """Whether it is along one axis, and each feature of the result is of one feature."""
-    params, numbers = equation.params, equation.params["dimension_numbers"]
-    x, w = (variable.aval.shape for variable in equation.invars)
+    params, numbers = step.params, step.params["dimension_numbers"]
+    x, w = (variable.aval.shape for variable in step.equation.invars)
     if len(x) != 3 or params["batch_group_count"] != 1:
         return False
     before, after = x[numbers.lhs_spec[1]], w[numbers.rhs_spec[0]]
     return before == params["feature_group_count"] and before in (1, after)
 
 
-def _ordered(x: Operand, order: Sequence[int]) -> Operand:
+def _ordered(x: Operand, order: Sequence[int]) -> Any:
     """With its axes in that order: batch, feature, place; of a kernel, feature, 1, place."""
     if isinstance(x, Linear):
-        shape = [x.shape[axis] for axis in order]
-        return x.map(lambda term: _terms.permuted(term, order), shape)
-    array = jnp.transpose(jnp.asarray(x.array), order)
-    how = {"permutation": tuple(order)}
-    return Value(array, call("transpose", (x.expression,), array.shape, **how))
+        return permuted(x, order)
+    return reordered_value(x, order)
 
 
-def _spread(x: Operand, dilation: int, dtype: np.dtype) -> Operand:
+def _spread(x: Operand, dilation: int, dtype: np.dtype) -> Any:
     """With zeros between its places."""
     if dilation == 1:
         return x
     if isinstance(x, Linear):
         return padded(x, 2, 0, 0, dilation - 1, dtype)
     return _terms.padding(0, 0, dilation - 1)(x, 2)
-
-
-def _shape(x: Operand) -> tuple[int, ...]:
-    return x.shape if isinstance(x, Linear) else x.array.shape
-
-
-CONVOLUTIONS: dict[str, Rule] = {"conv_general_dilated": _convolution}

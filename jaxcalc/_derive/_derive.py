@@ -1,6 +1,7 @@
 """`derive`: from a function to its structured derivative."""
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload
 
@@ -13,15 +14,15 @@ from jaxcalc._arrays import wide
 from jaxcalc._closed_forms.derivative import Derivative
 from jaxcalc._derive._blocks import blocked
 from jaxcalc._derive._bound import Pushed
-from jaxcalc._derive._build import build
+from jaxcalc._derive._build import build, written
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._graph import Linear, Node, Opaque, UnstructuredError, linear_of
+from jaxcalc._derive._graph import Linear, Node, UnstructuredError, linear_of
 from jaxcalc._derive._interpret import interpret
 from jaxcalc._derive._linearise import Linearised, linearised
 from jaxcalc._derive._names import argument_names, captured_names, leaf_names, made_unique
+from jaxcalc._derive._pieces import Opaque
 from jaxcalc._derive._plan import Leaf, Plan, plan
-from jaxcalc._derive._rules import Operand
-from jaxcalc._derive._written import written
+from jaxcalc._derive._step import Operand
 from jaxcalc._formula import maps, name, names_in, numbered
 from jaxcalc._layout.arguments import (
     Argnums,
@@ -102,7 +103,7 @@ def derive(
         with numbered():
             program = linearised(flat, values, lambda a: captured_names(f, a, names, others))
             rows = [
-                jax.tree.unflatten(tree, [_in_layout(block, layout) for block in row])
+                jax.tree.unflatten(tree, [J if layout is Layout.NUMERATOR else J.T for J in row])
                 for row in _blocks(program, values)
             ]
         return jax.tree.unflatten(outputs[-1], rows)
@@ -110,15 +111,11 @@ def derive(
     return derivative
 
 
-def _in_layout(block: Derivative, layout: Layout) -> Derivative:
-    return block if layout is Layout.NUMERATOR else block.T
-
-
 def _blocks(program: Linearised, x: Sequence[Value]) -> list[list[Derivative]]:
     """A row for each output: its derivative by each argument."""
     dtype = _wide_dtype([value.array for value in (*x, *program.values)])
     named = program.captured | {v.expression["text"]: jnp.asarray(v.array) for v in x}
-    nodes = [Node(value.array.shape, value.array.dtype) for value in x]
+    nodes = [Node(value.shape, value.dtype) for value in x]
     targets = _targets(program, nodes, dtype)
     return [
         [
@@ -158,21 +155,21 @@ def _derivative(
     found: Plan | None, y: Value, x: Value, named: dict[str, Array], dtype: np.dtype
 ) -> Derivative:
     if found is None:
-        operator: LinearOperator = Zero(y.array.shape, x.array.shape, dtype)
-        formula: maps.Map = maps.Zero(y.array.shape, x.array.shape)
+        operator: LinearOperator = Zero(y.shape, x.shape, dtype)
+        formula: maps.Map = maps.Zero(y.shape, x.shape)
     else:
         found = blocked(found)
         operator, formula = build(found, dtype), written(found)
     arrays = {text: named[text] for text in names_in(formula) if text in named}
-    return Derivative(operator, arrays, y.array.dtype, formula, y.expression, x.expression)
+    return Derivative(operator, arrays, y.dtype, formula, y.expression, x.expression)
 
 
 def _whole(program: Linearised, x: Sequence[Value], i: int, j: int) -> Plan:
     """The linear program as it is, from argument j to output i."""
     residuals = tuple(jnp.asarray(value.array) for value in program.residuals)
-    types = tuple(jax.ShapeDtypeStruct(value.array.shape, value.array.dtype) for value in x)
+    types = tuple(jax.ShapeDtypeStruct(value.shape, value.dtype) for value in x)
     push = Pushed(program.program, residuals, types, i, j)
-    return Leaf(Opaque(push, None, "f", ("f", i, j)), program.values[i].array.shape, types[j].shape)
+    return Leaf(Opaque(push, None, "f", ("f", i, j)), program.values[i].shape, types[j].shape)
 
 
 def _wide_dtype(arrays: Sequence[Array | np.ndarray]) -> np.dtype:
@@ -187,8 +184,13 @@ def _leaf_names(
 ) -> tuple[list[str], list[tuple[str, Any]]]:
     """The names of the differentiated leaves, and the other arguments' leaves with theirs."""
     chosen = positions(argnums, len(args))
-    names = [leaf_names(*pair) for pair in zip(argument_names(f, len(args)), args, strict=True)]
-    unique = iter(made_unique([text for texts in names for text in texts]))
-    named = [[(next(unique), leaf) for leaf in jax.tree.leaves(arg)] for arg in args]
-    others = [pair for i, pairs in enumerate(named) if i not in chosen for pair in pairs]
-    return [text for i in chosen for text, _ in named[i]], others
+    texts = [leaf_names(*pair) for pair in zip(argument_names(f, len(args)), args, strict=True)]
+    unique = iter(made_unique(list(itertools.chain(*texts))))
+    names = [list(itertools.islice(unique, len(text))) for text in texts]
+    leaves = [
+        (i, *pair)
+        for i, a in enumerate(args)
+        for pair in zip(names[i], jax.tree.leaves(a), strict=True)
+    ]
+    others = [(text, leaf) for i, text, leaf in leaves if i not in chosen]
+    return [text for i in chosen for text in names[i]], others

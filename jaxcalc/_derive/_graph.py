@@ -6,70 +6,20 @@ that the derivative is a chain through it.
 """
 
 import itertools
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jax import Array
 
-from jaxcalc._derive._along import Along
-from jaxcalc._derive._coefficients import Coefficient
 from jaxcalc._derive._like_terms import merged
-from jaxcalc._derive._terms import Term, identity, is_identity
-from jaxcalc._formula import Expression
-from jaxcalc._functions.rows import Rows
-
-Shape = tuple[int, ...]
+from jaxcalc._derive._pieces import Einsums, Piece
+from jaxcalc._derive._terms import Shape, Term, identity, is_identity
 
 MOST_TERMS = 6  # of one node, before the value is cut out
 
 
 class UnstructuredError(Exception):
     """The linear program is not worth, or beyond, taking apart."""
-
-
-@dataclass(frozen=True)
-class Einsums:
-    """A sum of terms."""
-
-    terms: tuple[Term, ...]
-
-
-@dataclass(frozen=True)
-class Product:
-    """One of the softmax family's own maps: `kind` is that of its primitive."""
-
-    kind: str
-    kept: Coefficient  # what the primitive reads the softmax from; labels play no part
-    rows: Rows
-    s: Expression  # the softmax
-
-
-@dataclass(frozen=True)
-class Index:
-    """Entries moved by `function`: each entry of the result is one entry of the source, or 0.
-
-    With `scatters` each entry of the source goes to one of the result instead, where they add up.
-    """
-
-    function: Callable[[Array], Array]
-    name: str
-    params: tuple[tuple[str, Hashable], ...] = ()
-    indices: tuple[Expression, ...] = ()
-    scatters: bool = False
-
-
-@dataclass(frozen=True)
-class Opaque:
-    """Any linear function; only its transpose may be known. Equal ones have one `key`."""
-
-    function: Callable[[Array], Array] | None
-    transposed: Callable[[Array], Array] | None
-    text: str
-    key: Hashable
-
-
-Piece = Einsums | Product | Along | Index | Opaque
 
 
 @dataclass(frozen=True)
@@ -103,7 +53,9 @@ class Linear:
     parts: dict[Node, tuple[Term, ...]] = field(default_factory=dict)
 
     def map(self, f: Callable[[Term], Term], shape: Sequence[int]) -> "Linear":
-        """`f` of every term."""
+        """`f` of every term; what has no entries cannot change."""
+        if 0 in shape:
+            return Linear(tuple(shape), self.dtype)
         parts = {node: _tidy(map(f, terms)) for node, terms in self.parts.items()}
         return Linear(tuple(shape), self.dtype, {n: ts for n, ts in parts.items() if ts})
 

@@ -1,20 +1,24 @@
 """What indexing does to a value: along single axes in its terms, otherwise as a selection."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from functools import reduce
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from jaxcalc._derive import _terms
-from jaxcalc._derive._bound import Bound, Rearranged
+from jaxcalc._derive._bound import Bound
 from jaxcalc._derive._coefficients import Move, Value
-from jaxcalc._derive._graph import Einsums, Index, Linear, Piece, added, light, settled, through
+from jaxcalc._derive._graph import Linear, added, light, settled, through
 from jaxcalc._derive._opaque import applied, hashable_params
-from jaxcalc._derive._rules import Operand, Rule, masked, reshaped_units, unit_axes_only
+from jaxcalc._derive._pieces import Einsums, Index, Piece, Reshape
+from jaxcalc._derive._rules import masked, permuted, reshaped_units
+from jaxcalc._derive._step import LinearStep, Operand
 from jaxcalc._formula import call
+
+# --- along one axis ---
 
 
 def _moved(t: Linear, axis: int, places: np.ndarray, move: Move, dtype: np.dtype) -> Linear:
@@ -35,23 +39,29 @@ def sliced(t: Linear, axis: int, start: int, limit: int, stride: int, dtype: np.
 def _slicing(start: int, limit: int, stride: int) -> Move:
     def move(value: Value, axis: int) -> Value:
         array = lax.slice_in_dim(jnp.asarray(value.array), start, limit, stride, axis)
-        starts, limits = [0] * array.ndim, list(value.array.shape)
+        starts, limits = [0] * array.ndim, list(value.shape)
         strides = [1] * array.ndim
         starts[axis], limits[axis], strides[axis] = start, limit, stride
         how = {"start_indices": starts, "limit_indices": limits, "strides": strides}
-        return Value(array, call("slice", (value.expression,), array.shape, **how))
+        return value.then(array, "slice", **how)
 
     return move
 
 
+def entry(t: Linear, axis: int, k: int, dtype: np.dtype) -> Linear:
+    """t at an index along an axis, which goes."""
+    one = sliced(t, axis, k, k + 1, 1, dtype)
+    shape = (*t.shape[:axis], *t.shape[axis + 1 :])
+    return one.map(lambda term: _terms.summed(term, [axis]), shape)
+
+
 def turned_value(value: Value, axis: int) -> Value:
-    """The same of an array."""
-    array = lax.rev(jnp.asarray(value.array), (axis,))
-    return Value(array, call("rev", (value.expression,), array.shape, dimensions=(axis,)))
+    """An array from the last entry of an axis to the first."""
+    return value.then(lax.rev(jnp.asarray(value.array), (axis,)), "rev", dimensions=(axis,))
 
 
 def turned(t: Linear, axis: int, dtype: np.dtype) -> Linear:
-    """t from the last entry of an axis to the first."""
+    """The same of a value."""
     return _moved(t, axis, np.arange(t.shape[axis])[::-1], turned_value, dtype)
 
 
@@ -73,173 +83,148 @@ def _padding(count: int, low: int, high: int, interior: int) -> np.ndarray:
     return padded[max(0, -low) : len(padded) - max(0, -high)]
 
 
-def _slice(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    (t,) = operands
-    assert isinstance(t, Linear)
-    params = equation.params
+def joined(
+    parts: Sequence[Operand], sizes: Sequence[int], axis: int, dtype: np.dtype
+) -> Iterator[Linear]:
+    """Parts of these sizes, each where it is when one follows another along an axis.
+
+    One that does not depend on the tangent is left out.
+    """
+    starts = np.cumsum([0, *sizes]).tolist()
+    for t, start, size in zip(parts, starts, sizes, strict=False):
+        if isinstance(t, Linear):
+            yield padded(t, axis, start, starts[-1] - start - size, 0, dtype)
+
+
+def stacked(parts: Sequence[Operand], axis: int, dtype: np.dtype) -> Iterator[Linear]:
+    """The same along a new axis."""
+    rows = [with_axis(t, axis) if isinstance(t, Linear) else t for t in parts]
+    return joined(rows, [1] * len(rows), axis, dtype)
+
+
+def with_axis(t: Linear, axis: int) -> Linear:
+    """t with a new axis of size 1."""
+    return reshaped_units(t, (*t.shape[:axis], 1, *t.shape[axis:]))
+
+
+# --- the rules ---
+
+
+def slice_(step: LinearStep) -> Linear:
+    """A slice along each axis."""
+    params, t = step.params, step.linear
     starts, limits = params["start_indices"], params["limit_indices"]
     strides = params["strides"] or (1,) * len(starts)
     for axis, (start, limit, stride) in enumerate(zip(starts, limits, strides, strict=True)):
-        t = sliced(t, axis, start, limit, stride, dtype)
-    return [t]
+        t = sliced(t, axis, start, limit, stride, step.dtype)
+    return t
 
 
-def _pad(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    t, filling = operands
+def pad(step: LinearStep) -> Linear | list[Linear]:
+    """Zeros around a value; a filling that depends on the tangent makes it a selection."""
+    t, filling = step.operands
     if not isinstance(t, Linear) or isinstance(filling, Linear):
-        return _selected(equation, operands, dtype)
-    for axis, (low, high, interior) in enumerate(equation.params["padding_config"]):
-        t = padded(t, axis, low, high, interior, dtype)
-    return [t]
+        return selected(step)
+    for axis, (low, high, interior) in enumerate(step.params["padding_config"]):
+        t = padded(t, axis, low, high, interior, step.dtype)
+    return t
 
 
-def _rev(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    (t,) = operands
-    assert isinstance(t, Linear)
-    for axis in equation.params["dimensions"]:
-        t = turned(t, axis, dtype)
-    return [t]
+def rev(step: LinearStep) -> Linear:
+    """Axes turned round."""
+    return reduce(
+        lambda t, axis: turned(t, axis, step.dtype), step.params["dimensions"], step.linear
+    )
 
 
-def _concatenate(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    axis = equation.params["dimension"]
-    size, start, parts = equation.outvars[0].aval.shape[axis], 0, []
-    for variable, t in zip(equation.invars, operands, strict=True):
-        length = variable.aval.shape[axis]
-        if isinstance(t, Linear):
-            parts.append(padded(t, axis, start, size - start - length, 0, dtype))
-        start += length
-    return [reduce(added, parts)]
+def concatenate(step: LinearStep) -> Linear:
+    """Values one after another."""
+    axis = step.params["dimension"]
+    sizes = [variable.aval.shape[axis] for variable in step.equation.invars]
+    return reduce(added, joined(step.operands, sizes, axis, step.dtype))
 
 
-def _stack(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    axis, count = equation.params["axis"], len(operands)
-    shape = list(equation.outvars[0].aval.shape)
-    kept = [a for a in range(len(shape)) if a != axis]
-    shape[axis] = 1
-    parts = []
-    for k, t in enumerate(operands):
-        if isinstance(t, Linear):
-            one = t.map(lambda term: _terms.broadcast(term, shape, kept), shape)
-            parts.append(padded(one, axis, k, count - 1 - k, 0, dtype))
-    return [reduce(added, parts)]
+def stack(step: LinearStep) -> Linear:
+    """Values along a new axis."""
+    return reduce(added, stacked(step.operands, step.params["axis"], step.dtype))
 
 
-def _unstack(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    (t,) = operands
-    assert isinstance(t, Linear)
-    axis = equation.params["axis"]
-    slices = [sliced(t, axis, k, k + 1, 1, dtype) for k in range(t.shape[axis])]
-    shape = tuple(equation.outvars[0].aval.shape)
-    return [one.map(lambda term: _terms.summed(term, [axis]), shape) for one in slices]
+def unstack(step: LinearStep) -> list[Linear]:
+    """The entries of an axis, each alone."""
+    t, axis = step.linear, step.params["axis"]
+    return [entry(t, axis, k, step.dtype) for k in range(t.shape[axis])]
 
 
-def _split(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    (t,) = operands
-    assert isinstance(t, Linear)
-    axis = equation.params["axis"]
-    ends = np.cumsum(equation.params["sizes"]).tolist()
-    starts = [0, *ends[:-1]]
-    return [sliced(t, axis, a, b, 1, dtype) for a, b in zip(starts, ends, strict=True)]
+def split(step: LinearStep) -> list[Linear]:
+    """Parts of an axis."""
+    axis, ends = step.params["axis"], np.cumsum((0, *step.params["sizes"])).tolist()
+    return [sliced(step.linear, axis, a, b, 1, step.dtype) for a, b in itertools.pairwise(ends)]
 
 
-def _reshape(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    (t,) = operands
-    assert isinstance(t, Linear)
-    shape, order = tuple(equation.outvars[0].aval.shape), equation.params["dimensions"]
-    if order is not None:
-        before = [t.shape[axis] for axis in order]
-        t = t.map(lambda term: _terms.permuted(term, order), before)
-    if unit_axes_only(t.shape, shape):
-        return [reshaped_units(t, shape)]
-    function = Rearranged(tuple(range(len(t.shape))), shape)
-    piece = Index(function, "reshape", (("new_sizes", shape),))
-    return [through(t, piece, shape, t.dtype)]
+def reshape(step: LinearStep) -> Linear:
+    """The same entries in another shape."""
+    t, shape, order = step.linear, step.shape, step.params["dimensions"]
+    t = t if order is None else permuted(t, order)
+    if [n for n in t.shape if n != 1] == [n for n in shape if n != 1]:
+        return reshaped_units(t, shape)
+    return through(t, Reshape(), shape, t.dtype)
 
 
-def _dynamic_slice(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    t, *starts = operands
-    assert isinstance(t, Linear)
-    numbers = [_known(start) for start in starts]
-    if any(number is None for number in numbers):
-        return _selected(equation, operands, dtype)
-    sizes = equation.params["slice_sizes"]
-    for axis, (number, size) in enumerate(zip(numbers, sizes, strict=True)):
-        start = min(max(0, number or 0), t.shape[axis] - size)
-        t = sliced(t, axis, start, start + size, 1, dtype)
-    return [t]
+def dynamic_slice(step: LinearStep) -> Linear | list[Linear]:
+    """A slice, where it is written in the program at which index."""
+    t, *starts = step.operands
+    numbers = [start.expression for start in starts]
+    if any(e.op != "number" for e in numbers):
+        return selected(step)
+    for axis, (e, size) in enumerate(zip(numbers, step.params["slice_sizes"], strict=True)):
+        start = min(max(0, int(e["value"])), t.shape[axis] - size)
+        t = sliced(t, axis, start, start + size, 1, step.dtype)
+    return t
 
 
-def _known(start: Operand) -> int | None:
-    """An index that is written in the program."""
-    assert isinstance(start, Value)
-    return int(start.expression["value"]) if start.expression.op == "number" else None
-
-
-def _dynamic_update_slice(
-    equation: Any, operands: Sequence[Operand], dtype: np.dtype
-) -> list[Linear]:
-    t, update, *starts = operands
-    parts = []
+def dynamic_update_slice(step: LinearStep) -> Linear:
+    """What is outside of the slice, and what is put inside."""
+    t, update, *starts = step.operands
+    parts: list[Linear] = []
     if isinstance(t, Linear):
-        arrays = [start.array for start in starts if isinstance(start, Value)]
-        hole = jnp.zeros(equation.invars[1].aval.shape, bool)
-        mask = lax.dynamic_update_slice(jnp.ones(t.shape, bool), hole, arrays)
-        expressions = [start.expression for start in starts if isinstance(start, Value)]
+        hole = jnp.zeros(step.equation.invars[1].aval.shape, bool)
+        ones, places = jnp.ones(t.shape, bool), [start.array for start in starts]
+        mask = lax.dynamic_update_slice(ones, hole, places)
+        expressions = [start.expression for start in starts]
         kept = call("outside", expressions, t.shape, sizes=hole.shape)
-        parts.append(masked(Value(mask, kept), t, dtype))
+        parts.append(masked(Value(mask, kept), t, step.dtype))
     if isinstance(update, Linear):
-        shape = equation.outvars[0].aval.shape
-        nothing = Value(jnp.zeros(shape, update.dtype), call("zeros", (), shape))
-        parts += _selected(equation, [nothing, update, *starts], dtype)
-    return [reduce(added, parts)]
+        nothing = Value(jnp.zeros(step.shape, update.dtype), call("zeros", (), step.shape))
+        parts += selected(step.on(nothing, update, *starts))
+    return reduce(added, parts)
 
 
-def _selected(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
+# --- along several axes ---
+
+
+def selected(step: LinearStep) -> list[Linear]:
     """A selection that acts on several axes, or at indices known only when it runs."""
-    return applied(equation, operands, lambda bound: index_piece(equation, operands, bound))
+    return applied(step, lambda bound: index_piece(step, bound))
 
 
-def _scattered(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
+def scattered(step: LinearStep) -> list[Linear]:
     """The transpose of a selection from the updates; what is there before is kept."""
-
-    def piece(bound: Bound) -> Piece:
-        if bound.position == 0:
-            return Einsums((_terms.identity(bound.operands[0].shape),))
-        return index_piece(equation, operands, bound, scatters=True)
-
-    return applied(equation, operands, piece)
+    return applied(step, lambda bound: kept_first(bound) or index_piece(step, bound, scatters=True))
 
 
-def index_piece(
-    equation: Any, operands: Sequence[Operand], function: Bound, scatters: bool = False
-) -> Index:
-    indices = tuple(
-        x.expression
-        for x in operands
-        if isinstance(x, Value) and jnp.issubdtype(x.array.dtype, jnp.integer)
-    )
-    arrays = tuple(
-        None if isinstance(x, Value) and jnp.issubdtype(x.array.dtype, jnp.integer) else shape
-        for x, shape in zip(operands, [tuple(v.aval.shape) for v in equation.invars], strict=True)
-    )
-    how = hashable_params({**equation.params, "position": function.position, "arrays": arrays})
-    return Index(function, equation.primitive.name, how, indices, scatters)
+def kept_first(bound: Bound) -> Piece | None:
+    """The identity, for the first operand."""
+    return None if bound.position else Einsums((_terms.identity(bound.shape),))
 
 
-INDEXING: dict[str, Rule] = {
-    "slice": _slice,
-    "pad": _pad,
-    "rev": _rev,
-    "concatenate": _concatenate,
-    "split": _split,
-    "stack": _stack,
-    "unstack": _unstack,
-    "tile": _selected,
-    "reshape": _reshape,
-    "dynamic_slice": _dynamic_slice,
-    "dynamic_update_slice": _dynamic_update_slice,
-    "gather": _selected,
-    "scatter": _selected,
-    "scatter-add": _scattered,
-}
+def index_piece(step: LinearStep, function: Bound, scatters: bool = False) -> Index:
+    """A selection by the equation's own primitive."""
+    are_indices = [
+        isinstance(x, Value) and jnp.issubdtype(x.dtype, jnp.integer) for x in step.operands
+    ]
+    pairs = zip(step.operands, are_indices, strict=True)
+    indices = tuple(x.expression for x, is_index in pairs if is_index)
+    types = zip(step.equation.invars, are_indices, strict=True)
+    arrays = tuple(None if is_index else tuple(v.aval.shape) for v, is_index in types)
+    how = hashable_params({**step.params, "position": function.position, "arrays": arrays})
+    return Index(function, step.equation.primitive.name, how, indices, scatters)

@@ -1,27 +1,18 @@
 """Running a linear program on values that are terms of nodes, by one rule a primitive."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxcalc._compat import bind, inlined, is_literal, opened, operation
-from jaxcalc._derive._by_ones import ELEMENTWISE
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._complex import Complex, Spectrum, is_complex, step
-from jaxcalc._derive._convolutions import CONVOLUTIONS
+from jaxcalc._derive._complex import is_complex
 from jaxcalc._derive._graph import Linear
-from jaxcalc._derive._indexing import INDEXING
-from jaxcalc._derive._loops import loops
-from jaxcalc._derive._opaque import hashable_params, opaque
-from jaxcalc._derive._own import OWN, piecewise_linear
-from jaxcalc._derive._rules import ARITHMETIC, Operand, Rule
-from jaxcalc._derive._scatters import SCATTERS
-from jaxcalc._derive._solutions import solutions
-from jaxcalc._derive._structured import STRUCTURED
+from jaxcalc._derive._opaque import hashable_params
+from jaxcalc._derive._step import LinearStep, Operand, as_list
+from jaxcalc._derive._table import NO_ROW, TABLE
 from jaxcalc._formula import apply, number, unnamed
-
-_LINEAR = (Linear, Complex, Spectrum)
 
 
 def interpret(jaxpr: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Operand]:
@@ -52,7 +43,7 @@ def _key(equation: Any, inputs: Sequence[Operand]) -> Hashable:
 def _inside(program: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Operand]:
     """The results of a program that has its constants with it."""
     jaxpr, constants = opened(program)
-    return interpret(jaxpr, [*map(_constant, constants), *operands], dtype)
+    return interpret(jaxpr, [*(Value(c, unnamed("c", c)) for c in constants), *operands], dtype)
 
 
 def _literal(atom: Any) -> Value:
@@ -61,40 +52,19 @@ def _literal(atom: Any) -> Value:
 
 def _step(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Any]:
     """The results of one equation."""
-    if not any(isinstance(x, _LINEAR) for x in operands):
-        return _evaluated(equation, [x for x in operands if isinstance(x, Value)])
-    inner = inlined(equation)
-    if inner is not None:
-        return _inside(inner, operands, dtype)
-    changing = any(isinstance(x, _LINEAR) and x.parts for x in operands)
-    if not changing or all(0 in v.aval.shape for v in equation.outvars):
-        return [Linear(v.aval.shape, v.aval.dtype) for v in equation.outvars]
-    if is_complex(equation):
-        return step(equation, operands, dtype)
-    results = RULES.get(operation(equation), opaque)(equation, operands, dtype)
-    return [Linear(r.shape, r.dtype) if 0 in r.shape else r for r in results]
+    step = LinearStep(equation, operands, dtype, _inside)
+    if len(step.values) == len(operands):
+        return _evaluated(step)
+    if inlined(equation) is not None:
+        return _inside(inlined(equation), operands, dtype)
+    if not step.is_changing:
+        return [Linear(aval.shape, aval.dtype) for aval in step.avals]
+    row = TABLE.get(operation(equation), NO_ROW)
+    return as_list((row.complex if is_complex(equation) else row.real)(step))
 
 
-def _evaluated(equation: Any, operands: Sequence[Value]) -> list[Value]:
+def _evaluated(step: LinearStep) -> list[Value]:
     """What does not depend on the tangent is computed at once."""
-    arrays = bind(equation.primitive, [x.array for x in operands], equation.params)
-    written = apply(equation, [x.expression for x in operands])
+    arrays = bind(step.equation.primitive, [x.array for x in step.values], step.params)
+    written = apply(step.equation, [x.expression for x in step.values])
     return [Value(a, e) for a, e in zip(arrays, written, strict=True)]
-
-
-def _constant(array: Any) -> Value:
-    return Value(array, unnamed("c", array))
-
-
-RULES: Mapping[str, Rule] = {
-    **ARITHMETIC,
-    **INDEXING,
-    **SCATTERS,
-    **ELEMENTWISE,
-    **STRUCTURED,
-    **CONVOLUTIONS,
-    **OWN,
-    **piecewise_linear(_inside),
-    **solutions(_inside),
-    **loops(_inside),
-}

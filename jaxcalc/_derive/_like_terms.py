@@ -34,63 +34,47 @@ def _joined(a: Term, b: Term) -> Term | None:
     if _signature(a) != _signature(b):
         return None
     b = _in_labels_of(a, b)
-    if len(a.factors) == len(b.factors) and all(_has(b, f) for f in a.factors):
-        return replace(a, scale=a.scale + b.scale)
-    if len(a.factors) <= 1 and len(b.factors) <= 1 and not (a.free and a.summed):
-        return _added(a, b, (), a.factors, b.factors)
-    shared = [f for f in a.factors if _has(b, f)]
-    rest_a = tuple(f for f in a.factors if not _has(b, f))
-    rest_b = tuple(g for g in b.factors if not _has(a, g))
-    if len(rest_a) - len(rest_b) != len(a.factors) - len(b.factors):  # one of them has a square
+    shared, of_a = _split(a, b)
+    also, of_b = _split(b, a)
+    has_square = len(shared) != len(also)
+    if has_square or max(len(of_a), len(of_b)) > 1 or not _one_side(a, of_a + of_b):
         return None
-    if len(rest_a) <= 1 and len(rest_b) <= 1 and _one_side(a, (*rest_a, *rest_b)):
-        return _added(a, b, tuple(shared), rest_a, rest_b)
-    return None
+    if not of_a + of_b:
+        return replace(a, scale=a.scale + b.scale)
+    return _added(a, b, shared, of_a, of_b)
 
 
-def _has(term: Term, factor: Coefficient) -> bool:
-    return any(same(factor, other) for other in term.factors)
+Factors = tuple[Coefficient, ...]
 
 
-def _one_side(term: Term, factors: Sequence[Coefficient]) -> bool:
+def _split(term: Term, other: Term) -> tuple[Factors, Factors]:
+    """The coefficients of a term that another has too, and the rest."""
+    has = [any(same(factor, f) for f in other.factors) for factor in term.factors]
+    pairs = list(zip(term.factors, has, strict=True))
+    return tuple(f for f, both in pairs if both), tuple(f for f, both in pairs if not both)
+
+
+def _one_side(term: Term, factors: Factors) -> bool:
     """Whether their sum would still be on one side of an outer product."""
-    labels = {label for f in factors for label in f.labels}
+    labels = replace(term, factors=factors).labels
     return labels.isdisjoint(term.free) or labels.isdisjoint(term.summed)
 
 
-def _added(
-    a: Term,
-    b: Term,
-    shared: tuple[Coefficient, ...],
-    rest_a: tuple[Coefficient, ...],
-    rest_b: tuple[Coefficient, ...],
-) -> Term:
+def _added(a: Term, b: Term, shared: Factors, of_a: Factors, of_b: Factors) -> Term:
+    """The sum, where at most one coefficient of each is not shared."""
     scale = a.scale if a.scale == b.scale else 1.0
-    reference = (*rest_a, *rest_b)[0]
-    parts = [
-        scaled(rest[0] if rest else _one(reference), term.scale / scale)
-        for term, rest in ((a, rest_a), (b, rest_b))
-    ]
-    if parts[0].labels != parts[1].labels and all(isinstance(p.array, np.ndarray) for p in parts):
-        return replace(a, factors=(*shared, total(*parts)), scale=scale)
-    both = _static_total(*parts) or total(*parts)
-    if isinstance(both.array, np.ndarray) and (both.array == 1).all():
+    dtype = (of_a + of_b)[0].array.dtype
+    one = Coefficient(np.ones((), dtype), call("ones", (), ()), ())
+    (f,), (g,) = of_a or (one,), of_b or (one,)
+    parts = scaled(f, a.scale / scale), scaled(g, b.scale / scale)
+    are_known = all(isinstance(part.array, np.ndarray) for part in parts)
+    if not are_known or parts[0].labels != parts[1].labels:
+        both = replace(a, factors=(*shared, total(*parts)), scale=scale)
+        return both if are_known else normal(both)
+    mask = mask_of(np.asarray(parts[0].array + parts[1].array), *parts[0].labels)
+    if (mask.array == 1).all():
         return replace(a, factors=shared, scale=scale)
-    return normal(replace(a, factors=(*shared, both), scale=scale))
-
-
-def _static_total(a: Coefficient, b: Coefficient) -> Coefficient | None:
-    """The sum of two masks, known while tracing."""
-    if not (isinstance(a.array, np.ndarray) and isinstance(b.array, np.ndarray)):
-        return None
-    if a.labels != b.labels:
-        return None
-    return mask_of(a.array + b.array, *a.labels)
-
-
-def _one(like: Coefficient) -> Coefficient:
-    """The number 1, in the dtype of another coefficient."""
-    return Coefficient(np.ones((), like.array.dtype), call("ones", (), ()), ())
+    return normal(replace(a, factors=(*shared, mask), scale=scale))
 
 
 def _in_labels_of(a: Term, b: Term) -> Term:

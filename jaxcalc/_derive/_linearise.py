@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array
 
 from jaxcalc._compat import eval_jaxpr
-from jaxcalc._derive._closed import calls_closed, evaluated
+from jaxcalc._derive._closed import evaluated, may_call_closed
 from jaxcalc._derive._coefficients import Value
 from jaxcalc._formula import Expression, call, name, read
 
@@ -60,14 +60,17 @@ def linearised(f: Callable[..., list[Array]], x: Sequence[Value], captured: Name
 def _as_traced(f: Callable[..., list[Array]], x: Sequence[Value], names_of: Names) -> Linearised:
     arrays = [jnp.asarray(value.array) for value in x]
     whole, program = _programs(f, arrays)
-    if calls_closed(whole.jaxpr):
+    if may_call_closed(whole.jaxpr):
         traced = jax.make_jaxpr(f)(*arrays)
         whole, program = _programs(lambda *x: evaluated(traced, *x), arrays)
     names = names_of(whole.consts)
     constants = [name(text, jnp.shape(c)) for c, text in zip(whole.consts, names, strict=True)]
     written = read(whole.jaxpr, constants, [value.expression for value in x])
     results = eval_jaxpr(whole.jaxpr, whole.consts, *arrays)
-    values = [Value(_array(a), e) for a, e in zip(results, written, strict=True)]
+    values = [
+        Value(a if isinstance(a, jax.Array) else np.asarray(a), e)
+        for a, e in zip(results, written, strict=True)
+    ]
     split = len(values) - len(program.constvars)
     captured = dict(zip(names, map(jnp.asarray, whole.consts), strict=True))
     return Linearised(values[:split], program, values[split:], captured)
@@ -84,11 +87,6 @@ def _programs(f: Callable[..., list[Array]], x: Sequence[Array]) -> tuple[Any, A
         return values, program.consts
 
     return jax.make_jaxpr(values_and_residuals)(*x), linear[-1]
-
-
-def _array(x: Any) -> Array | np.ndarray:
-    """A result, which may be a number written in the program."""
-    return x if isinstance(x, jax.Array) else np.asarray(x)
 
 
 def _linearised(f: Callable[..., Any], x: Sequence[Array]) -> tuple[Any, Callable[..., Any]]:

@@ -15,83 +15,77 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcalc._compat import eval_jaxpr, opened, scan_lengths
-from jaxcalc._derive import _terms
 from jaxcalc._derive._by_ones import by_ones
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._graph import Einsums, Linear, Node, UnstructuredError, added, linear_of
-from jaxcalc._derive._indexing import padded, sliced
+from jaxcalc._derive._graph import Linear, Node, UnstructuredError, added, linear_of
+from jaxcalc._derive._indexing import entry, stacked
 from jaxcalc._derive._opaque import only_pulls, opaque
-from jaxcalc._derive._rules import Interpret, Operand, Rule, case
+from jaxcalc._derive._pieces import Einsums
+from jaxcalc._derive._rules import chosen, same
+from jaxcalc._derive._step import LinearStep, Operand, Results, Rule
+from jaxcalc._derive._terms import Term
 from jaxcalc._formula import call
 
 UNROLLED = 4  # steps of a loop: more would make chains that nobody reads
 
 
-def loops(interpret: Interpret) -> dict[str, Rule]:
-    """The rules, with what runs a linear program."""
-
-    def cond(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-        which, *rest = operands
-        if not isinstance(which, Value):
-            raise UnstructuredError
-        results = [interpret(branch, rest, dtype) for branch in equation.params["branches"]]
-        each = zip(*results, strict=True)
-        return [
-            _taken(which, cases, v.aval, dtype)
-            for cases, v in zip(each, equation.outvars, strict=True)
-        ]
-
-    def scan(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-        params, (first, carried) = equation.params, scan_lengths(equation)
-        split = first + carried
-        if params["length"] == 0:
-            raise UnstructuredError
-        if not carried:
-            return _linear(interpret(_at_once(equation), operands, dtype), equation)
-        if not any(isinstance(x, Linear) for x in operands[split:]):
-            steps = [_anonymous(_at(x, 0, dtype)) for x in operands[split:]]
-            inside, carries = [*operands[:split], *steps], range(first, split)
-            if _is_elementwise(params["jaxpr"], inside, carries, interpret, dtype):
-                return by_ones(equation, operands, dtype)
-        if params["length"] > UNROLLED:
-            raise UnstructuredError
-        return _linear(_unrolled(equation, operands, interpret, dtype), equation)
-
-    def while_(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-        params = equation.params
-        inside = operands[params["cond_nconsts"] :]
-        carries = range(params["body_nconsts"], len(inside))
-        if not _is_elementwise(params["body_jaxpr"], inside, carries, interpret, dtype):
-            raise UnstructuredError
-        return by_ones(equation, operands, dtype)
-
-    return {"cond": _or_opaque(cond), "scan": _or_opaque(scan), "while": _or_opaque(while_)}
+def branched(step: LinearStep) -> Results:
+    """Every branch, where it is taken."""
+    which, *rest = step.operands
+    if not isinstance(which, Value):
+        raise UnstructuredError
+    results = [step.run(branch, rest) for branch in step.params["branches"]]
+    each = zip(zip(*results, strict=True), step.avals, strict=True)
+    return [_taken(which, cases, aval, step.dtype) for cases, aval in each]
 
 
-def _or_opaque(rule: Rule) -> Rule:
+def scanned(step: LinearStep) -> Results:
+    """All steps at once, a diagonal, or step after step."""
+    params, (first, carried) = step.params, scan_lengths(step.equation)
+    split = first + carried
+    if params["length"] == 0:
+        raise UnstructuredError
+    if not carried:
+        return same(step.on(*step.run(_at_once(step.equation), step.operands)))
+    if not any(isinstance(x, Linear) for x in step.operands[split:]):
+        steps = [_anonymous(_at(x, 0, step.dtype)) for x in step.operands[split:]]
+        inside = [*step.operands[:split], *steps]
+        if _is_elementwise(step, params["jaxpr"], inside, range(first, split)):
+            return by_ones(step)
+    if params["length"] > UNROLLED:
+        raise UnstructuredError
+    return same(step.on(*_unrolled(step)))
+
+
+def repeated(step: LinearStep) -> Results:
+    """A `while` loop with an elementwise body: a diagonal."""
+    params = step.params
+    inside = step.operands[params["cond_nconsts"] :]
+    carries = range(params["body_nconsts"], len(inside))
+    if not _is_elementwise(step, params["body_jaxpr"], inside, carries):
+        raise UnstructuredError
+    return by_ones(step)
+
+
+def or_opaque(rule: Rule) -> Rule:
     """The rule; a map without structure where it gives up, or where only the transpose is known."""
 
-    def tried(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-        if only_pulls(equation):
-            return opaque(equation, operands, dtype)
+    def tried(step: LinearStep) -> Results:
+        if only_pulls(step.equation):
+            return opaque(step)
         try:
-            return rule(equation, operands, dtype)
+            return rule(step)
         except UnstructuredError:
-            return opaque(equation, operands, dtype)
+            return opaque(step)
 
     return tried
 
 
-def _linear(results: Sequence[Operand], equation: Any) -> list[Linear]:
-    """What does not depend on the tangent is zero."""
-    pairs = zip(results, (v.aval for v in equation.outvars), strict=True)
-    return [r if isinstance(r, Linear) else Linear(a.shape, a.dtype) for r, a in pairs]
-
-
 def _taken(which: Value, cases: Sequence[Operand], aval: Any, dtype: np.dtype) -> Linear:
     """The sum of the branches' results, each where it is taken."""
-    parts = [case(which, k, t, dtype) for k, t in enumerate(cases) if isinstance(t, Linear)]
-    return reduce(added, parts, Linear(aval.shape, aval.dtype))
+    if any(isinstance(t, Linear) for t in cases):
+        return chosen(which, cases, dtype)
+    return Linear(aval.shape, aval.dtype)
 
 
 # --- all steps at once ---
@@ -115,11 +109,7 @@ def _at_once(equation: Any) -> Any:
 
 
 def _is_elementwise(
-    program: Any,
-    operands: Sequence[Operand],
-    carries: range,
-    interpret: Interpret,
-    dtype: np.dtype,
+    step: LinearStep, program: Any, operands: Sequence[Operand], carries: range
 ) -> bool:
     """Whether each result of a step has in each entry only that entry of what it depends on.
 
@@ -129,19 +119,19 @@ def _is_elementwise(
     linear = {i for i, x in enumerate(operands) if isinstance(x, Linear)}
     while True:
         given = [
-            linear_of(_node(x)) if i in linear else _anonymous(x) if i in carries else x
+            linear_of(Node(x.shape, x.dtype))
+            if i in linear
+            else _anonymous(x)
+            if i in carries
+            else x
             for i, x in enumerate(operands)
         ]
-        results = interpret(program, given, dtype)
+        results = step.run(program, given)
         later = {i for i, r in zip(carries, results, strict=False) if isinstance(r, Linear)}
         if later <= linear:
-            sources = {node for x in given if isinstance(x, Linear) for node in x.parts}
-            return all(_keeps_place(r, sources) for r in results if isinstance(r, Linear))
+            sources = _nodes(given)
+            return all(_keeps_place(node, sources) for node in _nodes(results))
         linear |= later
-
-
-def _node(x: Operand) -> Node:
-    return Node(x.shape, x.dtype) if isinstance(x, Linear) else Node(x.array.shape, x.array.dtype)
 
 
 def _anonymous(x: Operand) -> Operand:
@@ -151,65 +141,45 @@ def _anonymous(x: Operand) -> Operand:
     return Value(array, call("unknown", (), array.shape, text="a step"))
 
 
-def _keeps_place(x: Linear, sources: set[Node]) -> bool:
-    return all(
-        all(map(_is_diagonal, terms)) and _node_keeps_place(node, sources)
-        for node, terms in x.parts.items()
-    )
+def _nodes(values: Sequence[Operand]) -> set[Node]:
+    """The nodes that values are, or are from now on."""
+    return {node for x in values if isinstance(x, Linear) for node in x.cut().parts}
 
 
-def _node_keeps_place(node: Node, sources: set[Node]) -> bool:
+def _keeps_place(node: Node, sources: set[Node]) -> bool:
     return node in sources or all(
         isinstance(edge.piece, Einsums)
         and all(map(_is_diagonal, edge.piece.terms))
-        and _node_keeps_place(edge.source, sources)
+        and _keeps_place(edge.source, sources)
         for edge in node.edges
     )
 
 
-def _is_diagonal(term: _terms.Term) -> bool:
-    links = [term.links.get(label) for label in term.out]
-    return len(links) == len(term.links) and all(
-        link is not None and link.axis == axis and link.is_plain(label)
-        for axis, (label, link) in enumerate(zip(term.out, links, strict=True))
-    )
+def _is_diagonal(term: Term) -> bool:
+    own = {(a, a) for a, label in enumerate(term.out) if label.size > 1}
+    return term.is_pointwise and len(term.links) == len(term.out) and term.pairs == own
 
 
 # --- few steps ---
 
 
-def _unrolled(
-    equation: Any, operands: Sequence[Operand], interpret: Interpret, dtype: np.dtype
-) -> list[Operand]:
+def _unrolled(step: LinearStep) -> list[Operand]:
     """The results of a scan, step after step."""
-    params, size = equation.params, equation.params["length"]
-    first, carried = scan_lengths(equation)
-    consts, xs = operands[:first], operands[first + carried :]
-    carry = [*operands[first : first + carried]]
+    params, size, dtype = step.params, step.params["length"], step.dtype
+    first, carried = scan_lengths(step.equation)
+    consts, xs = step.operands[:first], step.operands[first + carried :]
+    carry = [*step.operands[first : first + carried]]
     ys: list[list[Operand]] = [[] for _ in range(size)]
     for k in reversed(range(size)) if params["reverse"] else range(size):
-        step = [*consts, *carry, *(_at(x, k, dtype) for x in xs)]
-        results = interpret(params["jaxpr"], step, dtype)
+        results = step.run(params["jaxpr"], [*consts, *carry, *(_at(x, k, dtype) for x in xs)])
         carry, ys[k] = results[: len(carry)], results[len(carry) :]
-    return [*carry, *(_stacked(steps, dtype) for steps in zip(*ys, strict=True))]
+    zeros = [Linear(aval.shape, dtype) for aval in step.avals[carried:]]
+    rows = [stacked(row, 0, dtype) for row in zip(*ys, strict=True)]
+    return [*carry, *(reduce(added, row, zero) for row, zero in zip(rows, zeros, strict=True))]
 
 
 def _at(x: Operand, k: int, dtype: np.dtype) -> Operand:
     """Entry k along the first axis."""
     if isinstance(x, Linear):
-        one = sliced(x, 0, k, k + 1, 1, dtype)
-        return one.map(lambda term: _terms.summed(term, [0]), x.shape[1:])
-    array = jnp.asarray(x.array)[k]
-    return Value(array, call("at", (x.expression,), array.shape, axis=0, index=str(k)))
-
-
-def _stacked(steps: Sequence[Operand], dtype: np.dtype) -> Linear:
-    """The steps along a new first axis; what does not depend on the tangent is zero."""
-    (shape,) = {x.shape if isinstance(x, Linear) else x.array.shape for x in steps}
-    one, axes = (1, *shape), range(1, 1 + len(shape))
-    total = Linear((len(steps), *shape), dtype)
-    for k, x in enumerate(steps):
-        if isinstance(x, Linear):
-            row = x.map(lambda term: _terms.broadcast(term, one, axes), one)
-            total = added(total, padded(row, 0, k, len(steps) - 1 - k, 0, dtype))
-    return total
+        return entry(x, 0, k, dtype)
+    return x.then(jnp.asarray(x.array)[k], "at", axis=0, index=str(k))

@@ -38,11 +38,8 @@ def _parameters(f: Callable[..., Any]) -> Sequence[inspect.Parameter]:
 def leaf_names(name: str, tree: Any) -> list[str]:
     """A name for each leaf of an argument: `params["w"]` is `params_w`."""
     paths = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return ["_".join([name, *map(_key_text, path)]) for path, _ in paths]
-
-
-def _key_text(key: Any) -> str:
-    return _identifier(jax.tree_util.keystr((key,), simple=True))
+    texts = [[jax.tree_util.keystr((key,), simple=True) for key in path] for path, _ in paths]
+    return ["_".join([name, *map(_identifier, parts)]) for parts in texts]
 
 
 def _identifier(text: str) -> str:
@@ -72,36 +69,27 @@ def captured_names(
     """
     known = {id(value): name for name, value in (*_captured(f), *others)}
     used = _SIGNS.union(taken)
-    letters = (c for c in _letters() if c not in {*used, *known.values()})
-    names = []
+    letters = itertools.chain(string.ascii_uppercase, (f"A{i}" for i in itertools.count(1)))
+    unused = itertools.filterfalse({*used, *known.values()}.__contains__, letters)
+    names: list[str] = []
     for array in arrays:
         name = known.get(id(array)) or _by_value(f, array)
-        if name is None or name in used:
-            name = next(letters)
-        used.add(name)
-        names.append(name)
+        names.append(next(unused) if name is None or name in used.union(names) else name)
     return names
-
-
-def _letters() -> Iterator[str]:
-    yield from string.ascii_uppercase
-    yield from (f"A{i}" for i in range(1, 10**6))
 
 
 def _by_value(f: Callable[..., Any], array: Any) -> str | None:
     """The name of a NumPy array, which JAX copies; a mask as numbers is no longer that mask."""
     if isinstance(array, jax.core.Tracer):
         return None
-    copies = (
-        name
-        for name, value in _captured(f)
-        if isinstance(value, np.ndarray)
-        and value.shape == np.shape(array)
-        and (value.dtype == bool) == (array.dtype == bool)
-        and value.size <= 2**20
-        and np.array_equal(value.astype(np.asarray(array).dtype), array)
-    )
-    return next(copies, None)
+    return next((name for name, value in _captured(f) if _is_copied(value, array)), None)
+
+
+def _is_copied(value: Any, array: Any) -> bool:
+    if not isinstance(value, np.ndarray) or value.size > 2**20 or value.shape != np.shape(array):
+        return False
+    alike = (value.dtype == bool) == (array.dtype == bool)
+    return alike and np.array_equal(value.astype(np.asarray(array).dtype), array)
 
 
 def _captured(f: Callable[..., Any], depth: int = 3) -> Iterator[tuple[str, Any]]:

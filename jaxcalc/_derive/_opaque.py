@@ -1,88 +1,69 @@
 """Operations without a rule: linear functions, exact all the same, of which only that is known."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from functools import reduce
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxcalc._compat import sub_jaxprs
+from jaxcalc._compat import is_backward_rule, sub_jaxprs
 from jaxcalc._derive._bound import Bound, Pulled
-from jaxcalc._derive._graph import Linear, Opaque, Piece, added, through
-from jaxcalc._derive._rules import Operand
+from jaxcalc._derive._graph import Linear, added, through
+from jaxcalc._derive._pieces import Opaque, Piece
+from jaxcalc._derive._step import LinearStep
 from jaxcalc._formula import hashable
 
 
-def opaque(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
+def opaque(step: LinearStep) -> list[Linear]:
     """The equation as a matrix-free map of each of its linear operands."""
-    return applied(equation, operands, lambda bound: _piece(equation, operands, bound))
+    return applied(step, lambda bound: _piece(step, bound))
 
 
-def applied(
-    equation: Any, operands: Sequence[Operand], make: Callable[[Bound], Piece]
-) -> list[Linear]:
+def applied(step: LinearStep, make: Callable[[Bound], Piece]) -> list[Linear]:
     """The equation's results, with a piece for each linear operand and each result."""
-    slots = tuple(_slot(v, x) for v, x in zip(equation.invars, operands, strict=True))
-    return [
-        reduce(added, _contributions(equation, operands, slots, output, make))
-        for output in range(len(equation.outvars))
-    ]
+    given = tuple(None if isinstance(x, Linear) else x.array for x in step.operands)
+    variables = step.equation.invars
+    types = tuple(jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in variables)
+    parts = (given, types, step.equation.primitive, tuple(step.params.items()))
 
-
-def _contributions(
-    equation: Any,
-    operands: Sequence[Operand],
-    slots: tuple[Any, ...],
-    output: int,
-    make: Callable[[Bound], Piece],
-) -> list[Linear]:
-    aval = equation.outvars[output].aval
-    if not jnp.issubdtype(aval.dtype, jnp.floating):
-        return [Linear(aval.shape, aval.dtype)]
-    params = tuple(equation.params.items())
-    return [
-        through(
-            x, make(Bound(slots, equation.primitive, params, i, output)), aval.shape, aval.dtype
+    def result(output: int, aval: Any) -> Linear:
+        if not jnp.issubdtype(aval.dtype, jnp.floating):
+            return Linear(aval.shape, aval.dtype)
+        contributions = (
+            through(x, make(Bound(*parts, position, output)), aval.shape, aval.dtype)
+            for position, x in enumerate(step.operands)
+            if isinstance(x, Linear)
         )
-        for i, x in enumerate(operands)
-        if isinstance(x, Linear)
-    ]
+        return reduce(added, contributions)
+
+    return [result(k, aval) for k, aval in enumerate(step.avals)]
 
 
-def _slot(variable: Any, operand: Operand) -> Any:
-    """An array, or for what is linear its type."""
-    if isinstance(operand, Linear):
-        return jax.ShapeDtypeStruct(variable.aval.shape, variable.aval.dtype)
-    return operand.array
-
-
-def _piece(equation: Any, operands: Sequence[Operand], bound: Bound) -> Opaque:
+def _piece(step: LinearStep, bound: Bound) -> Opaque:
     """By the transpose where a `custom_vjp` gives nothing else."""
-    name = equation.primitive.name
-    key = (*signature(equation, operands), bound.position, bound.output)
-    if not only_pulls(equation):
+    name = step.equation.primitive.name
+    key = (*_signature(step), bound.position, bound.output)
+    if not only_pulls(step.equation):
         return Opaque(bound, None, name, key)
-    slot = bound.operands[bound.position]
-    return Opaque(None, Pulled(bound, slot.shape), name, key)
+    return Opaque(None, Pulled(bound, bound.shape), name, key)
 
 
-def signature(equation: Any, operands: Sequence[Operand]) -> tuple[Hashable, ...]:
+def _signature(step: LinearStep) -> tuple[Hashable, ...]:
     """What an equation computes of its linear operands; programs in it are equal to no other."""
     given = tuple(
         (variable.aval.shape, variable.aval.dtype) if isinstance(x, Linear) else x.expression
-        for variable, x in zip(equation.invars, operands, strict=True)
+        for variable, x in zip(step.equation.invars, step.operands, strict=True)
     )
-    return equation.primitive.name, hashable_params(equation.params), given
+    return step.equation.primitive.name, hashable_params(step.params), given
 
 
 def only_pulls(equation: Any) -> bool:
     """Whether a backward rule takes part, of which the forward map is not known."""
     inner = (e for jaxpr in sub_jaxprs(equation) for e in jaxpr.eqns)
-    return equation.primitive.name == "custom_lin" or any(map(only_pulls, inner))
+    return is_backward_rule(equation) or any(map(only_pulls, inner))
 
 
-def hashable_params(params: dict[str, Any]) -> tuple[tuple[str, Hashable], ...]:
+def hashable_params(params: Mapping[str, Any]) -> tuple[tuple[str, Hashable], ...]:
     """An equation's parameters, for its expression."""
     return tuple(sorted((key, hashable(value)) for key, value in params.items()))

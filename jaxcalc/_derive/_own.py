@@ -1,160 +1,95 @@
-"""The package's own Jacobian products, each known by its primitive: one row a primitive.
+"""The package's own Jacobian products: what each does to a value.
 
 softmax family    a piece of its own, which keeps the accurate forms
-elementwise       a coefficient: the product with ones
-row by row        sᵀ and the like: a coefficient, then a sum over the row; and the transposes
+elementwise       a coefficient: the product with ones; so for a number a row, repeated
+row by row        sᵀ and the like: a coefficient, the transpose of ones, and a sum over the row
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
-import numpy as np
+from jax import Array
 
+from jaxcalc._compat import bind
 from jaxcalc._derive import _terms
 from jaxcalc._derive._coefficients import Coefficient, Value, labelled
-from jaxcalc._derive._graph import Linear, Product, light, settled, through
-from jaxcalc._derive._rules import Interpret, Operand, Rule, masked, stretched, times
-from jaxcalc._formula import WEIGHTS, Weight
-from jaxcalc._functions.activations import ELEMENTWISE
-from jaxcalc._functions.binary_cross_entropy import binary_cross_entropy_product
-from jaxcalc._functions.distribution_cross_entropy import distribution_cross_entropy_transposed
-from jaxcalc._functions.index_cross_entropy import index_cross_entropy_transposed
-from jaxcalc._functions.logistic import logistic_product
-from jaxcalc._functions.primitives import JacobianProduct
+from jaxcalc._derive._graph import Linear, light, settled, through
+from jaxcalc._derive._pieces import Product
+from jaxcalc._derive._rules import masked, stretched, times
+from jaxcalc._derive._step import LinearStep, Rule
+from jaxcalc._formula import WEIGHTS
 from jaxcalc._functions.rowwise import PiecewiseLinear
-from jaxcalc._functions.softmax_maps import (
-    logsumexp_transposed,
-    weighted_sum_transposed,
-)
-from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
 
 
-def _piece(kind: str) -> Rule:
+def softmax_map(kind: str) -> Rule:
     """One of the softmax family, kept as it is."""
 
-    def rule(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-        kept, t = operands
-        assert isinstance(kept, Value)
-        assert isinstance(t, Linear)
-        s = WEIGHTS["logsumexp"]((kept.expression,), kept.array.shape, equation.params)
-        piece = Product(kind, Coefficient(*kept, ()), equation.params["rows"], s)
-        return [through(t, piece, t.shape, t.dtype)]
+    def rule(step: LinearStep) -> Linear:
+        kept, t, params = step.value, step.linear, step.params
+        s = WEIGHTS["logsumexp"]((kept.expression,), kept.shape, params)
+        piece = Product(kind, Coefficient(*kept, ()), params["rows"], s)
+        return through(t, piece, t.shape, t.dtype)
 
     return rule
 
 
-def _elementwise(product: JacobianProduct, written: Weight) -> Rule:
-    """t ↦ w ⊙ t."""
+def scaling(name: str) -> Rule:
+    """t ↦ w ⊙ t, or w g for a number g of each row; w is the product with ones."""
 
-    def rule(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-        *kept, t = operands
-        assert isinstance(t, Linear)
-        return [times(t, _coefficient(product, kept, t.shape, written, equation, dtype), dtype)]
+    def rule(step: LinearStep) -> Linear:
+        t = step.linear
+        weight = _weight(name, step, _product(step)(jnp.ones(t.shape, step.dtype)))
+        return times(stretched(t, step.shape), weight, step.dtype)
 
     return rule
 
 
-def _row_sum(transposed: JacobianProduct, written: Weight) -> Rule:
+def row_sum(name: str) -> Rule:
     """t ↦ ⟨w, t⟩ for each row, with w the transpose of a one."""
 
-    def rule(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-        *kept, t = operands
-        assert isinstance(t, Linear)
-        shape = tuple(equation.outvars[0].aval.shape)
-        weight = _coefficient(transposed, kept, shape, written, equation, dtype)
-        axes = [axis % len(shape) for axis in equation.params["rows"].axes]
+    def rule(step: LinearStep) -> Linear:
+        t, shape, product = step.linear, step.shape, _product(step)
+        x = jax.ShapeDtypeStruct(t.shape, step.dtype)
+        ones = jnp.ones(shape, jax.eval_shape(product, x).dtype)
+        weight = _weight(name, step, jax.linear_transpose(product, x)(ones)[0])
+        axes = [axis % len(shape) for axis in step.params["rows"].axes]
         rest = [axis for axis in range(len(shape)) if axis not in axes]
 
         def summed(term: _terms.Term) -> _terms.Term:
-            weighed = _terms.times(term, labelled(weight, term.out, dtype))
+            weighed = _terms.times(term, labelled(weight, term.out, step.dtype))
             return _terms.broadcast(_terms.summed(weighed, axes), shape, rest)
 
-        return [settled(light(t).map(summed, shape))]
+        return settled(light(t).map(summed, shape))
 
     return rule
 
 
-def _repeated(product: JacobianProduct, written: Weight) -> Rule:
-    """g ↦ w g for each row, with w the product with one."""
-
-    def rule(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-        *kept, g = operands
-        assert isinstance(g, Linear)
-        shape = tuple(equation.outvars[0].aval.shape)
-        weight = _coefficient(product, kept, g.shape, written, equation, dtype)
-        return [times(stretched(g, shape), weight, dtype)]
-
-    return rule
+def _product(step: LinearStep) -> Callable[[Array], Array]:
+    kept = [jnp.asarray(x.array) for x in step.values]
+    return lambda t: bind(step.equation.primitive, [*kept, t], step.params)[0]
 
 
-def _coefficient(
-    product: JacobianProduct,
-    kept: Sequence[Operand],
-    shape: tuple[int, ...],
-    written: Weight,
-    equation: Any,
-    dtype: np.dtype,
-) -> Value:
-    """The product with ones of that shape."""
-    residuals = [jnp.asarray(x.array) for x in kept if isinstance(x, Value)]
-    array = product(*residuals, jnp.ones(shape, dtype), **equation.params)
-    expressions = [x.expression for x in kept if isinstance(x, Value)]
-    return Value(array, written(expressions, array.shape, equation.params))
+def _weight(name: str, step: LinearStep, array: Array) -> Value:
+    expressions = [x.expression for x in step.values]
+    return Value(array, WEIGHTS[name](expressions, array.shape, step.params))
 
 
-def _masked(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    where, t = operands
-    assert isinstance(where, Value)
-    assert isinstance(t, Linear)
-    return [masked(where, t, dtype)]
+def masked_product(step: LinearStep) -> Linear:
+    """t where a mask holds."""
+    return masked(step.value, step.linear, step.dtype)
 
 
-def _refused(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
+def refused(step: LinearStep) -> Linear:
     """The identity, for labels that are classes."""
-    _, t = operands
-    assert isinstance(t, Linear)
-    return [t]
+    return step.linear
 
 
-def piecewise_linear(interpret: Interpret) -> dict[str, Rule]:
-    """Products that are read in ordinary operations."""
+def piecewise_linear(function: PiecewiseLinear) -> Rule:
+    """A product that is read in ordinary operations."""
 
-    def rule_of(function: PiecewiseLinear) -> Rule:
-        def rule(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-            results = interpret(function.plain_program(equation), operands, dtype)
-            return [result for result in results if isinstance(result, Linear)]
+    def rule(step: LinearStep) -> list[Linear]:
+        results = step.run(function.plain_program(step.equation), step.operands)
+        return [result for result in results if isinstance(result, Linear)]
 
-        return rule
-
-    return {f"jaxcalc_{f.apply.name}": rule_of(f) for f in PIECEWISE_LINEAR}
-
-
-OWN: dict[str, Rule] = {
-    "jaxcalc_softmax_product": _piece("softmax"),
-    "jaxcalc_log_softmax_product": _piece("log_softmax"),
-    "jaxcalc_log_softmax_transposed": _piece("log_softmax_transposed"),
-    "jaxcalc_logistic_product": _elementwise(logistic_product, WEIGHTS["logistic"]),
-    "jaxcalc_binary_cross_entropy_product": _elementwise(
-        binary_cross_entropy_product, WEIGHTS["binary_cross_entropy"]
-    ),
-    **{f"jaxcalc_{f.product.name}": _elementwise(f.product, WEIGHTS[f.name]) for f in ELEMENTWISE},
-    "jaxcalc_logsumexp_product": _row_sum(logsumexp_transposed, WEIGHTS["logsumexp"]),
-    "jaxcalc_logsumexp_transposed": _repeated(logsumexp_transposed, WEIGHTS["logsumexp"]),
-    "jaxcalc_weighted_sum": _row_sum(weighted_sum_transposed, WEIGHTS["weighted_sum"]),
-    "jaxcalc_weighted_sum_transposed": _repeated(weighted_sum_transposed, WEIGHTS["weighted_sum"]),
-    "jaxcalc_index_cross_entropy_product": _row_sum(
-        index_cross_entropy_transposed, WEIGHTS["index_cross_entropy"]
-    ),
-    "jaxcalc_index_cross_entropy_transposed": _repeated(
-        index_cross_entropy_transposed, WEIGHTS["index_cross_entropy"]
-    ),
-    "jaxcalc_distribution_cross_entropy_product": _row_sum(
-        distribution_cross_entropy_transposed, WEIGHTS["distribution_cross_entropy"]
-    ),
-    "jaxcalc_distribution_cross_entropy_transposed": _repeated(
-        distribution_cross_entropy_transposed, WEIGHTS["distribution_cross_entropy"]
-    ),
-    "jaxcalc_refused": _refused,
-    "jaxcalc_masked_product": _masked,
-}
+    return rule

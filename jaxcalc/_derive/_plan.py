@@ -11,12 +11,13 @@ of the source.
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from jaxcalc._derive._graph import Einsums, Node, Piece, Shape, UnstructuredError
-from jaxcalc._derive._terms import identity
+from jaxcalc._derive._coefficients import Coefficient
+from jaxcalc._derive._graph import Node, UnstructuredError
+from jaxcalc._derive._pieces import Change, Einsums, Piece
+from jaxcalc._derive._terms import Pair, Shape, identity
 
-Pair = tuple[int, int]  # an axis of the result and the axis of the source it is tied to
 MOST_PIECES = 4  # for each edge of the graph: more paths repeat their pieces too often
 
 
@@ -30,8 +31,8 @@ class Leaf:
 
 
 @dataclass(frozen=True)
-class Chained:
-    """The parts one after another, outermost first."""
+class _Parts:
+    """Plans together; `codomain` and `domain` are those of the outermost and the innermost."""
 
     parts: tuple["Plan", ...]
 
@@ -46,21 +47,12 @@ class Chained:
         return self.parts[-1].domain
 
 
-@dataclass(frozen=True)
-class Summed:
+class Chained(_Parts):
+    """The parts one after another, outermost first."""
+
+
+class Summed(_Parts):
     """The sum of the parts."""
-
-    parts: tuple["Plan", ...]
-
-    @property
-    def codomain(self) -> Shape:
-        """The shape of the result."""
-        return self.parts[0].codomain
-
-    @property
-    def domain(self) -> Shape:
-        """The shape of the source."""
-        return self.parts[0].domain
 
 
 @dataclass(frozen=True)
@@ -93,6 +85,29 @@ def _with(shape: Shape, axis: int, size: int) -> Shape:
     return (*shape[:axis], size, *shape[axis:])
 
 
+def with_arrays(plan: Plan, change: Change) -> Plan:
+    """The plan with its arrays changed, always in one order."""
+    match plan:
+        case Leaf(piece):
+            return replace(plan, piece=piece.with_arrays(change))
+        case Blocked(part):
+            return replace(plan, part=with_arrays(part, change))
+        case Chained(parts) | Summed(parts):
+            return replace(plan, parts=tuple(with_arrays(part, change) for part in parts))
+
+
+def coefficients(plan: Plan) -> list[Coefficient]:
+    """The arrays of the plan, in the order of `with_arrays`."""
+    found: list[Coefficient] = []
+
+    def noted(coefficient: Coefficient) -> Coefficient:
+        found.append(coefficient)
+        return coefficient
+
+    with_arrays(plan, noted)
+    return found
+
+
 # --- chains and sums ---
 
 
@@ -110,18 +125,22 @@ def plan(source: Node, target: Node) -> Plan | None:
 
 def _region(source: Node, target: Node) -> dict[Node, list[tuple[Node, Piece]]]:
     """The nodes on the paths from source to target, in order, with their edges."""
-    seen, stack = {target}, [target]
-    while stack:
-        for edge in stack.pop().edges:
-            if edge.source not in seen:
-                seen.add(edge.source)
-                stack.append(edge.source)
-    region: dict[Node, list[tuple[Node, Piece]]] = {source: []} if source in seen else {}
-    for node in sorted(seen - {source}, key=lambda node: node.number):
-        edges = [(e.source, e.piece) for e in node.edges if e.source in region]
+    region: dict[Node, list[tuple[Node, Piece]]] = {source: []}
+    for node in sorted(_before(target), key=lambda node: node.number):
+        edges = [(edge.source, edge.piece) for edge in node.edges if edge.source in region]
         if edges:
             region[node] = edges
     return region
+
+
+def _before(target: Node) -> set[Node]:
+    """The nodes that the target depends on, and itself."""
+    seen, stack = {target}, [target]
+    while stack:
+        new = {edge.source for edge in stack.pop().edges} - seen
+        seen |= new
+        stack += new
+    return seen
 
 
 class _Planner:

@@ -6,22 +6,21 @@ triangular_solve       L⁻¹ or L⁻ᵀ, by substitution
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from jaxcalc import operators as ops
-from jaxcalc._compat import opened, sub_jaxprs
+from jaxcalc._compat import substitutes
 from jaxcalc._derive._along import matrix
-from jaxcalc._derive._coefficients import Value, product
-from jaxcalc._derive._graph import Einsums, Linear, Node, linear_of
+from jaxcalc._derive._coefficients import Label, Value, product
+from jaxcalc._derive._graph import Edge, Linear, Node, linear_of
 from jaxcalc._derive._opaque import opaque
-from jaxcalc._derive._plan import Chained, Leaf, plan
-from jaxcalc._derive._rules import Interpret, Operand, Rule
+from jaxcalc._derive._pieces import Einsums
+from jaxcalc._derive._rules import reordered_value, same
+from jaxcalc._derive._step import LinearStep, Results
 from jaxcalc._derive._structured import Axes, along
-from jaxcalc._derive._terms import Term
+from jaxcalc._derive._terms import Term, identity
 from jaxcalc._formula import Expression, call, maps
 
 
@@ -74,52 +73,32 @@ def _written_inverse(M: Expression) -> maps.Map:
 # --- which matrix ---
 
 
-def _linear_solve(interpret: Interpret) -> Rule:
+def solved(step: LinearStep) -> Results:
     """x with M x = b; an iterative solver, which may have no room for M, stays as it is."""
-
-    def rule(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-        lengths, programs = equation.params["const_lengths"], equation.params["jaxprs"]
-        t, *others = operands[sum(lengths) :]
-        found = None
-        if isinstance(t, Linear) and not others and _decomposes(programs.solve):
-            unknown = Node(t.shape, t.dtype)
-            given = [*operands[: lengths.matvec], linear_of(unknown)]
-            found = _matrix(unknown, interpret(programs.matvec, given, dtype))
-        if found is None:
-            return opaque(equation, operands, dtype)
-        assert isinstance(t, Linear)
-        M, axes, axis = found
-        return [along(t, axis, Solved(), [(M, axes)])]
-
-    return rule
+    lengths, programs = step.params["const_lengths"], step.params["jaxprs"]
+    t, *others = step.operands[sum(lengths) :]
+    if isinstance(t, Linear) and not others and substitutes(programs.solve):
+        unknown = Node(t.shape, t.dtype)
+        given = [*step.operands[: lengths.matvec], linear_of(unknown)]
+        (image,) = same(step.on(*step.run(programs.matvec, given)))
+        node = image.cut().node
+        whole = None if node is None else _whole(node, unknown)
+        found = None if whole is None else _read(whole)
+        if found is not None:
+            M, axes, axis = found
+            return along(t, axis, Solved(), [(M, axes)])
+    return opaque(step)
 
 
-def _decomposes(program: Any) -> bool:
-    """Whether a program solves by substitution, as one with a decomposition of M does."""
-    jaxpr, _ = opened(program)
-    return any(
-        e.primitive.name == "triangular_solve" or any(map(_decomposes, sub_jaxprs(e)))
-        for e in jaxpr.eqns
-    )
-
-
-def _matrix(unknown: Node, images: Sequence[Operand]) -> tuple[Value, Axes, int] | None:
-    """The matrix M of an image M v, the axes of v that each of its axes runs along, and its own."""
-    (image,) = images
-    node = image.cut().node if isinstance(image, Linear) else None
-    found = None if node is None else plan(unknown, node)
-    parts = found.parts if isinstance(found, Chained) else (found,)
-    terms = [
-        p.piece.terms[0]
-        for p in parts
-        if isinstance(p, Leaf) and isinstance(p.piece, Einsums) and len(p.piece.terms) == 1
-    ]
-    if len(terms) < len(parts):
-        return None
-    whole: Term | None = terms[-1]
-    for term in reversed(terms[:-1]):
-        whole = None if whole is None else _joined(term, whole)
-    return None if whole is None else _read(whole)
+def _whole(node: Node, source: Node) -> Term | None:
+    """The derivative of a node by another as one term, where it is one."""
+    if node is source:
+        return identity(node.shape)
+    match node.edges:
+        case (Edge(inner, Einsums((term,))),):
+            whole = _whole(inner, source)
+            return None if whole is None else _joined(term, whole)
+    return None
 
 
 def _joined(outer: Term, inner: Term) -> Term | None:
@@ -138,43 +117,37 @@ def _permutes(term: Term) -> bool:
 
 
 def _read(term: Term) -> tuple[Value, Axes, int] | None:
-    """A term that is a matrix along one axis, at each index of the others."""
-    free, summed = term.free, term.summed
-    if len(free) != 1 or len(summed) != 1 or term.scale != 1 or not term.factors:
+    """A term as a matrix, the axes that its own run along, and the one that it acts on."""
+    ends, M = _ends(term), product(term.factors) if term.factors else None
+    if ends is None or M is None or not {*ends} <= {*M.labels}:
         return None
-    (row,), (column,) = free, summed
-    axis = term.out.index(row)
-    runs = [axis if k == row else term.links[k].axis for k in term.out]
-    M = product(term.factors)
-    square = term.links[column].axis == axis and row.size == column.size
+    order = [*(k for k in M.labels if k not in ends), *ends]
+    value, axes = Value(M.array, M.expression), [*map(term.out.index, order[:-2]), None, None]
+    if order != [*M.labels]:
+        value = reordered_value(value, list(map(M.labels.index, order)))
+    return value, axes, term.out.index(ends[0])
+
+
+def _ends(term: Term) -> tuple[Label, Label] | None:
+    """The labels of rows and columns of a term that is square along one axis, else the identity."""
+    if (len(term.free), len(term.summed), term.scale) != (1, 1, 1):
+        return None
+    (row,), (column,) = term.free, term.summed
+    axes = [term.links.get(label, term.links[column]).axis for label in term.out]
     plain = all(link.is_plain(label) for label, link in term.links.items())
-    if not (square and plain and runs == [*range(len(runs))] and {row, column} <= {*M.labels}):
-        return None
-    order = [*(k for k in M.labels if k not in (row, column)), row, column]
-    permutation = tuple(map(M.labels.index, order))
-    array = jnp.transpose(jnp.asarray(M.array), permutation)
-    expression = M.expression
-    if permutation != tuple(range(len(order))):
-        expression = call("transpose", (expression,), array.shape, permutation=permutation)
-    return Value(array, expression), [*map(term.out.index, order[:-2]), None, None], axis
+    square = row.size == column.size and axes == [*range(len(axes))]
+    return (row, column) if plain and square else None
 
 
-def _substitution(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    L, t = operands
-    if not isinstance(t, Linear) or not isinstance(L, Value):
-        return opaque(equation, operands, dtype)
-    params, rank = equation.params, len(t.shape)
+def substituted(step: LinearStep) -> Results:
+    """L⁻¹ along one axis; a map without structure where L depends on the tangent."""
+    L, t = step.operands
+    if isinstance(L, Linear):
+        return opaque(step)
+    params, rank = step.params, len(t.shape)
     left = params["left_side"]
     kind = Substituted(
         params["lower"], params["unit_diagonal"], bool(params["transpose_a"]) == bool(left)
     )
     axes = [*range(rank - 2), None, None]
-    return [along(t, rank - 2 if left else rank - 1, kind, [(L, axes)])]
-
-
-def solutions(interpret: Interpret) -> dict[str, Rule]:
-    """The rules, with what runs a linear program."""
-    return {
-        "custom_linear_solve": _linear_solve(interpret),
-        "triangular_solve": _substitution,
-    }
+    return along(t, rank - 2 if left else rank - 1, kind, [(L, axes)])

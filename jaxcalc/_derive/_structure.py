@@ -1,5 +1,6 @@
 """From a sum of terms to an operator: the structure is read off the labels."""
 
+import itertools
 from collections.abc import Sequence
 from functools import reduce
 
@@ -8,31 +9,25 @@ import numpy as np
 from jax import Array
 
 from jaxcalc import operators as ops
-from jaxcalc._derive._blocks import is_pointwise
-from jaxcalc._derive._bound import Rearranged, Rolled, Taken
+from jaxcalc._derive._bound import Mover, Rearranged, Rolled, Taken, reshaped
 from jaxcalc._derive._coefficients import Coefficient, Label, arranged, product
-from jaxcalc._derive._graph import Shape
-from jaxcalc._derive._terms import Link, Term, without_masks
+from jaxcalc._derive._terms import Link, Shape, Term, without_masks
 
 Operator = ops.LinearOperator
 
 
 def operator_of(terms: Sequence[Term], codomain: Shape, domain: Shape, dtype: np.dtype) -> Operator:
     """The operator of a sum of terms without tied axes in common, unless they are pointwise."""
+    shapes = (codomain, domain, dtype)
     if len(terms) == 1:
-        return _operator(without_masks(terms[0]), codomain, domain, dtype)
-    shifted = [_shifted(term, codomain, domain, dtype) for term in terms]
-    each = [
-        _operator(term, codomain, domain, dtype) if band is None else band
-        for term, band in zip(terms, shifted, strict=True)
-    ]
-    return reduce(ops.add, each)
+        return _operator(without_masks(terms[0]), *shapes)
+    return reduce(ops.add, (_shifted(term, *shapes) or _operator(term, *shapes) for term in terms))
 
 
 def _operator(term: Term, codomain: Shape, domain: Shape, dtype: np.dtype) -> Operator:
-    if is_pointwise(term):
+    if term.is_pointwise:
         return _pointwise(term, codomain, domain, dtype)
-    if not any(_joins(term, factor) for factor in term.factors):
+    if not term.is_dense:
         return _outer_product(term, codomain, domain, dtype)
     return _matrices(term, codomain, domain, dtype)
 
@@ -42,97 +37,87 @@ def _operator(term: Term, codomain: Shape, domain: Shape, dtype: np.dtype) -> Op
 
 def _pointwise(term: Term, codomain: Shape, domain: Shape, dtype: np.dtype) -> Operator:
     """Each entry of the result from one entry of the source."""
-    selection = _selection(term, codomain, domain, dtype)
-    weights = _weighted(term, codomain, dtype)
-    if selection is None:
-        return weights
-    if isinstance(weights, ops.Diagonal):
-        band = _shifted(term, codomain, domain, dtype)
-        return ops.compose(weights, selection) if band is None else band
-    return ops.compose(weights, selection)
+    band = _shifted(term, codomain, domain, dtype) if term.factors else None
+    if band is not None:
+        return band
+    selections = _selections(_reading(term, codomain, domain), dtype)
+    return reduce(ops.compose, selections, _weighted(term, codomain, dtype))
 
 
 def _shifted(term: Term, codomain: Shape, domain: Shape, dtype: np.dtype) -> Operator | None:
     """A band: weights of entries that are shifted; None if the entries are not."""
-    offsets = _offsets(term, codomain, domain) if is_pointwise(term) else None
+    offsets = _offsets(term, codomain, domain) if term.is_pointwise else None
     if offsets is None or (not any(offsets) and codomain == domain):
         return None
-    weights = jnp.broadcast_to(_entries(term, dtype), codomain)
+    weights = jnp.broadcast_to(_along(term.factors, term.out, dtype, term.scale), codomain)
     return ops.Banded(weights[None], (offsets,), domain)
+
+
+def _offsets(term: Term, codomain: Shape, domain: Shape) -> tuple[int, ...] | None:
+    """How each axis is shifted, where result and source have the same axes in the same order."""
+    links = [term.links[k] for k in term.out if k in term.links and term.links[k].places is None]
+    axes = [link.axis for link in links]
+    if not axes == list(range(len(codomain))) == list(range(len(domain))):
+        return None
+    return tuple(link.offset for link in links)
 
 
 def _weighted(term: Term, shape: Shape, dtype: np.dtype) -> Operator:
     if term.factors:
-        return ops.Diagonal(jnp.broadcast_to(_entries(term, dtype), shape))
+        entries = _along(term.factors, term.out, dtype, term.scale)
+        return ops.Diagonal(jnp.broadcast_to(entries, shape))
     if term.scale == 1:
         return ops.Identity(shape, dtype)
     return ops.Identity(shape, dtype, jnp.asarray(term.scale, dtype))
 
 
-def _entries(term: Term, dtype: np.dtype) -> Array:
-    """scale · the coefficients, along the axes of the result."""
-    if not term.factors:
-        return jnp.asarray(term.scale, dtype)
-    return _scaled(_along(term.factors, term.out), term.scale, dtype)
-
-
-def _scaled(array: Array, scale: float, dtype: np.dtype) -> Array:
-    array = jnp.asarray(array, dtype)
+def _along(
+    factors: Sequence[Coefficient], labels: Sequence[Label], dtype: np.dtype, scale: float = 1.0
+) -> Array:
+    """scale times the product of the factors, with an axis for each label."""
+    sizes = [label.size for label in labels]
+    if not factors:
+        return jnp.full(sizes, scale, dtype)
+    large = tuple(label for label in labels if label.size > 1)
+    array = jnp.reshape(jnp.asarray(arranged(product(factors), large).array, dtype), sizes)
     return array if scale == 1 else array * jnp.asarray(scale, dtype)
 
 
-def _along(factors: Sequence[Coefficient], labels: Sequence[Label]) -> Array:
-    """The product of the factors with an axis for each label."""
-    large = tuple(label for label in labels if label.size > 1)
-    array = arranged(product(factors), large).array
-    return jnp.reshape(jnp.asarray(array), [label.size for label in labels])
+def _reading(term: Term, codomain: Shape, domain: Shape) -> list[tuple[Mover, Shape]]:
+    """Which entry of the source each of the result reads: what moves them, and from which shape.
 
-
-def _selection(term: Term, codomain: Shape, domain: Shape, dtype: np.dtype) -> Operator | None:
-    """Which entry of the source each entry of the result reads; None if it is its own."""
+    Axes of size 1 are left out on the way.
+    """
     read = [(label, term.links[label]) for label in term.out if label in term.links]
-    large = [(label, link) for label, link in read if link.size > 1 or label.size > 1]
+    large = [(label, link) for label, link in read if max(link.size, label.size) > 1]
     order = [link.axis for _, link in large]
-    long = [axis for axis, size in enumerate(domain) if size != 1]
-    if codomain == domain and order == long and all(link.is_plain(k) for k, link in large):
-        return None
-    shape = tuple(link.size for _, link in large)
-    steps: list[Operator] = []
-    rest = [axis for axis in range(len(domain)) if axis not in order]
-    permutation = (*order, *rest)
-    if permutation != tuple(range(len(domain))) or shape != domain:
-        steps.append(ops.Selection(Rearranged(permutation, shape), shape, domain, dtype))
-    between = tuple(label.size for label, _ in large)
-    if any(not link.is_plain(label) for label, link in large):
-        steps.append(ops.Selection(_reader(large), between, shape, dtype))
-    if between != codomain:
-        flat = tuple(range(len(between)))
-        steps.append(ops.Selection(Rearranged(flat, codomain), codomain, between, dtype))
-    return reduce(lambda inner, outer: ops.compose(outer, inner), steps) if steps else None
+    permutation = (*order, *sorted({*range(len(domain))} - {*order}))
+    if all(link.is_plain(label) for label, link in large):
+        return [(Rearranged(permutation, codomain), domain)]
+    shape, reader = tuple(link.size for _, link in large), _reader(large)
+    return [
+        (reshaped(len(reader.shape), codomain), reader.shape),
+        (reader, shape),
+        (Rearranged(permutation, shape), domain),
+    ]
+
+
+def _selections(moves: Sequence[tuple[Mover, Shape]], dtype: np.dtype) -> list[Operator]:
+    """The moves as operators, the last applied first, without those that change nothing."""
+    return [ops.Selection(f, f.shape, x, dtype) for f, x in moves if not f.keeps(x)]
 
 
 def _reader(read: Sequence[tuple[Label, Link]]) -> Rolled | Taken:
     if all(link.places is None and label.size <= link.size for label, link in read):
         offsets = tuple(link.offset for _, link in read)
         return Rolled(offsets, tuple(label.size for label, _ in read))
-    places = [link.indices(label) for label, link in read]
-    sizes = [link.size for _, link in read]
-    # beyond the end, where nothing is read
-    inside = [np.where(p < 0, n, p) for p, n in zip(places, sizes, strict=True)]
-    return Taken(tuple(jnp.asarray(p, jnp.int32) for p in inside))
+    return Taken(tuple(_places(*pair) for pair in read))
 
 
-def _offsets(term: Term, codomain: Shape, domain: Shape) -> tuple[int, ...] | None:
-    """How each axis is shifted, where result and source have the same axes in the same order."""
-    links = [term.links.get(label) for label in term.out]
-    if len(codomain) != len(domain) or any(link is None for link in links):
-        return None
-    known = [link for link in links if link is not None]
-    if [link.axis for link in known] != list(range(len(domain))):
-        return None
-    if any(link.places is not None for link in known):
-        return None
-    return tuple(link.offset for link in known)
+def _places(label: Label, link: Link) -> Array:
+    """The indices in the source; beyond its end, where nothing is read."""
+    places = link.indices(label)
+    return jnp.asarray(np.where(places < 0, link.size, places), jnp.int32)
 
 
 # --- rank one ---
@@ -143,9 +128,10 @@ def _outer_product(term: Term, codomain: Shape, domain: Shape, dtype: np.dtype) 
     inner = [f for f in term.factors if not term.summed.isdisjoint(f.labels)]
     outer = [f for f in term.factors if term.summed.isdisjoint(f.labels)]
     out = [label for label in term.out if label.size > 1]
-    U, V = _column(outer, out, dtype), _column(inner, _source(term), dtype)
-    U = _scaled(U, abs(term.scale), dtype).reshape((*codomain, 1))
-    return ops.LowRank(U, V.reshape((*domain, 1)), -1 if term.scale < 0 else 1)
+    U, V = _along(outer, out, dtype, abs(term.scale)), _along(inner, _source(term), dtype)
+    return ops.LowRank(
+        U.reshape((*codomain, 1)), V.reshape((*domain, 1)), -1 if term.scale < 0 else 1
+    )
 
 
 def _source(term: Term) -> list[Label]:
@@ -154,29 +140,24 @@ def _source(term: Term) -> list[Label]:
     return [label for label in labels if label.size > 1]
 
 
-def _column(factors: Sequence[Coefficient], labels: Sequence[Label], dtype: np.dtype) -> Array:
-    if not factors:
-        return jnp.ones([label.size for label in labels], dtype)
-    return _along(factors, labels).astype(dtype)
-
-
 # --- matrices ---
-
-
-def _joins(term: Term, factor: Coefficient) -> bool:
-    return not term.summed.isdisjoint(factor.labels) and not term.free.isdisjoint(factor.labels)
 
 
 def _matrices(term: Term, codomain: Shape, domain: Shape, dtype: np.dtype) -> Operator:
     """One matrix, or a Kronecker product of matrices that act on different axes."""
     source, out = _source(term), [label for label in term.out if label.size > 1]
-    groups = _connected(term.factors)
-    if len(groups) > 1 and _in_order(groups, source, out):
-        matrices = [_matrix(group, source, out, dtype) for group in groups]
-        first, *rest = matrices
+    groups = sorted(
+        _connected(term.factors), key=lambda group: list(map(out.index, _labels_in(group, out)))
+    )
+    if len(groups) > 1 and _follow(groups, source) and _follow(groups, out):
+        ends = [(_labels_in(group, out), _labels_in(group, source)) for group in groups]
+        first, *rest = (
+            ops.Dense(_along(group, (*rows, *columns), dtype), len(rows))
+            for group, (rows, columns) in zip(groups, ends, strict=True)
+        )
         scaled = first if term.scale == 1 else first * term.scale
         return _reshaped(ops.Kronecker((scaled, *rest)), codomain, domain, dtype)
-    array = _scaled(_along(term.factors, (*out, *source)), term.scale, dtype)
+    array = _along(term.factors, (*out, *source), dtype, term.scale)
     return ops.Dense(array.reshape(codomain + domain), len(codomain))
 
 
@@ -184,40 +165,25 @@ def _connected(factors: Sequence[Coefficient]) -> list[list[Coefficient]]:
     """The factors in groups without labels in common."""
     groups: list[list[Coefficient]] = []
     for factor in factors:
-        touching = [g for g in groups if any(set(f.labels) & set(factor.labels) for f in g)]
-        groups = [g for g in groups if g not in touching]
-        groups.append([*(f for g in touching for f in g), factor])
+        touching = [group for group in groups if _labels_in(group, factor.labels)]
+        others = [group for group in groups if not _labels_in(group, factor.labels)]
+        groups = [*others, [*itertools.chain(*touching), factor]]
     return groups
 
 
+def _follow(groups: Sequence[Sequence[Coefficient]], labels: list[Label]) -> bool:
+    """Whether the groups have the labels one after another, each some of them."""
+    parts = [_labels_in(group, labels) for group in groups]
+    return all(parts) and [*itertools.chain(*parts)] == labels
+
+
 def _labels_in(group: Sequence[Coefficient], labels: Sequence[Label]) -> list[Label]:
+    """Those of the labels that the group has."""
     return [label for label in labels if any(label in factor.labels for factor in group)]
-
-
-def _in_order(
-    groups: list[list[Coefficient]], source: Sequence[Label], out: Sequence[Label]
-) -> bool:
-    """Sorts the groups by their axes; whether these follow each other in source and result."""
-    groups.sort(key=lambda group: [out.index(label) for label in _labels_in(group, out)])
-    complete = all(_labels_in(g, source) and _labels_in(g, out) for g in groups)
-    ins = [label for group in groups for label in _labels_in(group, source)]
-    outs = [label for group in groups for label in _labels_in(group, out)]
-    return complete and ins == list(source) and outs == list(out)
-
-
-def _matrix(
-    group: Sequence[Coefficient], source: Sequence[Label], out: Sequence[Label], dtype: np.dtype
-) -> Operator:
-    rows, columns = _labels_in(group, out), _labels_in(group, source)
-    return ops.Dense(_along(group, (*rows, *columns)).astype(dtype), len(rows))
 
 
 def _reshaped(op: Operator, codomain: Shape, domain: Shape, dtype: np.dtype) -> Operator:
     """The operator between shapes that have axes of size 1 besides."""
-    if op.domain != domain:
-        flat = Rearranged(tuple(range(len(domain))), op.domain)
-        op = ops.compose(op, ops.Selection(flat, op.domain, domain, dtype))
-    if op.codomain != codomain:
-        flat = Rearranged(tuple(range(len(op.codomain))), codomain)
-        op = ops.compose(ops.Selection(flat, codomain, op.codomain, dtype), op)
-    return op
+    before = [(reshaped(len(domain), op.domain), domain)]
+    after = [(reshaped(len(op.codomain), codomain), op.codomain)]
+    return reduce(ops.compose, [*_selections(after, dtype), op, *_selections(before, dtype)])

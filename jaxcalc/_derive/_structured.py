@@ -1,14 +1,13 @@
-"""Primitives with a structure along one axis: one row a primitive."""
+"""Maps with a structure along one axis."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-
-from jaxcalc._derive._along import Along, Cumulated, Kind
+from jaxcalc._derive._along import Cumulated, Kind
 from jaxcalc._derive._coefficients import Coefficient, Label, Value, fresh, squeezed
 from jaxcalc._derive._graph import Linear, through
-from jaxcalc._derive._rules import Operand, Rule, reshaped_units
+from jaxcalc._derive._pieces import Along
+from jaxcalc._derive._rules import reshaped_units
+from jaxcalc._derive._step import LinearStep
 
 Axes = Sequence[int | None]  # of an array: the axis of the value it runs along, None for its own
 
@@ -37,27 +36,14 @@ def along(
 
 def _coefficient(value: Value, axes: Axes, labels: Sequence[Label]) -> Coefficient:
     """The value with its own axes labelled afresh; others of size 1 are left out."""
-    kept = [i for i, a in enumerate(axes) if a is None or value.array.shape[i] != 1]
-    array = value.array.reshape([value.array.shape[i] for i in kept])
-    names = [axes[i] for i in kept]
-    made = [fresh(n) if a is None else labels[a] for n, a in zip(array.shape, names, strict=True)]
-    return Coefficient(array, squeezed(value.expression, kept), tuple(made))
+    sizes = value.shape
+    names = [fresh(n) if a is None else labels[a] for n, a in zip(sizes, axes, strict=True)]
+    kept = [i for i, a in enumerate(axes) if a is None or sizes[i] != 1]
+    array = value.array.reshape([sizes[i] for i in kept])
+    return Coefficient(array, squeezed(value.expression, kept), tuple(names[i] for i in kept))
 
 
-def _linear(operands: Sequence[Operand]) -> Linear:
-    """The only operand, which is linear."""
-    (t,) = operands
-    assert isinstance(t, Linear)
-    return t
-
-
-def _cumsum(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Linear]:
-    t, axis = _linear(operands), equation.params["axis"]
-    if t.shape[axis] == 1:
-        return [t]
-    return [along(t, axis, Cumulated(equation.params["reverse"]))]
-
-
-STRUCTURED: dict[str, Rule] = {
-    "cumsum": _cumsum,
-}
+def cumulated(step: LinearStep) -> Linear:
+    """Partial sums along an axis."""
+    t, axis = step.linear, step.params["axis"]
+    return t if t.shape[axis] == 1 else along(t, axis, Cumulated(step.params["reverse"]))

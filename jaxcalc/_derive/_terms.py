@@ -31,12 +31,15 @@ from jaxcalc._derive._coefficients import (
     Value,
     along,
     chosen,
+    dropped,
     fresh,
     mask_of,
     product,
 )
-from jaxcalc._formula import call, number
+from jaxcalc._formula import call, maps, number
 
+Shape = tuple[int, ...]
+Pair = tuple[int, int]  # an axis of the result and the axis of the source it is tied to
 Places = tuple[int, ...]  # the index in x for each index of the label; -1 for none
 
 
@@ -51,6 +54,10 @@ class Link(NamedTuple):
     def is_plain(self, label: Label) -> bool:
         """Whether the label is just that axis."""
         return self.places is None and self.offset == 0 and label.size == self.size
+
+    def shift(self, label: Label) -> Places | int | None:
+        """The places or the offset; None where there is neither."""
+        return None if self.is_plain(label) else self.places or self.offset
 
     def indices(self, label: Label) -> np.ndarray:
         """The index in x for each index of the label."""
@@ -79,6 +86,31 @@ class Term:
         return {label for label in self.out if label not in self.links}
 
     @property
+    def labels(self) -> set[Label]:
+        """The labels of the coefficients."""
+        return {label for f in self.factors for label in f.labels}
+
+    def parted(self, label: Label) -> tuple[list[Coefficient], list[Coefficient]]:
+        """The coefficients that have the label, and the others."""
+        touching = [f for f in self.factors if label in f.labels]
+        return touching, [f for f in self.factors if label not in f.labels]
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether each entry of the result reads at most one entry of the source."""
+        return all(label.size == 1 for label in self.summed | self.free)
+
+    @property
+    def pairs(self) -> set[Pair]:
+        """The axes of the result that are tied to axes of the source."""
+        linked = ((a, label, self.links.get(label)) for a, label in enumerate(self.out))
+        return {
+            (a, link.axis)
+            for a, label, link in linked
+            if link is not None and label.size > 1 and link.is_plain(label)
+        }
+
+    @property
     def is_dense(self) -> bool:
         """Whether one coefficient joins summed axes to free ones, as a matrix does."""
         summed, free = self.summed, self.free
@@ -94,16 +126,35 @@ def identity(shape: Sequence[int]) -> Term:
     return Term((), links, labels)
 
 
+def term_at(term: Term, pair: Pair, index: str) -> Term:
+    """The term at one index along two axes that are tied."""
+    a, c = pair
+    label = term.out[a]
+    links = {
+        other: link._replace(axis=link.axis - (link.axis > c))
+        for other, link in term.links.items()
+        if other != label
+    }
+    factors = tuple(f.at(label, index) for f in term.factors)
+    return replace(term, factors=factors, links=links, out=dropped(term.out, a))
+
+
+def written(term: Term) -> maps.Term:
+    """The term in expressions, its labels counted from 0 in the order in which they appear."""
+    appearing = (*term.out, *term.links, *(label for f in term.factors for label in f.labels))
+    number = {label: i for i, label in enumerate(dict.fromkeys(appearing))}
+    return maps.Term(
+        factors=tuple((f.expression, tuple(number[k] for k in f.labels)) for f in term.factors),
+        links=tuple((number[k], link.axis, link.shift(k)) for k, link in term.links.items()),
+        out=tuple(number[label] for label in term.out),
+        scale=term.scale,
+    )
+
+
 def is_identity(term: Term) -> bool:
     """Whether the term is x itself."""
-    plain = all(term.links[label].is_plain(label) for label in term.out if label in term.links)
-    axes = [term.links[label].axis for label in term.out if label in term.links]
-    return (
-        not term.factors
-        and term.scale == 1
-        and plain
-        and axes == list(range(len(term.links))) == list(range(len(term.out)))
-    )
+    own = {label: Link(axis, label.size) for axis, label in enumerate(term.out)}
+    return not term.factors and term.scale == 1 and term.links == own
 
 
 # --- what the linear program does to a term ---
@@ -126,23 +177,12 @@ def times(term: Term, coefficient: Coefficient) -> Term:
 def where(term: Term, mask: Coefficient, dtype: np.dtype) -> Term:
     """y where the mask holds, else 0; an infinite coefficient leaves nothing there."""
     term = normal(term)
-    index = _outer_factor(term)
-    if index is None:
-        return replace(term, factors=(_as_number(mask, dtype), *term.factors))
-    factors = list(term.factors)
-    factors[index] = chosen(mask, factors[index])
-    return replace(term, factors=tuple(factors))
-
-
-def _outer_factor(term: Term) -> int | None:
-    """The position of a coefficient without summed labels."""
-    outer = (i for i, f in enumerate(term.factors) if term.summed.isdisjoint(f.labels))
-    return next(outer, None)
-
-
-def _as_number(mask: Coefficient, dtype: np.dtype) -> Coefficient:
+    outer = [f for f in term.factors[:1] if term.summed.isdisjoint(f.labels)]
+    if outer:
+        return replace(term, factors=(chosen(mask, *outer), *term.factors[1:]))
     expression = call("indicator", (mask.expression,), mask.expression.shape)
-    return mask._replace(array=jnp.asarray(mask.array, dtype), expression=expression)
+    as_number = mask._replace(array=jnp.asarray(mask.array, dtype), expression=expression)
+    return replace(term, factors=(as_number, *term.factors))
 
 
 def summed(term: Term, axes: Sequence[int]) -> Term:
@@ -157,10 +197,9 @@ def summed(term: Term, axes: Sequence[int]) -> Term:
 
 def _contracted(term: Term, label: Label) -> Term:
     """Summed over a label that x is not read through."""
-    touching = [f for f in term.factors if label in f.labels]
+    touching, others = term.parted(label)
     if not touching:
         return scaled(term, label.size)
-    others = [f for f in term.factors if label not in f.labels]
     return replace(term, factors=(*others, product(touching, (label,))))
 
 
@@ -169,9 +208,8 @@ def _gathered(term: Term, label: Label) -> Term:
     link = term.links[label]
     if link.is_plain(label):
         return term
-    touching = [f for f in term.factors if label in f.labels]
-    others = [f for f in term.factors if label not in f.labels]
-    weight = product(touching) if touching else _ones(label, _dtype_of(term))
+    touching, others = term.parted(label)
+    weight = product(touching or [_ones(label, term)])
     axis_label = fresh(link.size)
     moved = along(weight, label, axis_label, _back(link, label))
     links = {axis_label if old == label else old: kept for old, kept in term.links.items()}
@@ -212,20 +250,16 @@ def padding(low: int, high: int, interior: int) -> Move:
     return move
 
 
-def _dtype_of(term: Term) -> np.dtype:
-    return term.factors[0].array.dtype if term.factors else np.dtype(jnp.result_type(float))
-
-
-def _ones(label: Label, dtype: np.dtype) -> Coefficient:
+def _ones(label: Label, term: Term) -> Coefficient:
+    dtype = term.factors[0].array.dtype if term.factors else jnp.result_type(float)
     return Coefficient(np.ones(label.size, dtype), call("ones", (), (label.size,)), (label,))
 
 
 def broadcast(term: Term, shape: Sequence[int], axes: Sequence[int]) -> Term:
     """y broadcast to `shape`, its axes becoming `axes`."""
     stretched = [i for i, axis in enumerate(axes) if term.out[i].size != shape[axis]]
-    kept = [axis for i, axis in enumerate(axes) if i not in stretched]
+    labels = {axis: term.out[i] for i, axis in enumerate(axes) if i not in stretched}
     term = summed(term, stretched) if stretched else term
-    labels = dict(zip(kept, term.out, strict=True))
     return replace(term, out=tuple(labels.get(a) or fresh(size) for a, size in enumerate(shape)))
 
 
@@ -245,34 +279,37 @@ def moved(term: Term, axis: int, places: np.ndarray, move: Move, dtype: np.dtype
     `move` does the same to a value.
     """
     old, new = term.out[axis], fresh(len(places))
-    touching = [c for c in term.factors if old in c.labels]
-    others = [c for c in term.factors if old not in c.labels]
+    touching, others = term.parted(old)
+    is_read = places >= 0
     if touching:
         others.append(along(product(touching), old, new, move))
-    elif (places < 0).any() and new.size != 1:
-        others.append(mask_of(np.where(places < 0, 0, 1).astype(dtype), new))
+    elif not is_read.all() and new.size != 1:
+        others.append(mask_of(is_read.astype(dtype), new))
     links = dict(term.links)
     if old in links:
         links[new] = _link_through(links.pop(old), old, places)
     out = tuple(new if a == axis else label for a, label in enumerate(term.out))
-    scale = term.scale if (places >= 0).any() else 0.0
-    return Term(tuple(others), links, out, scale)
+    return Term(tuple(others), links, out, term.scale if is_read.any() else 0.0)
 
 
 def without_masks(term: Term) -> Term:
     """Where nothing but masks known while tracing weighs a term, what they leave is a selection."""
-    masks = [f for f in term.factors if isinstance(f.array, np.ndarray) and len(f.labels) == 1]
-    linked = all(f.labels[0] in term.links and f.labels[0] in term.out for f in masks)
-    if not masks or len(masks) < len(term.factors) or not linked:
+    if not all(_is_mask(f, term) for f in term.factors):
         return term
     links = dict(term.links)
-    for mask in masks:
-        if not np.isin(mask.array, (0, 1)).all():
-            return term
+    for mask in term.factors:
         (label,) = mask.labels
         indices = np.where(mask.array == 1, links[label].indices(label), -1)
         links[label] = links[label]._replace(places=tuple(indices.tolist()))
     return replace(term, factors=(), links=links)
+
+
+def _is_mask(factor: Coefficient, term: Term) -> bool:
+    """Whether it only says which entries of an axis are read."""
+    if not isinstance(factor.array, np.ndarray) or len(factor.labels) != 1:
+        return False
+    is_read = {*factor.labels} <= term.links.keys() & {*term.out}
+    return is_read and bool(np.isin(factor.array, (0, 1)).all())
 
 
 def _link_through(link: Link, label: Label, places: np.ndarray) -> Link:
@@ -290,18 +327,20 @@ def _link_through(link: Link, label: Label, places: np.ndarray) -> Link:
 
 def normal(term: Term) -> Term:
     """At most one coefficient that is summed with x, one that is not, and matrices between them."""
-    visible = {*term.links, *term.out}
-    for label in {label for f in term.factors for label in f.labels} - visible:
+    for label in sorted(term.labels - {*term.links, *term.out}):
         term = _contracted(term, label)
-    summed, free = term.summed, term.free
-    inner: list[Coefficient] = []
-    outer: list[Coefficient] = []
-    between: list[Coefficient] = []
+    sides: tuple[list[Coefficient], ...] = ([], [], [])
     for factor in term.factors:
-        reads = not summed.isdisjoint(factor.labels)
-        writes = not free.isdisjoint(factor.labels)
-        (between if reads and writes else inner if reads else outer).append(factor)
-    if inner and not between and all(free.isdisjoint(f.labels) for f in outer):
+        sides[_side(term, factor)].append(factor)
+    outer, between, inner = sides
+    if inner and term.labels.isdisjoint(term.free):
         inner, outer = [*outer, *inner], []
-    factors = [*([product(outer)] if outer else []), *between, *([product(inner)] if inner else [])]
-    return replace(term, factors=tuple(factors))
+    first, last = ([product(side)] if side else [] for side in (outer, inner))
+    return replace(term, factors=(*first, *between, *last))
+
+
+def _side(term: Term, factor: Coefficient) -> int:
+    """2 for a coefficient that is summed with x, 1 for one that is free too, else 0."""
+    if term.summed.isdisjoint(factor.labels):
+        return 0
+    return 2 if term.free.isdisjoint(factor.labels) else 1

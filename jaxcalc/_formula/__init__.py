@@ -2,7 +2,7 @@
 
     _expression                 values as symbols, one object each
     _anonymous                  numbers for what has no name
-    _own, _known                the package's own primitives; functions known by name
+    _own, _known                the package's own primitives; JAX's functions, recognised
     _program                    programs read as expressions
     _declared                   derivatives of functions made from a declaration
     _maps                       derivatives as trees of linear maps
@@ -43,6 +43,8 @@ from jaxcalc._formula._expression import call as call
 from jaxcalc._formula._expression import hashable as hashable
 from jaxcalc._formula._expression import name as name
 from jaxcalc._formula._expression import number as number
+from jaxcalc._formula._expression import repeated as repeated
+from jaxcalc._formula._known import public as public
 from jaxcalc._formula._names import names_in as names_in
 from jaxcalc._formula._names import renamed as renamed
 from jaxcalc._formula._names import renumbered as renumbered
@@ -51,6 +53,7 @@ from jaxcalc._formula._own import Weight as Weight
 from jaxcalc._formula._program import apply as apply
 from jaxcalc._formula._program import read as read
 from jaxcalc._formula._program import unnamed as unnamed
+from jaxcalc._formula._tensor import is_zero as is_zero
 from jaxcalc._formula._terms import terms_of as terms_of
 
 __all__ = [
@@ -64,15 +67,18 @@ __all__ = [
     "closed_form",
     "explain",
     "hashable",
+    "is_zero",
     "maps",
     "name",
     "names_in",
     "number",
     "number_of",
     "numbered",
+    "public",
     "read",
     "renamed",
     "renumbered",
+    "repeated",
     "summands",
     "terms_of",
     "unnamed",

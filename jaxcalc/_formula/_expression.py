@@ -114,6 +114,13 @@ def matvec(A: Expression, x: Expression) -> Expression:
     return call("contract", (A, x), A.shape[:1], labels=((0, 1), (1,)), out=(0,))
 
 
+def repeated(expression: Expression) -> tuple[Expression, tuple[int, ...]] | None:
+    """What a broadcast repeats, and where its axes go; None for anything else."""
+    if expression.op != "broadcast_in_dim":
+        return None
+    return expression.args[0], expression["broadcast_dimensions"]
+
+
 def hashable(value: object) -> Hashable:
     """`value`, with lists, dictionaries and arrays inside it made tuples.
 

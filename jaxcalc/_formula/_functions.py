@@ -46,7 +46,9 @@ def _cumulative(function: str) -> Row:
 
 def _adjugate(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:
     """det(X) X⁻¹, of a singular X too."""
-    return f"jax.grad(jnp.linalg.det)({args[0]}).T"
+    if len(shape) == 2:
+        return f"jax.grad(jnp.linalg.det)({args[0]}).T"
+    return f"jnp.matrix_transpose(jax.grad(lambda X: jnp.linalg.det(X).sum())({args[0]}))"
 
 
 def _logsumexp_kept(args: Sequence[str], params: Mapping[str, Any], shape: Shape) -> str:

@@ -1,78 +1,146 @@
-"""Functions known by name: a program traced from one of them is written as one operation.
+"""JAX's public functions that are one operation, known by what their programs compute.
 
-A name counts only with the file it stands in, so that a user's own `softmax` is read inside. The
-functions of this package are primitives: `_own` knows them.
+A call is one of them where its program is, but for the names of variables, the one that JAX makes
+of the public function at the same types, or of a `vmap` of it over first axes. So a user's own
+`relu` is read inside, whatever it is called, and JAX may name what it has inside as it likes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
-from jaxcalc._compat import defined_at
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy import special
+
+from jaxcalc._compat import inlined, is_concrete, is_literal, opened, setting
 from jaxcalc._formula._expression import Expression, Shape, call
 
+Function = Callable[..., Any]
+Types = tuple[jax.ShapeDtypeStruct, ...]
+
+
+def known(equation: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> Any:
+    """The results of a call of a known function; None where it is not, or is more than that."""
+    function = public(equation, WRITTEN)
+    return None if function is None else WRITTEN[function](args, shapes)
+
+
+def public(equation: Any, functions: Iterable[Function]) -> Function | None:
+    """The one among public functions that an equation calls, if there is one."""
+    program, name = inlined(equation), equation.params.get("name")
+    # the name only saves work: what decides is the program
+    called = [f for f in functions if program is not None and name in (None, f.__name__)]
+    if not called:
+        return None
+    types = tuple(
+        jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype, weak_type=v.aval.weak_type)
+        for v in equation.invars
+    )
+    computed = _computed(program)
+    x64 = setting("jax_enable_x64")
+    return next((f for f in called if computed in _programs_of(f, types, x64)), None)
+
+
+# --- what a program computes ---
+
+
+@lru_cache(maxsize=1024)
+def _programs_of(function: Function, types: Types, x64: bool) -> frozenset[Hashable]:
+    """What the programs of a function compute, mapped over first axes too."""
+    found: set[Hashable] = set()
+    for _ in range(1 + min((len(t.shape) for t in types), default=0)):
+        try:
+            program = jax.make_jaxpr(function)(*types)
+        except (TypeError, ValueError):  # not of such arguments
+            break
+        found.update(map(_computed, _called_inside(program)))
+        function = jax.vmap(function)
+    return frozenset(found)
+
+
+def _called_inside(program: Any) -> Iterator[Any]:
+    """The program, and what it calls as long as it does no more than call it."""
+    yield program
+    jaxpr, _ = opened(program)
+    for equation in jaxpr.eqns if len(jaxpr.eqns) == 1 else ():
+        same = (equation.invars, equation.outvars) == (jaxpr.invars, jaxpr.outvars)
+        if same and inlined(equation) is not None:
+            yield from _called_inside(inlined(equation))
+
+
+def _computed(program: Any) -> Hashable:
+    """Equal for programs that differ in the names of variables and functions alone."""
+    jaxpr, constants = opened(program)
+    numbers = {v: k for k, v in enumerate((*jaxpr.constvars, *jaxpr.invars))}
+
+    def read(atom: Any) -> Hashable:
+        return _entries(atom.val) if is_literal(atom) else numbers[atom]
+
+    rows = []
+    for equation in jaxpr.eqns:
+        params = {k: _key(v) for k, v in equation.params.items() if k not in _NAMES}
+        operands = tuple(map(read, equation.invars))
+        rows.append((equation.primitive, tuple(sorted(params.items())), operands))
+        numbers |= {v: len(numbers) + k for k, v in enumerate(equation.outvars)}
+    given = tuple((v.aval.shape, v.aval.dtype) for v in jaxpr.invars)
+    return given, tuple(map(_key, constants)), tuple(rows), tuple(map(read, jaxpr.outvars))
+
+
+def _key(value: Any) -> Hashable:
+    """A parameter or a constant; what cannot be compared is equal to itself alone."""
+    if hasattr(value, "eqns"):
+        return _computed(value)
+    if isinstance(value, tuple | list):
+        return tuple(map(_key, value))
+    if isinstance(value, jax.Array | np.ndarray):
+        return _entries(value)
+    try:
+        hash(value)
+    except TypeError:
+        return id(value)
+    return value
+
+
+def _entries(value: Any) -> Hashable:
+    if not is_concrete(value):
+        return id(value)
+    array = np.asarray(value)
+    return array.shape, str(array.dtype), array.tobytes()
+
+
+_NAMES = {"name", "jvp_jaxpr_fun", "ctx_mesh"}  # of functions, and what is not computed
+
+
+# --- how they are written ---
+
 Results = list[Expression] | None
-# The program, its arguments and the shapes of its results, to its results.
-Known = Callable[[Any, Sequence[Expression], Sequence[Shape]], Results]
+Known = Callable[[Sequence[Expression], Sequence[Shape]], Results]
 
 
-def known(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:
-    """The results of a known function; None where it is not, or computes something else besides."""
-    name, _, place = defined_at(program).partition(" at ")
-    path = place.rpartition(":")[0].replace("\\", "/")
-    for (function, file), rule in FUNCTIONS.items():
-        if function == name and path.endswith(file):
-            return rule(program, args, shapes)
-    return None
+def _named(op: str) -> Known:
+    """A function of one matrix, or of arrays entry by entry."""
 
-
-def _elementwise(op: str, arity: int = 1) -> Known:
-    def rule(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:
-        plain = len(args) == arity and len(shapes) == 1
-        return [call(op, args, shapes[0])] if plain else None
+    def rule(args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:
+        return [call(op, args, shapes[0])]
 
     return rule
 
 
-def _sign_and_log(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:
-    if len(args) != 1 or len(shapes) != 2:
-        return None
+def _sign_and_log(args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:
     determinant = call("det", args, shapes[0])
     size = call("abs", (determinant,), shapes[1])
     return [call("sign", (determinant,), shapes[0]), call("log", (size,), shapes[1])]
 
 
-def _cofactors(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:
-    """det(X) X⁻ᵀ."""
-    (X,) = args
-    if len(X.shape) != 2:
-        return None
-    factors = (call("det", (X,), ()), call("inv", (X,), X.shape))
-    return [call("contract", factors, X.shape, labels=((), (0, 1)), out=(1, 0))]
-
-
-def _mass(program: Any, args: Sequence[Expression], shapes: Sequence[Shape]) -> Results:
-    """Σ of each row of y."""
-    (shape,), y = shapes, args[-1]
-    axes = tuple(i for i, size in enumerate(shape) if size != y.shape[i])
-    kept = tuple(i for i in range(len(shape)) if i not in axes)
-    total = call("reduce_sum", (y,), [shape[i] for i in kept], axes=axes)
-    return [call("broadcast_in_dim", (total,), shape, broadcast_dimensions=kept)]
-
-
-_OURS, _NN, _LINALG = "jaxcalc/", "jax/_src/nn/functions.py", "jax/_src/numpy/linalg.py"
-_SPECIAL, _UFUNCS = "jax/_src/scipy/special.py", "jax/_src/numpy/ufuncs.py"
-FUNCTIONS: dict[tuple[str, str], Known] = {
-    ("_mass", _OURS + "_functions/distribution_cross_entropy.py"): _mass,
-    ("cofactors", _OURS + "_derive/_closed.py"): _cofactors,
-    ("hypot", _UFUNCS): _elementwise("hypot", 2),
-    ("log_ndtr", _SPECIAL): _elementwise("log_ndtr"),
-    ("gammasgn", _SPECIAL): _elementwise("gammasgn"),
-    ("relu", _NN): _elementwise("relu"),
-    ("logaddexp", "jax/_src/lax/other.py"): _elementwise("logaddexp", 2),
-    ("inv", _LINALG): _elementwise("inv"),
-    ("_inv", _LINALG): _elementwise("inv"),
-    ("det", _LINALG): _elementwise("det"),
-    ("_det", _LINALG): _elementwise("det"),
-    ("slogdet", _LINALG): _sign_and_log,
-    ("_slogdet_lu", _LINALG): _sign_and_log,
+WRITTEN: dict[Function, Known] = {
+    jax.nn.relu: _named("relu"),
+    jnp.hypot: _named("hypot"),
+    jnp.logaddexp: _named("logaddexp"),
+    special.gammasgn: _named("gammasgn"),
+    special.log_ndtr: _named("log_ndtr"),
+    jnp.linalg.det: _named("det"),
+    jnp.linalg.inv: _named("inv"),
+    jnp.linalg.slogdet: _sign_and_log,
 }

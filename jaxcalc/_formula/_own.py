@@ -160,6 +160,15 @@ def _linear_product(args: Args, params: Params, shapes: Sequence[Shape]) -> list
     return [call("dot_general", (x, W), shapes[0], dimension_numbers=(((1,), (0,)), ((), ())))]
 
 
+def _cofactors(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    """det(X) X⁻ᵀ."""
+    (X,) = args
+    *rest, i, j = range(len(X.shape))
+    factors = (call("det", args, X.shape[:-2]), call("inv", args, X.shape))
+    labels = (tuple(rest), (*rest, i, j))
+    return [call("contract", factors, X.shape, labels=labels, out=(*rest, j, i))]
+
+
 # --- Jacobian products ---
 
 # The residuals, the shape of the weight and the parameters of a Jacobian product, to the weight.
@@ -321,6 +330,7 @@ OWN: dict[str, Written] = {
     "jaxcalc_distribution_cross_entropy": _distribution_cross_entropy,
     "jaxcalc_binary_cross_entropy": _binary_cross_entropy,
     "jaxcalc_linear_product": _linear_product,
+    "jaxcalc_cofactors": _cofactors,
     "jaxcalc_refused": lambda args, params, shapes: [args[1]],
     "jaxcalc_fill": _fill,
     "jaxcalc_masked_logits": _masked_logits,

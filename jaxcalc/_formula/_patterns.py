@@ -174,15 +174,22 @@ def exp(algebra: Algebra, x: Expression) -> Expression:
         return found
     for term in terms(x):
         product = unpack(term)
-        if product.coefficient == -1 and len(product.factors) == 1:
-            value, labels, power = product.factors[0]
-            if value.op == "logsumexp" and power == 1:
-                rest = algebra.add([t for t in terms(x) if t is not term], x.shape)
-                axes = [i for i in range(len(x.shape)) if i not in labels]
-                if rest is value.args[0] and list(labels) == sorted(labels):
-                    return softmax(algebra, rest, axes)
-            if value.op == "softplus" and power == 1:
-                rest = algebra.add([t for t in terms(x) if t is not term], x.shape)
-                if rest is value.args[0]:
-                    return algebra.apply("logistic", (rest,), x.shape)
+        value, labels, power = product.factors[0] if len(product.factors) == 1 else _NOTHING
+        if value.op in _PROBABILITIES and product.coefficient == -power == -1:
+            rest = algebra.add([t for t in terms(x) if t is not term], x.shape)
+            if rest is value.args[0] and list(labels) == sorted(labels):
+                return _PROBABILITIES[value.op](algebra, rest, labels)
     return algebra.apply("exp", (x,), x.shape)
+
+
+def _of_rows(algebra: Algebra, u: Expression, labels: Labels) -> Expression:
+    return softmax(algebra, u, [i for i in range(len(u.shape)) if i not in labels])
+
+
+def _of_two(algebra: Algebra, u: Expression, labels: Labels) -> Expression:
+    return algebra.apply("logistic", (u,), u.shape)
+
+
+# exp(u − f(u)), by f
+_PROBABILITIES = {"logsumexp": _of_rows, "softplus": _of_two}
+_NOTHING = Factor(call("ones", (), ()), ())

@@ -1,10 +1,10 @@
 """Programs read as expressions: each equation becomes the operation it computes.
 
-Calls are read inside, unless the function is known by name. A primitive that nothing knows keeps
-its name and parameters: reading never fails.
+Calls are read inside, unless they are of a function that is known. A primitive that nothing knows
+keeps its name and parameters: reading never fails.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,11 @@ from jaxcalc._formula._anonymous import number_of
 from jaxcalc._formula._expression import Expression, Shape, call, hashable, number
 from jaxcalc._formula._known import known
 from jaxcalc._formula._own import OWN
+from jaxcalc._functions.rowwise import PiecewiseLinear
 from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
+
+Args = Sequence[Expression]
+Results = list[Expression] | None
 
 
 def read(
@@ -34,27 +38,23 @@ def read(
     return [atom(variable) for variable in jaxpr.outvars]
 
 
-def apply(equation: Any, args: Sequence[Expression]) -> list[Expression]:
+def apply(equation: Any, args: Args) -> list[Expression]:
     """The expressions of one equation's results."""
     shapes = [tuple(variable.aval.shape) for variable in equation.outvars]
     program = _program_called(equation)
     if program is not None:
-        found = known(program, args, shapes)
+        found = known(equation, args, shapes)
         return read(program, (), args) if found is None else found
-    op, params = equation.primitive.name, equation.params
-    if op in _PIECEWISE_LINEAR:
-        return read(_PIECEWISE_LINEAR[op].plain_program(equation), (), args)
+    op = equation.primitive.name
     if op in OWN:
-        return OWN[op](args, params, shapes)
-    if op == "convert_element_type":
-        return [_converted(equation, args[0])]
-    if op == "custom_linear_solve":
-        return _linear_solve(equation, args, shapes)
-    if op == "cond" and params.get("branches_platforms"):  # one value, computed in several ways
-        return read(params["branches"][0], (), args[1:])
-    if op == "div" and np.issubdtype(equation.outvars[0].aval.dtype, np.integer):
-        op = "integer_div"  # 7/2 is 3
-    kept = {key: value for key, value in params.items() if key not in _UNIMPORTANT}
+        return OWN[op](args, equation.params, shapes)
+    found = READ[op](equation, args, shapes) if op in READ else None
+    return _itself(op, equation, args, shapes) if found is None else found
+
+
+def _itself(op: str, equation: Any, args: Args, shapes: Sequence[Shape]) -> list[Expression]:
+    """The operation with the parameters that matter."""
+    kept = {key: value for key, value in equation.params.items() if key not in _UNIMPORTANT}
     if next(sub_jaxprs(equation), None) is not None:  # two loops, say, that print alike
         kept["number"] = number_of(op, hashable(kept))
     if len(shapes) == 1:
@@ -85,18 +85,19 @@ def unnamed(text: str, array: Any) -> Expression:
     return call("unknown", (), np.shape(array), text=text, number=which)
 
 
-def _converted(equation: Any, x: Expression) -> Expression:
+# --- what is read other than as itself ---
+
+
+def _converted(equation: Any, args: Args, shapes: Sequence[Shape]) -> Results:
     """x in another dtype; x itself where that is no change."""
-    (variable,) = equation.invars
+    (variable,), (x,) = equation.invars, args
     dtype = np.dtype(equation.params["new_dtype"])
     if x.op == "number" or np.dtype(variable.aval.dtype) == dtype:
-        return x
-    return call("convert_element_type", (x,), x.shape, new_dtype=dtype.name)
+        return [x]
+    return [call("convert_element_type", (x,), x.shape, new_dtype=dtype.name)]
 
 
-def _linear_solve(
-    equation: Any, args: Sequence[Expression], shapes: Sequence[Shape]
-) -> list[Expression]:
+def _linear_solve(equation: Any, args: Args, shapes: Sequence[Shape]) -> Results:
     """x with M x = b, where M v is a program: `linear_solve(M v, v, b)`."""
     size = equation.params["const_lengths"].matvec
     rights = args[sum(equation.params["const_lengths"]) :]
@@ -106,7 +107,30 @@ def _linear_solve(
     return [call("linear_solve", (Mv, v, b), shape) for Mv, v, b, shape in triples]
 
 
-_PIECEWISE_LINEAR = {f"jaxcalc_{f.apply.name}": f for f in PIECEWISE_LINEAR}
+def _branch(equation: Any, args: Args, shapes: Sequence[Shape]) -> Results:
+    """One value, computed in several ways."""
+    params = equation.params
+    return read(params["branches"][0], (), args[1:]) if params.get("branches_platforms") else None
+
+
+def _quotient(equation: Any, args: Args, shapes: Sequence[Shape]) -> Results:
+    """7/2 is 3 for integers."""
+    if np.issubdtype(equation.outvars[0].aval.dtype, np.integer):
+        return _itself("integer_div", equation, args, shapes)
+    return None
+
+
+def _plainly(function: PiecewiseLinear) -> Callable[[Any, Args, Sequence[Shape]], Results]:
+    return lambda equation, args, shapes: read(function.plain_program(equation), (), args)
+
+
+READ: dict[str, Callable[[Any, Args, Sequence[Shape]], Results]] = {
+    "cond": _branch,
+    "convert_element_type": _converted,
+    "custom_linear_solve": _linear_solve,
+    "div": _quotient,
+    **{f"jaxcalc_{f.apply.name}": _plainly(f) for f in PIECEWISE_LINEAR},
+}
 _FEW = 64
 _UNIMPORTANT = {
     "accuracy",

@@ -68,7 +68,7 @@ def _adjugate(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
     """The factors, with adj X for as many det X as there are X⁻¹ beside them."""
     for inverse_ in (f for f in factors if f.value.op == "inv" and f.power == 1):
         for size in (f for f in factors if f.value.op == "det" and f.power >= 1):
-            if size.value.args != inverse_.value.args or size.labels:
+            if size.value.args != inverse_.value.args or size.labels != inverse_.labels[:-2]:
                 continue
             adjugate = call("adjugate", inverse_.value.args, inverse_.value.shape)
             rest = [f for f in factors if f is not size and f is not inverse_]

@@ -236,6 +236,11 @@ class Tensors:
         return self.algebra.multiply(factors, map_.codomain + map_.domain, scale, summed)
 
 
+def is_zero(map_: maps.Map) -> bool:
+    """Whether all entries of a map are known to be 0."""
+    return not terms(Tensors().of(map_))
+
+
 def _places(size: int, length: int, offset: tuple[int, ...] | int | None) -> tuple[int, ...]:
     """The index in x for each index of a label."""
     if isinstance(offset, tuple):

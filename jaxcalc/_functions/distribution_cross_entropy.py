@@ -79,7 +79,6 @@ distribution_cross_entropy_product.deftranspose(distribution_cross_entropy_trans
 distribution_cross_entropy_transposed.deftranspose(distribution_cross_entropy_product)
 
 
-@partial(jax.jit, static_argnames="rows")  # a formula knows it by this name
 def _mass(x: Array, y: Array, rows: Rows) -> Array:
     """Σy of each row, in the dtype of x."""
     return total(distribution(y, x), rows).astype(x.dtype)

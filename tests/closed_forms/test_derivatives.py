@@ -107,6 +107,33 @@ class Dense:
         return Dense(jnp.linalg.pinv(self.array))
 
 
+SAME = {  # one map, derived in two ways
+    "softmax": (jax.nn.softmax, jc.softmax),
+    "own softmax": (lambda x: jnp.exp(x) / jnp.sum(jnp.exp(x)), jc.softmax),
+    "log softmax": (lambda x: jnp.log(jax.nn.softmax(x)), jc.log_softmax),
+    "logsumexp": (jax.nn.logsumexp, jc.logsumexp),
+    "sigmoid": (jax.nn.sigmoid, jc.sigmoid),
+    "cube": (lambda x: x * x * x, lambda x: x**3),
+    "softplus": (jax.nn.softplus, jc.softplus),
+    "cumsum": (jnp.cumsum, lambda x: jnp.tril(jnp.ones((4, 4))) @ x),
+    "centred": (lambda x: x - jnp.mean(x), lambda x: x - jnp.sum(x) / 4),
+    "norm": (jnp.linalg.norm, lambda x: jnp.sqrt(x @ x)),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_differences_are_zero_where_the_formula_is(name, x64):
+    x = jnp.asarray(X)
+    J, K = (jc.derive(f)(x) for f in SAME[name])
+    for D in (J - K, K - J, J + -K, J.T - K.T, (J - K).T):
+        assert (D.structure, D.formula) == ("zero", "0")
+        assert (D.dtype, D.arrays) == (J.dtype, {})
+        assert not np.any(D.todense())
+    assert (J - K).domain == J.domain
+    assert (J - 2 * K).structure != "zero"
+    assert (J + K).formula != "0"
+
+
 def test_arrays_that_share_a_name_stay_two(x64):
     """x of the one is not x of the other; A is the same in both."""
 

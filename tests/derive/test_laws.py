@@ -161,6 +161,8 @@ def test_code_of_a_determinant_where_the_matrix_is_singular(x64):
         J = jc.derive(lambda X: f(X))(X)  # noqa: B023
         np.testing.assert_allclose(computed(J, X=X), J.todense(), atol=1e-12)
     assert jc.derive(lambda X: jnp.linalg.det(X))(X).formula == "det(X) X⁻¹"
+    J = jc.derive(lambda X: jnp.linalg.det(X))(jnp.stack([X, X + jnp.eye(3)]))
+    np.testing.assert_allclose(computed(J, X=J.arrays["X"]), J.todense(), atol=1e-12)
 
 
 m1, m2 = np.array([True, False, True]), np.array([True, True, False])

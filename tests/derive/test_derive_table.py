@@ -1,0 +1,59 @@
+"""Each primitive has one row in one table; nothing in `derive` asks for a name elsewhere."""
+
+import ast
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import jaxcalc as jc
+from jaxcalc._compat import known_primitives
+from jaxcalc._derive._table import TABLE
+
+ROOT = Path(jc.__file__).parent / "_derive"
+TABLE_ROOM = ROOT / "_table.py"
+
+
+def compared(node):
+    """What stands in comparisons, and as keys and cases."""
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    if isinstance(node, ast.Dict):
+        return [key for key in node.keys if key is not None]
+    return [node.value] if isinstance(node, ast.MatchValue) else []
+
+
+def names_handled(path):
+    """The strings that a module compares with or has as keys."""
+    nodes = [
+        part for node in ast.walk(ast.parse(path.read_text("utf-8"))) for part in compared(node)
+    ]
+    parts = [part for node in nodes for part in getattr(node, "elts", [node])]
+    return [p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str)]
+
+
+def primitives():
+    jax.make_jaxpr(some_functions)(jnp.ones(3))  # own primitives are made when first applied
+    return {*TABLE, *known_primitives()}
+
+
+def some_functions(x):
+    return jc.softmax(x), jc.logsumexp(x), jc.sigmoid(x)
+
+
+def test_no_primitive_has_two_rows():
+    rows = [name for name in names_handled(TABLE_ROOM) if name in primitives()]
+    assert sorted(rows) == sorted(TABLE)
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*.py")], ids=lambda path: path.stem)
+def test_no_primitive_is_handled_elsewhere(path):
+    if path != TABLE_ROOM:
+        assert not primitives() & {*names_handled(path)}
+
+
+def test_a_name_that_is_asked_for_would_be_found(tmp_path):
+    room = tmp_path / "room.py"
+    room.write_text('if e.primitive.name in ("exp", "sin"): pass\nRULES = {"dot_general": 1}\n')
+    assert {*names_handled(room)} == {"exp", "sin", "dot_general"}
