@@ -130,7 +130,7 @@ def logsumexp_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Der
     """
     logits = _vector(x)
     s = narrowed(jnp.where(logits == -jnp.inf, 0, softmax(wide(logits))), logits.dtype)
-    row = maps.Term(((_symbol("softmax", _x(logits), axes=(-1,)), (0,)),), _LINK, ())
+    row = maps.Einsum(((_symbol("softmax", _x(logits), axes=(-1,)), (0,)),), maps.links((0,)), ())
     J = LowRank(jnp.ones((1,), s.dtype), s[:, None])
     return _derivative(J, maps.Terms((), logits.shape, (row,)), logits, layout)
 
@@ -145,9 +145,6 @@ def _vector(x: ArrayLike) -> Array:
     return array
 
 
-_LINK = ((0, 0, None),)  # x is read at the label 0
-
-
 def _logistic(x: ArrayLike, order: int, layout: LayoutLike, sign: int = 1) -> Derivative:
     """diag(σ), or for order 1 diag(σ ⊙ (1 − σ)), at x or −x."""
     array = _vector(x)
@@ -156,15 +153,14 @@ def _logistic(x: ArrayLike, order: int, layout: LayoutLike, sign: int = 1) -> De
     J = Diagonal(logistic_product(kept, ones, order=order))
     σ = _symbol("logistic", _x(array) if sign == 1 else _symbol("neg", _x(array)))
     entries = σ if order == 0 else _symbol("mul", σ, _symbol("sub", _formula.number(1.0), σ))
-    term = maps.Term(((entries, (0,)),), _LINK, (0,))
-    return _derivative(J, maps.Terms(array.shape, array.shape, (term,)), array, layout)
+    return _derivative(J, maps.diagonal(array.shape, entries), array, layout)
 
 
 def _of_family(kind: str, x: ArrayLike, layout: LayoutLike) -> Derivative:
     logits = _vector(x)
     J = softmax_operator(kind, Origin(logits), Rows((-1,), "high", "logits"), logits.dtype)
     s = _symbol("softmax", _x(logits), axes=(-1,))
-    return _derivative(J, maps.Product(s.shape, s.shape, kind, s, (-1,)), logits, layout)
+    return _derivative(J, maps.of_rows(kind, s, (-1,)), logits, layout)
 
 
 def _derivative(J: LinearOperator, map_: maps.Map, x: Array, layout: LayoutLike) -> Derivative:

@@ -159,7 +159,7 @@ def _derivative(
 ) -> Derivative:
     if found is None:
         operator: LinearOperator = Zero(y.array.shape, x.array.shape, dtype)
-        formula: maps.Map = maps.Zero(y.array.shape, x.array.shape)
+        formula: maps.Map = maps.zero(y.array.shape, x.array.shape)
     else:
         found = blocked(found)
         operator, formula = build(found, dtype), written(found)

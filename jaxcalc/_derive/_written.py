@@ -13,9 +13,9 @@ def written(plan: Plan) -> maps.Map:
     codomain, domain = plan.codomain, plan.domain
     match plan:
         case Chained(parts):
-            return maps.Chain(codomain, domain, tuple(map(written, parts)))
+            return maps.Composition(codomain, domain, tuple(map(written, parts)))
         case Summed(parts):
-            return maps.Sum(codomain, domain, tuple(map(written, parts)))
+            return maps.Addition(codomain, domain, tuple(map(written, parts)))
         case Blocked(part, (a, c), size, index):
             return maps.Block(codomain, domain, written(part), index, size, a, c)
         case Leaf():
@@ -29,23 +29,23 @@ def _leaf(leaf: Leaf) -> maps.Map:
             alone = [without_masks(term) for term in terms] if len(terms) == 1 else terms
             return maps.Terms(codomain, domain, tuple(map(_term, alone)))
         case Product(kind, _, rows, s):
-            return maps.Product(codomain, domain, kind, s, rows.axes)
+            return maps.of_rows(kind, s, rows.axes)
         case Along(kind, kept):
             return kind.written([f.expression for f in kept], *codomain, *domain)
         case Index(name="reshape"):
             params = (("new_sizes", codomain),)
-            return maps.Selection(codomain, domain, "reshape", "reshape", params)
+            return maps.Indexing(codomain, domain, "reshape", "reshape", params)
         case Index(_, name, params, indices):
-            return maps.Selection(codomain, domain, name, name, params, indices)
+            return maps.Indexing(codomain, domain, name, name, params, indices)
         case Opaque(text=text, key=key):
-            return maps.Opaque(codomain, domain, text, number_of(f"D[{text}]", key))
+            return maps.matrix_free(codomain, domain, text, number_of(f"D[{text}]", key))
 
 
-def _term(term: Term) -> maps.Term:
+def _term(term: Term) -> maps.Einsum:
     """The term with its labels counted from 0 in the order in which they appear."""
     appearing = (*term.out, *term.links, *(label for f in term.factors for label in f.labels))
     number = {label: i for i, label in enumerate(dict.fromkeys(appearing))}
-    return maps.Term(
+    return maps.Einsum(
         factors=tuple((f.expression, tuple(number[k] for k in f.labels)) for f in term.factors),
         links=tuple((number[k], link.axis, _shift(k, link)) for k, link in term.links.items()),
         out=tuple(number[label] for label in term.out),

@@ -16,10 +16,10 @@
     _tensor                     map trees as canonical tensors
     _nodes, _notation           linear algebra: its nodes, and expressions written with them
     _arrangement                tensors as nodes, in either layout
-    _functions, _naming         functions in Python; names for what is repeated
-    _places, _writing, _signs   nodes as strings; functions with signs of their own
-    _text, _latex               the two styles
-    _code, _code_arrays         nodes as Python
+    _places, _functions         rows of I in few signs; functions in Python
+    _naming, _walking           names for what is repeated; nodes as strings
+    _writing, _signs, _styles   formulas, functions with signs of their own, text and LaTeX
+    _code                       nodes as Python
     _names                      the names in a map tree
     _shortening                 formulas cut to a bounded length
     _source, _closed_form       the source of `derivative`; text, LaTeX and code of a map tree

@@ -46,9 +46,10 @@ class Arranged:
 def arranged(map_: maps.Map, transposed: bool) -> Arranged:
     """The derivative `map_` in numerator layout or, transposed, in denominator layout."""
     tensors, notation = Tensors(), Notation()
-    made = arranged_tensor(tensors.algebra, notation, tensors.of(map_), map_, transposed)
+    made = arranged_in(tensors, notation, map_, transposed)
     if made.shown.op == "entries":
-        shown = _as_operator(map_, transposed, tensors, notation)
+        oriented = maps.transposed(map_) if transposed else map_
+        shown = _as_operator(oriented, tensors, notation)
         return made if shown is None else replace(made, shown=shown)
     return made
 
@@ -56,12 +57,16 @@ def arranged(map_: maps.Map, transposed: bool) -> Arranged:
 def arranged_summands(map_: maps.Map, transposed: bool) -> list[Arranged]:
     """The terms of a derivative, multiplied out."""
     tensors, notation = Tensors(), Notation()
-    algebra = tensors.algebra
-    parts = [p for term in terms(tensors.of(map_)) for p in algebra.distributed(term)]
-    return [arranged_tensor(algebra, notation, part, map_, transposed) for part in parts]
+    parts = [p for term in terms(tensors.of(map_)) for p in tensors.algebra.distributed(term)]
+    return [_arranged(tensors.algebra, notation, part, map_, transposed) for part in parts]
 
 
-def arranged_tensor(
+def arranged_in(tensors: Tensors, notation: Notation, map_: maps.Map, transposed: bool) -> Arranged:
+    """The same in the expressions and nodes that are known already."""
+    return _arranged(tensors.algebra, notation, tensors.of(map_), map_, transposed)
+
+
+def _arranged(
     algebra: Algebra, notation: Notation, tensor: Expression, ends: maps.Map, transposed: bool
 ) -> Arranged:
     """A canonical tensor of shape codomain + domain, those of `ends`."""
@@ -230,24 +235,17 @@ def _has_delta(term: Expression, labels: tuple[int, int]) -> bool:
     return any(f.value.op == "eye" and f.labels == labels for f in unpack(term).factors)
 
 
-def _as_operator(
-    map_: maps.Map, transposed: bool, tensors: Tensors, notation: Notation
-) -> Expression | None:
+def _as_operator(map_: maps.Map, tensors: Tensors, notation: Notation) -> Expression | None:
     """A chain as the product of the operators of its maps, a map without entries by its name."""
-    if isinstance(map_, maps.Chain):
-        order = map_.maps[::-1] if transposed else map_.maps
-        parts = [_as_operator(part, transposed, tensors, notation) for part in order]
-        made = [part for part in parts if part is not None]
-        return call("matmul", made, ()) if len(made) == len(parts) else None
-    if isinstance(map_, maps.Selection | maps.Opaque):
-        kind = "selection" if isinstance(map_, maps.Selection) else "opaque"
-        which = map_.number if isinstance(map_, maps.Opaque) else 1
-        named = nodes.apply(kind, (), (), (("number", which), ("text", map_.text)))
-        return call("transposed", (named,), ()) if transposed else named
-    rank, y = len(map_.codomain + map_.domain), len(map_.codomain)
-    tensor, front = tensors.of(map_), map_.codomain
-    if transposed:
-        tensor = tensors.algebra.permuted(tensor, [*range(y, rank), *range(y)])
-        front = map_.domain
-    small, _ = tensors.algebra.squeezed(tensor)
-    return Operators(tensors.algebra, notation).of(small, sum(size != 1 for size in front))
+    match map_:
+        case maps.Composition(maps=inner):
+            parts = [_as_operator(part, tensors, notation) for part in inner]
+            made = [part for part in parts if part is not None]
+            return call("matmul", made, ()) if len(made) == len(parts) else None
+        case maps.Indexing(symbol=symbol) | maps.MatrixFree(symbol=symbol):
+            return nodes.apply(symbol.op, (), (), symbol.params)
+        case maps.Transposed(map=maps.Indexing(symbol=symbol) | maps.MatrixFree(symbol=symbol)):
+            return call("transposed", (nodes.apply(symbol.op, (), (), symbol.params),), ())
+    small, _ = tensors.algebra.squeezed(tensors.of(map_))
+    rows = sum(size != 1 for size in map_.codomain)
+    return Operators(tensors.algebra, notation).of(small, rows)

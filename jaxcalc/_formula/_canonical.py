@@ -6,6 +6,7 @@ becomes an atom of canonical arguments.
 
 from fractions import Fraction
 from math import isfinite
+from typing import cast
 
 import numpy as np
 
@@ -40,6 +41,15 @@ def _bounded(algebra: Algebra, value: Expression) -> Expression:
     if weight(value) <= _LONGEST:
         return value
     return algebra.apply("part", (value,), value.shape)
+
+
+def leaf(value: Expression) -> Expression:
+    """A canonical expression as an operand of others: the rules take it as it is."""
+    return call("canonical", (), value.shape, value=value)
+
+
+def _leaf(algebra: Algebra, node: Expression, args: Args) -> Expression:
+    return cast(Expression, node["value"])
 
 
 def _number(algebra: Algebra, node: Expression, args: Args) -> Expression:
@@ -250,6 +260,7 @@ def _logaddexp(algebra: Algebra, node: Expression, args: Args) -> Expression:
 
 
 RULES: dict[str, Rule] = {
+    "canonical": _leaf,
     "number": _number,
     "mul": _powers(1, 1),
     "div": _powers(1, -1),

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from jaxcalc._formula import _latex, _maps, _text
+from jaxcalc._formula import _maps
 from jaxcalc._formula._arrangement import Arranged, arranged, arranged_summands
 from jaxcalc._formula._expression import Expression
 from jaxcalc._formula._naming import Named, named
 from jaxcalc._formula._shortening import MOST, shortened
 from jaxcalc._formula._source import source
+from jaxcalc._formula._styles import LATEX, TEXT
 
 
 @dataclass(frozen=True)
@@ -28,23 +29,23 @@ class ClosedForm:
         return self._shortened(MOST)
 
     def _shortened(self, most: int) -> Named:
-        return shortened(self.arranged.shown, _text.WRITER.formula, most)
+        return shortened(self.arranged.shown, TEXT.formula, most)
 
     @cached_property
     def text(self) -> str:
         """The formula in the signs of Unicode, with a `where` for the names in it."""
-        return _text.WRITER.formula(self._shown)
+        return TEXT.formula(self._shown)
 
     def within(self, most: int) -> str:
         """The text, of at most so many characters."""
         if len(self.text) <= most:
             return self.text
-        return _text.WRITER.formula(self._shortened(most))
+        return TEXT.formula(self._shortened(most))
 
     @cached_property
     def latex(self) -> str:
         """The formula in LaTeX."""
-        return _latex.WRITER.formula(self._shown)
+        return LATEX.formula(self._shown)
 
     @cached_property
     def code(self) -> str:

@@ -14,7 +14,7 @@ def source(named: Named, shape: Shape, parameters: Sequence[str], dtype: str = "
     live = _live(named, index_arguments)
     writer = CodeWriter(_dtype(named, live, dtype))
     written = (
-        (symbol["text"], writer.write(node).text if symbol in live else writer.index(node))
+        (symbol["text"], writer.write(node) if symbol in live else writer.index(node))
         for symbol, node in reversed(named.definitions)
     )
     lines = [f"    {symbol} = {text}" for symbol, text in written]

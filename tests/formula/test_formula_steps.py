@@ -8,8 +8,8 @@ from formula_values import execute
 from slow import some
 
 import jaxcalc as jc
-from jaxcalc._formula import maps, name, read
-from jaxcalc._formula._arrangement import arranged_tensor
+from jaxcalc._formula import name, read
+from jaxcalc._formula._arrangement import arranged_in
 from jaxcalc._formula._local import Derivation
 from jaxcalc._formula._naming import named
 from jaxcalc._formula._notation import Notation
@@ -61,11 +61,10 @@ def test_one_step_is_the_jacobian(operation, x64):
     tensors = Tensors()
     derivation = Derivation(tensors.algebra, tensors.value(x))
     steps = derivation.steps(tensors.value(value))
-    ((part, tensor),) = derivation.step(steps[0]).parts
+    ((part, map_),) = derivation.step(steps[0]).parts
     assert len(steps) == 1
     assert part is x
-    ends = maps.Zero(value.shape, x.shape)
-    made = arranged_tensor(tensors.algebra, Notation(), tensor, ends, transposed=False)
+    made = arranged_in(tensors, Notation(), map_, transposed=False)
     names = ["x", *(c["text"] for c in constants)]
     arrays = dict(zip(names, [point, *program.consts], strict=True))
     computed = execute(source(named(made.computed), made.shape, names), arrays)
