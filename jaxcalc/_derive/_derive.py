@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
@@ -34,14 +34,16 @@ from jaxcalc._layout.arguments import (
 from jaxcalc._layout.layout import Layout, LayoutLike
 from jaxcalc.operators import LinearOperator, Zero
 
+Of = TypeVar("Of")
+
 
 @overload
 def derive(
-    f: Callable[..., Array], argnums: Literal[0] = 0, *, layout: LayoutLike = "numerator"
-) -> OfFirst[Derivative]: ...
+    f: Callable[..., Of], argnums: Literal[0] = 0, *, layout: LayoutLike = "numerator"
+) -> OfFirst[Of, Derivative]: ...
 @overload
 def derive(
-    f: Callable[..., Any], argnums: Argnums = 0, *, layout: LayoutLike = "numerator"
+    f: Callable[..., Any], argnums: Argnums, *, layout: LayoutLike = "numerator"
 ) -> Callable[..., Any]: ...
 def derive(
     f: Callable[..., Any], argnums: Argnums = 0, *, layout: LayoutLike = "numerator"
