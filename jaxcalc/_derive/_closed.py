@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxcalc._compat import bind, defined_at, inlined, is_literal, opened
+from jaxcalc._derive._entry_products import entry_product, has_product
 
 _LINALG, _UFUNCS = "jax/_src/numpy/linalg.py", "jax/_src/numpy/ufuncs.py"
 
@@ -96,7 +97,7 @@ def calls_closed(jaxpr: Any) -> bool:
     """Whether a program calls one of them, or seems to, at whatever depth of calls."""
     inner = (opened(inlined(e))[0] for e in jaxpr.eqns if inlined(e) is not None)
     named = any(e.params.get("name") in CLOSED for e in jaxpr.eqns)
-    return named or any(map(calls_closed, inner))
+    return named or has_product(jaxpr) or any(map(calls_closed, inner))
 
 
 def evaluated(program: Any, *arguments: Any) -> list[Any]:
@@ -118,7 +119,9 @@ def _results(equation: Any, operands: list[Any]) -> list[Any]:
     known = _closed(equation)
     if known is not None:
         return jax.tree.leaves(known(*operands))
-    program = inlined(equation)
+    program, axes = inlined(equation), equation.params.get("axes", ())
+    if equation.primitive.name == "reduce_prod" and jnp.isrealobj(operands[0]):
+        return [entry_product(*operands, tuple(int(axis) - jnp.ndim(operands[0]) for axis in axes))]
     if equation.primitive.name in ("jit", "pjit") and calls_closed(opened(program)[0]):
         return evaluated(program, *operands)
     return bind(equation.primitive, operands, equation.params)

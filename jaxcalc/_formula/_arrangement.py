@@ -10,8 +10,9 @@ axes is written as an operator where it has that structure:
 and otherwise by its entries. In denominator layout the axes of x come first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from jaxcalc._formula import _maps as maps
 from jaxcalc._formula import _nodes as nodes
@@ -20,7 +21,7 @@ from jaxcalc._formula._expression import Expression, Shape, call, walk
 from jaxcalc._formula._indexing import indexed
 from jaxcalc._formula._nodes import INDICES
 from jaxcalc._formula._notation import Notation
-from jaxcalc._formula._product import Factor, Product, labels_of, reachable, relabel, unpack
+from jaxcalc._formula._product import Factor, Monomial, labels_of, reachable, relabel, unpack
 from jaxcalc._formula._solving import with_adjugates
 from jaxcalc._formula._sums import parts, terms
 from jaxcalc._formula._tensor import Tensors
@@ -125,7 +126,7 @@ def _computed(
 
 def _has_einsum(node: Expression) -> bool:
     """Whether the derivative itself, not an array in it, is written by labels."""
-    if node.op in ("plus", "times", "matmul", "kron", "blockdiag", "transposed"):
+    if node.op in ("plus", "times", "matmul", "blockdiag", "transposed") or nodes.is_kron(node):
         return any(map(_has_einsum, node.args))
     return node.op == "einsum"
 
@@ -154,7 +155,7 @@ class Operators:
         made = self.notation.of(tensor)
         return None if _has_einsum(made) else made
 
-    def _paired(self, product: Product, split: int) -> Expression | None:
+    def _paired(self, product: Monomial, split: int) -> Expression | None:
         """One term as a diagonal or a Kronecker product of maps between axes of equal position."""
         scalars = [f for f in product.factors if not f.labels]
         factors = [f for f in product.factors if f.labels]
@@ -170,7 +171,7 @@ class Operators:
         parts = [self.notation.scalar(f) for f in scalars]
         return nodes.times(product.coefficient, parts, made)
 
-    def _diagonal(self, product: Product, rest: Sequence[Factor], split: int) -> Expression | None:
+    def _diagonal(self, product: Monomial, rest: Sequence[Factor], split: int) -> Expression | None:
         shape = product.shape[:split]
         if not rest:
             return call("eye", (), product.shape)
@@ -180,7 +181,7 @@ class Operators:
         return None if _has_einsum(made) else call("diag", (made,), product.shape)
 
     def _kronecker(
-        self, product: Product, factors: Sequence[Factor], pairs: Sequence[tuple[int, int]]
+        self, product: Monomial, factors: Sequence[Factor], pairs: Sequence[tuple[int, int]]
     ) -> Expression | None:
         parts, used = [], 0
         for pair in pairs:
@@ -195,7 +196,7 @@ class Operators:
                 return None
             parts.append(made)
             used += len(group)
-        return call("kron", parts, product.shape) if used == len(factors) else None
+        return nodes.kron(parts, product.shape) if used == len(factors) else None
 
     def _blocks(self, tensor: Expression, split: int) -> Expression | None:
         """δ in every term: one block for each index; equal blocks are I ⊗ block, or block ⊗ I."""
@@ -211,7 +212,7 @@ class Operators:
             varies = any(n.op == "at" and n["index"] == index for n in walk(shown))
             if not varies and (y, x) in ((0, split), ends):
                 parts = [identity, shown] if y == 0 and x == split else [shown, identity]
-                return call("kron", parts, tensor.shape)
+                return nodes.kron(parts, tensor.shape)
             if y == x - split:
                 return call("blockdiag", (shown,), tensor.shape, index=index)
         return None
@@ -235,13 +236,29 @@ def _has_delta(term: Expression, labels: tuple[int, int]) -> bool:
     return any(f.value.op == "eye" and f.labels == labels for f in unpack(term).factors)
 
 
+def _with_matrices_joined(parts: Sequence[maps.Map]) -> Iterator[maps.Map]:
+    """The maps of a chain, those from vectors to vectors joined, which simplifies them."""
+    for is_matrix, run in groupby(parts, _is_matrix):
+        if is_matrix:
+            yield maps.chained(*run)
+        else:
+            yield from run
+
+
+def _is_matrix(part: maps.Map) -> bool:
+    long = [sum(size != 1 for size in shape) for shape in (part.codomain, part.domain)]
+    return isinstance(part, maps.Terms) and long == [1, 1]
+
+
 def _as_operator(map_: maps.Map, tensors: Tensors, notation: Notation) -> Expression | None:
     """A chain as the product of the operators of its maps, a map without entries by its name."""
     match map_:
-        case maps.Composition(maps=inner):
-            parts = [_as_operator(part, tensors, notation) for part in inner]
+        case maps.Composition(maps=inner) if not all(map(_is_matrix, inner)):
+            parts = [_as_operator(part, tensors, notation) for part in _with_matrices_joined(inner)]
             made = [part for part in parts if part is not None]
-            return call("matmul", made, ()) if len(made) == len(parts) else None
+            flat = [f for part in made for f in (part.args if part.op == "matmul" else (part,))]
+            factors = [part for part in flat if part.op != "eye"] or made[:1]
+            return call("matmul", factors, ()) if len(made) == len(parts) else None
         case maps.Indexing(symbol=symbol) | maps.MatrixFree(symbol=symbol):
             return nodes.apply(symbol.op, (), (), symbol.params)
         case maps.Transposed(map=maps.Indexing(symbol=symbol) | maps.MatrixFree(symbol=symbol)):

@@ -20,7 +20,7 @@ from jaxcalc._formula._walking import (
     POSTFIX,
     PRODUCT,
     SUM,
-    Notation,
+    Spelling,
     Walker,
     Written,
 )
@@ -33,7 +33,7 @@ def _power(base: str, exponent: Fraction) -> str:
     return f"{base} ** {exponent if exponent.denominator == 1 else float(exponent)}"
 
 
-PYTHON = Notation(
+PYTHON = Spelling(
     minus="-",
     space=" * ",
     dot=" * ",
@@ -60,7 +60,7 @@ class CodeWriter(Walker):
     """
 
     dtype: str
-    style: Notation = PYTHON
+    style: Spelling = PYTHON
     memo: dict[Expression, Written] = field(default_factory=dict)
 
     @cached_property

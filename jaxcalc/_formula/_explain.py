@@ -8,11 +8,10 @@ from typing import NamedTuple, Self
 from jaxcalc._formula import _maps as maps
 from jaxcalc._formula._arrangement import arranged_in
 from jaxcalc._formula._closed_form import closed_form
-from jaxcalc._formula._expression import Expression, name, walk
+from jaxcalc._formula._expression import Expression, name, replaced, walk
 from jaxcalc._formula._local import Derivation, Step
-from jaxcalc._formula._naming import replaced
+from jaxcalc._formula._naming import MOST, brief, shortened
 from jaxcalc._formula._notation import Notation
-from jaxcalc._formula._shortening import MOST, brief, shortened
 from jaxcalc._formula._styles import LATEX, TEXT
 from jaxcalc._formula._tensor import Tensors
 from jaxcalc._formula._writing import ATOM, COMPARISON, Writer
@@ -44,7 +43,7 @@ class Explanation(str):
         return self.html
 
 
-class Line(NamedTuple):
+class Sentence(NamedTuple):
     """One step: its rule, and what it says in two styles."""
 
     rule: str
@@ -111,8 +110,8 @@ def explain(
     steps = [] if value is None else explained.steps(value)
     form = closed_form(map_, transposed)
     blocks = ", block by block" if "blockdiag" in form.text else ""
-    last = Line(f"{_composition(map_, len(steps))}{blocks}", form.within(_LAST), form.latex)
-    lines, room = list[Line](), MOST - len(last.text) - len(_MORE) - _NUMBER
+    last = Sentence(f"{_composition(map_, len(steps))}{blocks}", form.within(_LAST), form.latex)
+    lines, room = list[Sentence](), MOST - len(last.text) - len(_MORE) - _NUMBER
     for step in steps:
         line = explained.line(step)
         room -= len(line.text) + _NUMBER
@@ -122,7 +121,7 @@ def explain(
     return _numbered(lines, len(steps) - len(lines), last)
 
 
-def _numbered(lines: Sequence[Line], more: int, last: Line) -> Explanation:
+def _numbered(lines: Sequence[Sentence], more: int, last: Sentence) -> Explanation:
     """The lines in both styles, with the number of those that are left out before the last."""
     left_out = [_MORE.format(more)] if more else []
     text = [f"{i}. {line.text}" for i, line in enumerate(lines, 1)]
@@ -166,7 +165,7 @@ class _Explained:
         self.derivation = Derivation(self.tensors.algebra, source)
         return self.derivation.steps(whole)
 
-    def line(self, value: Expression) -> Line:
+    def line(self, value: Expression) -> Sentence:
         """A step's rule and derivatives; what is long to write gets a name for the next ones."""
         step = self.derivation.step(value)
         node, definitions = self.notation.of(step.whole), ["", ""]
@@ -178,7 +177,7 @@ class _Explained:
             definition + "; ".join(self._derivatives(step, style))
             for definition, style in zip(definitions, (IN_TEXT, IN_LATEX), strict=True)
         )
-        return Line(step.rule, plain, latex)
+        return Sentence(step.rule, plain, latex)
 
     def _definition(self, symbol: Expression, step: Step, style: Wording) -> str:
         value = self._text(step.whole, style, COMPARISON)

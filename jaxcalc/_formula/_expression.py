@@ -9,7 +9,7 @@ subexpression that occurs twice is seen to.
 True
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -171,3 +171,20 @@ def walk(*roots: Expression) -> Iterator[Expression]:
             seen.add(node)
             stack.append((node, True))
             stack.extend((arg, False) for arg in reversed(node.args))
+
+
+def rebuilt(root: Expression, change: Callable[[Expression, Expression], Expression]) -> Expression:
+    """The expression with its parts changed, arguments first.
+
+    `change` takes a part as it was, and as it is with changed arguments.
+    """
+    made: dict[Expression, Expression] = {}
+    for node in walk(root):
+        args = tuple(made[arg] for arg in node.args)
+        made[node] = change(node, Expression(node.op, args, node.params, node.shape))
+    return made[root]
+
+
+def replaced(root: Expression, names: Mapping[Expression, Expression]) -> Expression:
+    """The expression with others in place of some inside it."""
+    return rebuilt(root, lambda node, new: names.get(node, new))

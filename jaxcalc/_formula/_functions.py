@@ -107,6 +107,23 @@ def _along(function: str) -> Row:
     return row
 
 
+def _svd(call: Call) -> str:
+    """s, U or Vᵀ, which `jnp` has in another order."""
+    full, place = call.params["full_matrices"], (1, 0, 2)[call.params["output"]]
+    return f"jnp.linalg.svd({call.every}, full_matrices={full})[{place}]"
+
+
+def _pseudo_inverse(call: Call) -> str:
+    rtol = call.params.get("rtol")
+    return f"jnp.linalg.pinv({call.every}{'' if rtol is None else f', rtol={rtol}'})"
+
+
+def _products_of_others(call: Call) -> str:
+    axes = tuple(axis % len(call.shape) for axis in call.params["axes"])
+    product = f"lambda t: jnp.sum(jnp.prod(t, axis={axes}))"
+    return f"jax.grad({'jnp.prod' if len(axes) == len(call.shape) else product})({call.every})"
+
+
 def _select(call: Call) -> str:
     which, *cases = call.args
     if len(cases) > 2:
@@ -326,6 +343,7 @@ ROWS: dict[str, Row] = {
     "det": "jnp.linalg.det",
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update_slice,
+    "eigh": "jax.lax.linalg.eigh({0}, lower={lower}, symmetrize_input=False)[{output}]",
     "gather": _gather,
     "ifft": "jnp.fft.ifft",
     "indicator": "{0:atom}.astype({float})",
@@ -344,7 +362,9 @@ ROWS: dict[str, Row] = {
     "or": "jnp.logical_or",
     "pad": "jax.lax.pad({0}, jnp.asarray({1}, jnp.result_type({0})), {padding_config})",
     "pick": _picked,
-    "pinv": "jnp.linalg.pinv",
+    "pinv": _pseudo_inverse,
+    "qr": "jax.lax.linalg.qr({0}, full_matrices={full_matrices})[{output}]",
+    "reduce_prod_others": _products_of_others,
     "reshape": "jnp.reshape({0}, {shape})",
     "select": _rows_of_identity,
     "select_n": _select,
@@ -357,6 +377,7 @@ ROWS: dict[str, Row] = {
     "stack": "jnp.stack([{all}], axis={axis})",
     "stacked": "jax.vmap(lambda {index}: {0})(jnp.arange({shape[0]}))",
     "step": _HALVES.format(ends="{0:sum} == {1:sum}", inside="{0:sum} > {1:sum}"),
+    "svd": _svd,
     "take": _taken,
     "tile": "jnp.tile({0}, {reps})",
     "toeplitz": _toeplitz,

@@ -15,7 +15,7 @@ from jaxcalc._formula._canonical import leaf
 from jaxcalc._formula._expression import Expression, call, walk
 from jaxcalc._formula._functions import function_named
 from jaxcalc._formula._maps import Einsum, Map, Terms, diagonal, every, links, of_rows
-from jaxcalc._formula._product import Factor, Product, unpack
+from jaxcalc._formula._product import Factor, Monomial, is_contraction, pack, unpack
 from jaxcalc._formula._program import read
 from jaxcalc._formula._sums import terms
 
@@ -84,18 +84,18 @@ class Derivation:
         rule, derivative = _KNOWN.get(value.op, (_name_of(value), _elementwise))
         return Step(rule, value, tuple((part, derivative(value, part)) for part in parts))
 
-    def _rule(self, product: Product) -> str:
+    def _rule(self, product: Monomial) -> str:
         moving = [f for f in product.factors if f.value in self.moving]
-        scalars = [f for f in moving if not f.labels]
-        count = sum(f.power for f in moving)
-        if count == 2 and not product.shape and not scalars and product.summed:
-            fixed = [f for f in product.factors if f.value not in self.moving and f.labels]
-            return "bilinear form (R3)" if fixed else "inner product (R2)"
-        if len(moving) == 1 and count == 1:
+        arrays = [f for f in product.factors if f.labels]
+        moving_arrays = [f for f in arrays if f in moving]
+        is_square = moving == moving_arrays and sum(f.power for f in moving) == 2
+        if is_square and is_contraction(pack(product)):
+            return "inner product (R2)" if arrays == moving_arrays else "bilinear form (R3)"
+        if [f.power for f in moving] == [1]:
             return "linear map"
-        if scalars and len(scalars) < len(moving):
+        if 0 < len(moving_arrays) < len(moving):
             return "scalar times vector (R4)"
-        return "elementwise" if not product.summed else "product"
+        return "product" if product.summed else "elementwise"
 
 
 def _only_moves(value: Expression) -> bool:
@@ -107,7 +107,7 @@ def _only_moves(value: Expression) -> bool:
     return single and product.coefficient == 1 and not product.summed
 
 
-def _by(product: Product, part: Expression) -> Map:
+def _by(product: Monomial, part: Expression) -> Map:
     """∂product/∂part: at each factor that is the part in turn, the rest."""
     out, found = every(product.shape), []
     for position, factor in enumerate(product.factors):
@@ -139,6 +139,14 @@ def _logsumexp(value: Expression, part: Expression) -> Map:
     s = call("softmax", (leaf(part),), part.shape, axes=value["axes"])
     kept = tuple(i for i in labels if i - len(labels) not in value["axes"])
     return Terms(value.shape, part.shape, (Einsum(((s, labels),), links(labels), kept),))
+
+
+def _product_of_entries(value: Expression, part: Expression) -> Map:
+    """The products of the others."""
+    labels, axes = every(part.shape), value["axes"]
+    others = call("reduce_prod_others", (leaf(part),), part.shape, axes=axes)
+    kept = tuple(i for i in labels if i not in axes)
+    return Terms(value.shape, part.shape, (Einsum(((others, labels),), links(labels), kept),))
 
 
 def _inverse(value: Expression, part: Expression) -> Map:
@@ -202,6 +210,7 @@ _KNOWN: Mapping[str, tuple[str, Derivative]] = {
     "logsumexp": ("log-sum-exp (notes §4)", _logsumexp),
     "logistic": ("logistic (notes §3)", _elementwise),
     "softplus": ("softplus (notes §3)", _elementwise),
+    "reduce_prod": ("product of the entries", _product_of_entries),
     "inv": ("inverse", _inverse),
     "det": ("determinant", _determinant),
     "abs": ("elementwise", _size),

@@ -1,13 +1,25 @@
 """Derivatives as trees of linear maps: what the formulas are made from.
 
 A map takes x, of shape `domain`, to y, of shape `codomain`: numerator layout. Maps are static and
-hashable; the arrays in them are expressions.
+hashable; the arrays in them are expressions, whose names can be asked for and changed. What has no
+name has a number (see `_anonymous`), which may be moved out of the way of others.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from typing import Any
 
-from jaxcalc._formula._expression import Expression, Params, Shape, call
+from jaxcalc._formula._expression import (
+    Expression,
+    Params,
+    Shape,
+    call,
+    name,
+    rebuilt,
+    replaced,
+    walk,
+)
 
 Labels = tuple[int, ...]
 # A label, a source axis, and how the label becomes an index along it: None as it is, an int shifts
@@ -207,3 +219,72 @@ def transposed(map_: Map) -> Map:
         case Addition(maps=parts):
             return Addition(codomain, domain, tuple(map(transposed, parts)))
     return Transposed(codomain, domain, map_)
+
+
+def names_in(*parts: Any) -> dict[str, Shape]:
+    """The names in maps and expressions, with the shapes of what they stand for."""
+    return {node["text"]: node.shape for node in _nodes(parts) if node.op == "name"}
+
+
+def renamed(part: Any, names: Mapping[str, str]) -> Any:
+    """A map or an expression with other names."""
+
+    def of(e: Expression) -> Expression:
+        old = (node for node in walk(e) if node.op == "name" and node["text"] in names)
+        return replaced(e, {node: name(names[node["text"]], node.shape) for node in old})
+
+    return _changed(part, of)
+
+
+def renumbered(part: Any, after: Any) -> Any:
+    """A map whose anonymous parts are none of those in another one."""
+    shift = max((which for node in _nodes(after) for which in _numbers(node.params)), default=0)
+
+    def change(node: Expression, new: Expression) -> Expression:
+        return Expression(new.op, new.args, _shifted(new.params, shift), new.shape)
+
+    return _changed(part, lambda e: rebuilt(e, change)) if shift else part
+
+
+def _changed(part: Any, of: Callable[[Expression], Expression]) -> Any:
+    """A map with each expression in it changed."""
+    match part:
+        case Expression():
+            return of(part)
+        case Map() | Einsum():
+            inside = {f.name: _changed(getattr(part, f.name), of) for f in fields(part)}
+            return replace(part, **inside)
+        case tuple():
+            return tuple(_changed(item, of) for item in part)
+    return part
+
+
+def _nodes(part: Any) -> Iterator[Expression]:
+    """The parts of every expression in a map."""
+    found: list[Expression] = []
+
+    def note(e: Expression) -> Expression:
+        found.append(e)
+        return e
+
+    _changed(part, note)
+    return walk(*found)
+
+
+def _shifted(params: Any, shift: int) -> Any:
+    """Parameters, those shifted that number something anonymous; they are in pairs."""
+    match params:
+        case ("number" | "unhashable" as key, int(which)):
+            return key, which + shift
+        case tuple() if type(params) is tuple:
+            return tuple(_shifted(item, shift) for item in params)
+    return params
+
+
+def _numbers(params: Any) -> Iterator[int]:
+    match params:
+        case ("number" | "unhashable", int(which)):
+            yield which
+        case tuple():
+            for item in params:
+                yield from _numbers(item)

@@ -35,8 +35,8 @@ def _mirrored(node: Expression, transpose: Callable[[Expression], Expression]) -
         return node
     if node.op == "apply" and ("symmetric", True) in node["params"]:
         return node
-    if node.op == "apply" and node["function"] == "kron":
-        return apply("kron", list(map(transpose, node.args)), node.shape[::-1], ())
+    if is_kron(node):
+        return kron(list(map(transpose, node.args)), node.shape[::-1])
     if node.op == "transposed":
         return node.args[0]
     if node.op == "matmul":
@@ -226,6 +226,16 @@ def omitted(count: int, shape: Shape) -> Expression:
 def apply(function: str, args: Sequence[Expression], shape: Shape, params: object) -> Expression:
     """A function's value."""
     return call("apply", args, shape, function=function, params=params)
+
+
+def kron(nodes: Sequence[Expression], shape: Shape) -> Expression:
+    """The Kronecker product of matrices, as a matrix or as a tensor of a shape."""
+    return apply("kron", nodes, shape, ())
+
+
+def is_kron(node: Expression) -> bool:
+    """Whether a node is a Kronecker product."""
+    return node.op == "apply" and bool(node["function"] == "kron")
 
 
 def parameter(node: Expression, key: str) -> Any:

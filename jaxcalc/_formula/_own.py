@@ -143,6 +143,10 @@ def _parts(args: Args, params: Params, shape: Shape) -> Expression:
     return args[0] * _shares(args, params, shape)
 
 
+def _products_of_others(args: Args, params: Params, shape: Shape) -> Expression:
+    return call("reduce_prod_others", args, shape, axes=params["axes"])
+
+
 def _linear_product(args: Args, params: Params, shape: Shape) -> Expression:
     W, x = args
     return call("dot_general", (x, W), shape, dimension_numbers=(((1,), (0,)), ((), ())))
@@ -256,6 +260,7 @@ OWN: dict[str, Written] = {
     "jaxcalc_index_cross_entropy_and_sums": _index_cross_entropy_and_sums,
     "jaxcalc_distribution_cross_entropy": _single(_distribution_cross_entropy),
     "jaxcalc_binary_cross_entropy": _single(_binary_cross_entropy),
+    "jaxcalc_products_of_others": _single(_products_of_others),
     "jaxcalc_linear_product": _single(_linear_product),
     "jaxcalc_refused": lambda args, params, shapes: [args[1]],
     "jaxcalc_fill": _single(_fill),

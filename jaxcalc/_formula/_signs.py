@@ -191,7 +191,7 @@ SIGNS: dict[str, Callable[[Writer, Expression], Written]] = {
     "pick": _picked,
     "pinv": _pseudo_inverse,
     "pow": _power,
-    **{f"reduce_{name}": _along for name in ("and", "max", "min", "or", "prod")},
+    **{f"reduce_{name}": _along for name in ("and", "max", "min", "or", "prod", "prod_others")},
     "select": _rows_of_identity,
     "select_n": _choice,
     "selection": _text,

@@ -22,6 +22,7 @@ _FUNCTIONS = {
     "reduce_max": "max",
     "reduce_min": "min",
     "reduce_prod": "prod",
+    "reduce_prod_others": "prod_others",
     "not": "¬",
 }
 

@@ -13,16 +13,15 @@ from jaxcalc._formula import _maps as maps
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._canonical import RULES, canonical
 from jaxcalc._formula._expression import Expression, call, walk
-from jaxcalc._formula._gathering import picked, picked_along
+from jaxcalc._formula._gathering import left_over, picked, picked_along, put_back
 from jaxcalc._formula._indexing import link, read_at_units
 from jaxcalc._formula._patterns import (
     gamma_functions,
     normalised_exponentials,
     sums_of_probabilities,
 )
-from jaxcalc._formula._product import Factor, labels_of, relabel, unpack
-from jaxcalc._formula._scattering import left_over, put_back
-from jaxcalc._formula._solving import inverses
+from jaxcalc._formula._product import Factor, labels_of, relabel, unpack, whole
+from jaxcalc._formula._solving import inverses, pseudo_inverses
 from jaxcalc._formula._steps import shared_steps, side
 from jaxcalc._formula._sums import eye, terms
 
@@ -35,6 +34,7 @@ def new_algebra() -> Algebra:
         gamma_functions,
         read_at_units,
         inverses,
+        pseudo_inverses,
         shared_steps,
     )
     return Algebra(patterns, (side,))
@@ -75,9 +75,8 @@ class Tensors:
         inner = self.of(maps.transposed(map_.map))
         small, axes = self.algebra.squeezed(inner)
         if len(axes) < 2:
-            whole = tuple(range(len(inner.shape)))
-            squares = self.algebra.multiply([Factor(inner, whole), Factor(inner, whole)], ())
-            return self._product([Factor(inner, whole), Factor(squares, (), Fraction(-1))], map_)
+            squares = self.algebra.multiply([whole(inner), whole(inner)], ())
+            return self._product([whole(inner), whole(squares, -1)], map_)
         if inner.shape != small.shape or len(axes) > 2:
             return self.of(maps.matrix_free(map_.codomain, map_.domain, "pinv"))
         return self._atom(call("pinv", (self.of(map_.map),), inner.shape))
@@ -164,11 +163,11 @@ class Tensors:
             return factor
         if value.op in ("sum", "product"):
             return Factor(self._lifted(value, index, size), (0, *labels), power)
-        whole = call("stacked", (value,), (size, *value.shape), index=index)
-        return Factor(whole, (0, *labels), power)
+        every = call("stacked", (value,), (size, *value.shape), index=index)
+        return Factor(every, (0, *labels), power)
 
     def _atom(self, value: Expression) -> Expression:
-        return self.algebra.multiply([Factor(value, tuple(range(len(value.shape))))], value.shape)
+        return self.algebra.multiply([whole(value)], value.shape)
 
     def _product(
         self, factors: Sequence[Factor], map_: maps.Map, coefficient: Fraction = Fraction(1)

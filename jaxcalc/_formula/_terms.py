@@ -30,7 +30,7 @@ def terms_of(map_: maps.Map) -> tuple[str, ...]:
     −s[i] s[j] ∂x[j] → y[i]
     where s = softmax(x)
     """
-    lines = list(_Reader().lines(map_, "∂x", "y"))
+    lines = list(_Lines().lines(map_, "∂x", "y"))
     whole = named(call("terms", [line.factors for line in lines], ()))
     texts = [line.written(body) for line, body in zip(lines, whole.node.args, strict=True)]
     definitions = TEXT.defined(whole)
@@ -59,7 +59,7 @@ def _at(text: str, labels: Labels) -> str:
 
 
 @dataclass
-class _Reader:
+class _Lines:
     tensors: Tensors = field(default_factory=Tensors)
     notation: Notation = field(default_factory=Notation)
     between: Iterator[int] = field(default_factory=lambda: itertools.count(1))

@@ -13,7 +13,7 @@ Written = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Notation:
+class Spelling:
     """How arithmetic is spelled.
 
     Attributes:
@@ -36,7 +36,7 @@ class Notation:
 class Walker:
     """Writes nodes: a method for each operation of `_nodes`."""
 
-    style: Notation
+    style: Spelling
 
     def written(self, node: Expression) -> Written:
         """The node, and how strongly its last operation binds."""

@@ -13,7 +13,7 @@ from jaxcalc._formula._walking import ATOM as ATOM
 from jaxcalc._formula._walking import COMPARISON as COMPARISON
 from jaxcalc._formula._walking import OUTER as OUTER
 from jaxcalc._formula._walking import POSTFIX as POSTFIX
-from jaxcalc._formula._walking import PRODUCT, Notation, Walker
+from jaxcalc._formula._walking import PRODUCT, Spelling, Walker
 from jaxcalc._formula._walking import SUM as SUM
 from jaxcalc._formula._walking import Written as Written
 
@@ -22,7 +22,7 @@ _ROUNDING = Fraction(1, 10**7)
 
 
 @dataclass(frozen=True)
-class Style(Notation):
+class Style(Spelling):
     """How the signs of a formula are spelled."""
 
     cross: str  # ⊗
@@ -145,9 +145,6 @@ class Writer(Walker):
 
     def _matmul(self, node: Expression) -> Written:
         return " ".join(self.write(arg, POSTFIX) for arg in node.args), PRODUCT
-
-    def _kron(self, node: Expression) -> Written:
-        return f" {self.style.cross} ".join(self.write(a, POSTFIX) for a in node.args), OUTER
 
     def _transposed(self, node: Expression) -> Written:
         (arg,) = node.args

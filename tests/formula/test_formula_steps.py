@@ -10,10 +10,10 @@ from slow import some
 import jaxcalc as jc
 from jaxcalc._formula import name, read
 from jaxcalc._formula._arrangement import arranged_in
+from jaxcalc._formula._closed_form import source
 from jaxcalc._formula._local import Derivation
 from jaxcalc._formula._naming import named
 from jaxcalc._formula._notation import Notation
-from jaxcalc._formula._source import source
 from jaxcalc._formula._tensor import Tensors
 
 V = np.random.default_rng(3).uniform(0.5, 1.5, 4)
