@@ -1,6 +1,7 @@
 """Solutions of linear equations in canonical form: M x = b becomes x = M⁻¹ b."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, Shape, call, rebuilt
@@ -66,11 +67,12 @@ def with_adjugates(value: Expression) -> Expression:
 
 def _adjugate(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
     """The factors, with adj X for as many det X as there are X⁻¹ beside them."""
-    for inverse_ in (f for f in factors if f.value.op == "inv" and f.power == 1):
-        for size in (f for f in factors if f.value.op == "det" and f.power >= 1):
-            if size.value.args != inverse_.value.args or size.labels:
-                continue
-            adjugate = call("adjugate", inverse_.value.args, inverse_.value.shape)
+    for inverse_, size in itertools.product(factors, factors):
+        X = inverse_.value.args
+        is_inverse = inverse_.value.op == "inv" and inverse_.power == 1
+        is_size = size.value.op == "det" and size.power >= 1 and not size.labels
+        if is_inverse and is_size and size.value.args == X:
+            adjugate = call("adjugate", X, inverse_.value.shape)
             rest = [f for f in factors if f is not size and f is not inverse_]
             left = [size._replace(power=size.power - 1)] if size.power > 1 else []
             return _adjugate((*rest, *left, inverse_._replace(value=adjugate)))
@@ -79,17 +81,23 @@ def _adjugate(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
 
 def inverses(algebra: Algebra, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
     """Σ X⁻¹[i, j] X[j, k] is δ[i, k]."""
-    for inverse_ in [f for f in factors if f.value.op == "inv" and len(f.labels) == 2]:
-        for matrix in [f for f in factors if f.value is inverse_.value.args[0]]:
-            for end in (0, 1):
-                label, pair = inverse_.labels[end], (inverse_, matrix)
-                rest = [f for f in factors if f not in pair]
-                free = label not in kept and label not in labels_of(rest)
-                if free and label == matrix.labels[1 - end] and {f.power for f in pair} == {1}:
-                    ends = (inverse_.labels[1 - end], matrix.labels[end])
-                    made = Factor(eye(matrix.value.shape[0]), ends)
-                    return inverses(algebra, [*rest, made], kept)
+    for inverse_, matrix, end in _inverse_pairs(factors):
+        label = inverse_.labels[end]
+        rest = [f for f in factors if f is not inverse_ and f is not matrix]
+        if label not in kept and label not in labels_of(rest):
+            ends = (inverse_.labels[1 - end], matrix.labels[end])
+            return inverses(algebra, [*rest, Factor(eye(matrix.value.shape[0]), ends)], kept)
     return factors
+
+
+def _inverse_pairs(factors: Sequence[Factor]) -> Iterator[tuple[Factor, Factor, int]]:
+    """X⁻¹ and X, and the end of X⁻¹ at which they meet."""
+    single = [f for f in factors if f.power == 1 and len(f.labels) == 2]
+    for inverse_ in (f for f in single if f.value.op == "inv"):
+        for matrix in (f for f in single if f.value is inverse_.value.args[0]):
+            for end in (0, 1):
+                if inverse_.labels[end] == matrix.labels[1 - end]:
+                    yield inverse_, matrix, end
 
 
 def pseudo_inverses(algebra: Algebra, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
@@ -136,17 +144,17 @@ def _matrix(
     sources = [f for f in product.factors if f.value is inner]
     if [f.power for f in sources] != [1]:
         return None
-    along = dict(zip(_long(unknown.shape), sources[0].labels, strict=True))
-    summed = [axis for axis, label in along.items() if label in product.summed]
-    passed = [label for label in along.values() if label not in product.summed]
-    out = [i for i in _long(term.shape) if i not in passed]
     rest = [f for f in product.factors if f is not sources[0]]
+    label_of = dict(zip(_long(unknown.shape), sources[0].labels, strict=True))
+    summed = [axis for axis, label in label_of.items() if label in product.summed]
+    passed = [label for label in label_of.values() if label not in product.summed]
+    out = [axis for axis in _long(term.shape) if axis not in passed]
     # v's other axes are passed on in their order, and the matrix is the same at each index of them
-    in_order = passed == [i for i in _long(term.shape) if i not in out]
-    if len(summed) != 1 or len(out) != 1 or not in_order or labels_of(rest) & {*passed}:
+    is_same = passed == sorted({*passed}) and not labels_of(rest) & {*passed}
+    if not is_same or len(summed) != 1 or len(out) != 1:
         return None
     shape = (term.shape[out[0]], unknown.shape[summed[0]])
-    names = {i: 100 + i for i in product.summed} | {out[0]: 0, along[summed[0]]: 1}
+    names = {i: 100 + i for i in product.summed} | {out[0]: 0, label_of[summed[0]]: 1}
     return algebra.multiply(relabel(rest, names), shape, product.coefficient), summed[0], out[0]
 
 

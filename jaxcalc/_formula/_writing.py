@@ -246,10 +246,10 @@ class Writer(Walker):
         above, below = self.quotient(number)
         texts = [text for text, _ in above]
         term = term.args[0] if term.op == "times" else term
-        every = [*range(rank), *sorted({i for x in term["labels"] for i in x if i >= rank})]
-        letter = {i: INDICES[k] for k, i in enumerate(every)}
-        if every[rank:]:
-            texts.append(self.style.summed([letter[i] for i in every[rank:]]))
+        summed = sorted({i for labels in term["labels"] for i in labels if i >= rank})
+        letter = dict(zip([*range(rank), *summed], INDICES, strict=False))
+        if summed:
+            texts.append(self.style.summed([letter[i] for i in summed]))
         for arg, labels, power in zip(term.args, term["labels"], term["powers"], strict=True):
             texts.append(self._entry_of(arg, [letter[i] for i in labels], power))
         text = " ".join(texts) or self.style.one
