@@ -182,7 +182,7 @@ def logsumexp_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Der
     """
     logits = _vector(x)
     s = narrowed(jnp.where(logits == -jnp.inf, 0, softmax(wide(logits))), logits.dtype)
-    row = maps.Term(((_symbol("softmax", _x(logits), axes=(-1,)), (0,)),), _LINK, ())
+    row = maps.Einsum(((_symbol("softmax", _x(logits), axes=(-1,)), (0,)),), maps.links((0,)), ())
     J = LowRank(jnp.ones((1,), s.dtype), s[:, None])
     return _derivative(J, maps.Terms((), logits.shape, (row,)), logits, layout)
 
@@ -207,8 +207,8 @@ def sparsemax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Der
     size = _formula.call("reduce_sum", (symbol,), (), axes=(0,))
     inverse = _formula.call("integer_pow", (size,), (), y=-1)
     terms = (
-        maps.Term(((symbol, (0,)),), _LINK, (0,)),
-        maps.Term(((symbol, (1,)), (symbol, (0,)), (inverse, ())), _LINK, (1,), -1.0),
+        maps.Einsum(((symbol, (0,)),), maps.links((0,)), (0,)),
+        maps.Einsum(((symbol, (1,)), (symbol, (0,)), (inverse, ())), maps.links((0,)), (1,), -1.0),
     )
     return _derivative(J, maps.Terms(array.shape, array.shape, terms), array, layout)
 
@@ -221,9 +221,6 @@ def _vector(x: ArrayLike) -> Array:
             "use `jax.vmap` for the Jacobians of a batch."
         )
     return array
-
-
-_LINK = ((0, 0, None),)  # x is read at the label 0
 
 
 def _logistic(x: ArrayLike, order: int, layout: LayoutLike, sign: int = 1) -> Derivative:
@@ -242,15 +239,14 @@ def _ones(x: Array) -> Array:
 
 def _diagonal(entries: Array, symbol: Expression, x: Array, layout: LayoutLike) -> Derivative:
     """diag(entries), which formulas write as `symbol`."""
-    term = maps.Term(((symbol, (0,)),), _LINK, (0,))
-    return _derivative(Diagonal(entries), maps.Terms(x.shape, x.shape, (term,)), x, layout)
+    return _derivative(Diagonal(entries), maps.diagonal(x.shape, symbol), x, layout)
 
 
 def _of_family(kind: str, x: ArrayLike, layout: LayoutLike) -> Derivative:
     logits = _vector(x)
     J = softmax_operator(kind, Origin(logits), Rows((-1,), "high", "logits"), logits.dtype)
     s = _symbol("softmax", _x(logits), axes=(-1,))
-    return _derivative(J, maps.Product(s.shape, s.shape, kind, s, (-1,)), logits, layout)
+    return _derivative(J, maps.of_rows(kind, s, (-1,)), logits, layout)
 
 
 def _derivative(J: LinearOperator, map_: maps.Map, x: Array, layout: LayoutLike) -> Derivative:

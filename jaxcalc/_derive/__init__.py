@@ -3,7 +3,7 @@
 The way there, one room a step:
 
     _names         what a formula calls the function's arguments and the arrays it closes over
-    _linearise, _closed
+    _linearise, _closed, _entry_products
                    the function as a program of values and one that is linear in the tangent
     _coefficients  values of the first, with labelled axes, as coefficients of the second
     _terms, _like_terms

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from jaxcalc import operators as ops
-from jaxcalc._formula import Expression, maps
+from jaxcalc._formula import Expression, call, maps
 
 
 class Kind(Protocol):
@@ -39,10 +39,5 @@ class Cumulated:
 
     def written(self, arrays: Sequence[Expression], rows: int, columns: int) -> maps.Map:
         """tril(1 1ᵀ) or its transpose."""
-        return maps.CumulativeSum((rows,), (columns,), 0, self.reverse)
-
-
-def matrix(M: Expression) -> maps.Map:
-    """x ↦ M x."""
-    term = maps.Term(((M, (0, 1)),), ((1, 0, None),), (0,))
-    return maps.Terms(M.shape[:1], M.shape[1:], (term,))
+        made = maps.matrix(call("tri", (), (rows, columns), k=0))
+        return maps.transposed(made) if self.reverse else made

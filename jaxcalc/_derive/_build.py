@@ -36,9 +36,9 @@ def written(plan: Plan) -> maps.Map:
     codomain, domain = plan.codomain, plan.domain
     match plan:
         case Chained(parts):
-            return maps.Chain(codomain, domain, tuple(map(written, parts)))
+            return maps.Composition(codomain, domain, tuple(map(written, parts)))
         case Summed(parts):
-            return maps.Sum(codomain, domain, tuple(map(written, parts)))
+            return maps.Addition(codomain, domain, tuple(map(written, parts)))
         case Blocked(part, (a, c), size, index):
             return maps.Block(codomain, domain, written(part), index, size, a, c)
         case Leaf(piece):

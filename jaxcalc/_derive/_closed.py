@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxcalc._compat import bind, is_literal, jitted, opened
+from jaxcalc._derive._entry_products import entry_product, has_product
 from jaxcalc._formula import public
 from jaxcalc._functions.primitives import Value
 
@@ -99,8 +100,8 @@ CLOSED: dict[Callable[..., Any], Callable[..., Any]] = {
 
 
 def may_call_closed(jaxpr: Any) -> bool:
-    """Whether a call is named like one of them, at whatever depth of calls under `jax.jit`."""
-    return any(
+    """Whether something is named like one of them, at whatever depth of calls under `jax.jit`."""
+    return has_product(jaxpr) or any(
         equation.params["name"] in _NAMES or may_call_closed(opened(jitted(equation))[0])
         for equation in jaxpr.eqns
         if jitted(equation) is not None
@@ -129,6 +130,9 @@ def _results(equation: Any, operands: list[Any]) -> list[Any]:
     known, program = public(equation, CLOSED), jitted(equation)
     if known is not None and _are_real(operands):
         return jax.tree.leaves(CLOSED[known](*jnp.broadcast_arrays(*operands)))
+    if equation.primitive.name == "reduce_prod" and _are_real(operands):
+        axes = tuple(int(axis) - jnp.ndim(operands[0]) for axis in equation.params["axes"])
+        return [entry_product(*operands, axes)]
     if program is not None and may_call_closed(opened(program)[0]):
         return evaluated(program, *operands)
     return bind(equation.primitive, operands, equation.params)

@@ -19,7 +19,6 @@ from jax import Array
 from jax.lax import FftType
 
 from jaxcalc import operators as ops
-from jaxcalc._derive._along import matrix
 from jaxcalc._derive._coefficients import Value, unrepeated
 from jaxcalc._derive._graph import Linear, UnstructuredError, added
 from jaxcalc._derive._indexing import pad
@@ -80,7 +79,7 @@ class Filtered:
 
     def written(self, arrays: Sequence[Expression], rows: int, columns: int) -> maps.Map:
         """circulant(column)."""
-        return matrix(call("circulant", arrays, (rows, columns)))
+        return maps.matrix(call("circulant", arrays, (rows, columns)))
 
 
 def is_complex(equation: Any) -> bool:

@@ -13,7 +13,6 @@ from jax import Array
 
 from jaxcalc import operators as ops
 from jaxcalc._derive import _terms
-from jaxcalc._derive._along import matrix
 from jaxcalc._derive._coefficients import Value
 from jaxcalc._derive._graph import Linear
 from jaxcalc._derive._indexing import padded, sliced, turned, turned_value
@@ -38,7 +37,7 @@ class Convolved:
 
     def written(self, arrays: Sequence[Expression], rows: int, columns: int) -> maps.Map:
         """toeplitz(values)."""
-        return matrix(call("toeplitz", arrays, (rows, columns), shift=self.shift))
+        return maps.matrix(call("toeplitz", arrays, (rows, columns), shift=self.shift))
 
 
 def convolved(step: LinearStep) -> Results:

@@ -3,7 +3,7 @@
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
@@ -35,14 +35,16 @@ from jaxcalc._layout.arguments import (
 from jaxcalc._layout.layout import Layout, LayoutLike
 from jaxcalc.operators import LinearOperator, Zero
 
+Of = TypeVar("Of")
+
 
 @overload
 def derive(
-    f: Callable[..., Array], argnums: Literal[0] = 0, *, layout: LayoutLike = "numerator"
-) -> OfFirst[Derivative]: ...
+    f: Callable[..., Of], argnums: Literal[0] = 0, *, layout: LayoutLike = "numerator"
+) -> OfFirst[Of, Derivative]: ...
 @overload
 def derive(
-    f: Callable[..., Any], argnums: Argnums = 0, *, layout: LayoutLike = "numerator"
+    f: Callable[..., Any], argnums: Argnums, *, layout: LayoutLike = "numerator"
 ) -> Callable[..., Any]: ...
 def derive(
     f: Callable[..., Any], argnums: Argnums = 0, *, layout: LayoutLike = "numerator"
@@ -156,7 +158,7 @@ def _derivative(
 ) -> Derivative:
     if found is None:
         operator: LinearOperator = Zero(y.shape, x.shape, dtype)
-        formula: maps.Map = maps.Zero(y.shape, x.shape)
+        formula: maps.Map = maps.zero(y.shape, x.shape)
     else:
         found = blocked(found)
         operator, formula = build(found, dtype), written(found)

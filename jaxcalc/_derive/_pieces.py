@@ -121,7 +121,7 @@ class Product(Piece):
 
     def written(self, codomain: Shape, domain: Shape) -> maps.Map:
         """By its softmax."""
-        return maps.Product(codomain, domain, self.kind, self.s, self.rows.axes)
+        return maps.of_rows(self.kind, self.s, self.rows.axes)
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Index(Piece):
 
     def written(self, codomain: Shape, domain: Shape) -> maps.Map:
         """The operation on its indices."""
-        return maps.Selection(codomain, domain, self.name, self.name, self.params, self.indices)
+        return maps.Indexing(codomain, domain, self.name, self.name, self.params, self.indices)
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class Reshape(Piece):
     def written(self, codomain: Shape, domain: Shape) -> maps.Map:
         """`reshape`."""
         params = (("new_sizes", codomain),)
-        return maps.Selection(codomain, domain, "reshape", "reshape", params)
+        return maps.Indexing(codomain, domain, "reshape", "reshape", params)
 
 
 @dataclass(frozen=True)
@@ -232,4 +232,4 @@ class Opaque(Piece):
     def written(self, codomain: Shape, domain: Shape) -> maps.Map:
         """By a name and a number."""
         number = number_of(f"D[{self.text}]", self.key)
-        return maps.Opaque(codomain, domain, self.text, number)
+        return maps.matrix_free(codomain, domain, self.text, number)

@@ -12,7 +12,6 @@ from jax import Array
 
 from jaxcalc import operators as ops
 from jaxcalc._compat import substitutes
-from jaxcalc._derive._along import matrix
 from jaxcalc._derive._coefficients import Label, Value, product
 from jaxcalc._derive._graph import Edge, Linear, Node, linear_of
 from jaxcalc._derive._opaque import opaque
@@ -63,11 +62,11 @@ class Substituted:
         if self.unit_diagonal:
             triangle = call("add", (triangle, call("eye", (), L.shape)), L.shape)
         made = _written_inverse(triangle)
-        return maps.Transposed((rows,), (columns,), made) if self.transposed else made
+        return maps.transposed(made) if self.transposed else made
 
 
 def _written_inverse(M: Expression) -> maps.Map:
-    return matrix(call("inv", (M,), M.shape))
+    return maps.matrix(call("inv", (M,), M.shape))
 
 
 # --- which matrix ---

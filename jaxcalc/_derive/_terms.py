@@ -139,11 +139,11 @@ def term_at(term: Term, pair: Pair, index: str) -> Term:
     return replace(term, factors=factors, links=links, out=dropped(term.out, a))
 
 
-def written(term: Term) -> maps.Term:
+def written(term: Term) -> maps.Einsum:
     """The term in expressions, its labels counted from 0 in the order in which they appear."""
     appearing = (*term.out, *term.links, *(label for f in term.factors for label in f.labels))
     number = {label: i for i, label in enumerate(dict.fromkeys(appearing))}
-    return maps.Term(
+    return maps.Einsum(
         factors=tuple((f.expression, tuple(number[k] for k in f.labels)) for f in term.factors),
         links=tuple((number[k], link.axis, link.shift(k)) for k, link in term.links.items()),
         out=tuple(number[label] for label in term.out),

@@ -5,25 +5,22 @@
     _own, _known                the package's own primitives; JAX's functions, recognised
     _program                    programs read as expressions
     _declared                   derivatives of functions made from a declaration
-    _maps                       derivatives as trees of linear maps
+    _maps                       derivatives as trees of linear maps, and the names in them
     _numbers, _product, _sums   fractions, products with named axes, their sums,
     _algebra                        and how they simplify
     _patterns                   softmax and log-sum-exp, recognised
     _rules, _indexing, _masks   operations in canonical form: what rules share, parts of
-    _gathering, _scattering         arrays, choices, entries read and put at indices,
-    _solving                        linear equations,
+    _gathering, _solving            arrays, choices, entries at indices, linear equations,
     _steps                          the steps of max, min and |x|,
     _kronecker, _canonical          Kronecker products, and the table of all
     _tensor                     map trees as canonical tensors
     _nodes, _notation           linear algebra: its nodes, and expressions written with them
     _arrangement                tensors as nodes, in either layout
-    _functions, _naming         functions in Python; names for what is repeated
-    _places, _writing, _signs   nodes as strings; functions with signs of their own
-    _text, _latex               the two styles
-    _code, _code_arrays         nodes as Python
-    _names                      the names in a map tree
-    _shortening                 formulas cut to a bounded length
-    _source, _closed_form       the source of `derivative`; text, LaTeX and code of a map tree
+    _places, _functions         rows of I in few signs; functions in Python
+    _naming, _walking           names for what is repeated or long; nodes as strings
+    _writing, _signs, _styles   formulas, functions with signs of their own, text and LaTeX
+    _code                       nodes as Python
+    _closed_form                text, LaTeX and code of a map tree
     _local, _explain            the derivation, step by step
     _terms                      what a map does to entries
 
@@ -45,9 +42,9 @@ from jaxcalc._formula._expression import name as name
 from jaxcalc._formula._expression import number as number
 from jaxcalc._formula._expression import repeated as repeated
 from jaxcalc._formula._known import public as public
-from jaxcalc._formula._names import names_in as names_in
-from jaxcalc._formula._names import renamed as renamed
-from jaxcalc._formula._names import renumbered as renumbered
+from jaxcalc._formula._maps import names_in as names_in
+from jaxcalc._formula._maps import renamed as renamed
+from jaxcalc._formula._maps import renumbered as renumbered
 from jaxcalc._formula._own import WEIGHTS as WEIGHTS
 from jaxcalc._formula._own import Weight as Weight
 from jaxcalc._formula._program import apply as apply

@@ -15,7 +15,7 @@ from jaxcalc._formula._numbers import ONE, content, root
 from jaxcalc._formula._product import (
     Factor,
     Labels,
-    Product,
+    Monomial,
     components,
     is_contraction,
     labels_of,
@@ -185,9 +185,9 @@ class Algebra:
             return product.factors[0].value
         return pack(product._replace(coefficient=coefficient))
 
-    def _known(self, factors: list[Factor], shape: Shape) -> Product:
+    def _known(self, factors: list[Factor], shape: Shape) -> Monomial:
         key = ("product", frozenset((self.serial[f.value], *f[1:]) for f in factors), shape)
-        found = self.equal.setdefault(key, pack(Product(ONE, tuple(factors), shape)))
+        found = self.equal.setdefault(key, pack(Monomial(ONE, tuple(factors), shape)))
         return unpack(found)
 
     def squeezed(self, value: Expression) -> tuple[Expression, Labels]:
@@ -355,7 +355,7 @@ def _moved(value: Expression) -> tuple[Expression, Labels] | None:
     return (inner, labels) if labels else None
 
 
-def _is_whole(product: Product, shape: Shape) -> bool:
+def _is_whole(product: Monomial, shape: Shape) -> bool:
     whole = [(tuple(range(len(shape))), ONE, shape)]
     return [(f.labels, f.power, f.value.shape) for f in product.factors] == whole
 

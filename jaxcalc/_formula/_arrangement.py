@@ -10,8 +10,9 @@ axes is written as an operator where it has that structure:
 and otherwise by its entries. In denominator layout the axes of x come first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from jaxcalc._formula import _maps as maps
 from jaxcalc._formula import _nodes as nodes
@@ -20,7 +21,7 @@ from jaxcalc._formula._expression import Expression, Shape, call, walk
 from jaxcalc._formula._indexing import indexed
 from jaxcalc._formula._nodes import INDICES
 from jaxcalc._formula._notation import Notation
-from jaxcalc._formula._product import Factor, Product, labels_of, reachable, relabel, unpack
+from jaxcalc._formula._product import Factor, Monomial, labels_of, reachable, relabel, unpack
 from jaxcalc._formula._solving import with_adjugates
 from jaxcalc._formula._sums import parts, terms
 from jaxcalc._formula._tensor import Tensors
@@ -46,9 +47,10 @@ class Arranged:
 def arranged(map_: maps.Map, transposed: bool) -> Arranged:
     """The derivative `map_` in numerator layout or, transposed, in denominator layout."""
     tensors, notation = Tensors(), Notation()
-    made = arranged_tensor(tensors.algebra, notation, tensors.of(map_), map_, transposed)
+    made = arranged_in(tensors, notation, map_, transposed)
     if made.shown.op == "entries":
-        shown = _as_operator(map_, transposed, tensors, notation)
+        oriented = maps.transposed(map_) if transposed else map_
+        shown = _as_operator(oriented, tensors, notation)
         return made if shown is None else replace(made, shown=shown)
     return made
 
@@ -56,12 +58,16 @@ def arranged(map_: maps.Map, transposed: bool) -> Arranged:
 def arranged_summands(map_: maps.Map, transposed: bool) -> list[Arranged]:
     """The terms of a derivative, multiplied out."""
     tensors, notation = Tensors(), Notation()
-    algebra = tensors.algebra
-    parts = [p for term in terms(tensors.of(map_)) for p in algebra.distributed(term)]
-    return [arranged_tensor(algebra, notation, part, map_, transposed) for part in parts]
+    parts = [p for term in terms(tensors.of(map_)) for p in tensors.algebra.distributed(term)]
+    return [_arranged(tensors.algebra, notation, part, map_, transposed) for part in parts]
 
 
-def arranged_tensor(
+def arranged_in(tensors: Tensors, notation: Notation, map_: maps.Map, transposed: bool) -> Arranged:
+    """The same in the expressions and nodes that are known already."""
+    return _arranged(tensors.algebra, notation, tensors.of(map_), map_, transposed)
+
+
+def _arranged(
     algebra: Algebra, notation: Notation, tensor: Expression, ends: maps.Map, transposed: bool
 ) -> Arranged:
     """A canonical tensor of shape codomain + domain, those of `ends`."""
@@ -120,7 +126,7 @@ def _computed(
 
 def _has_einsum(node: Expression) -> bool:
     """Whether the derivative itself, not an array in it, is written by labels."""
-    if node.op in ("plus", "times", "matmul", "kron", "blockdiag", "transposed"):
+    if node.op in ("plus", "times", "matmul", "blockdiag", "transposed") or nodes.is_kron(node):
         return any(map(_has_einsum, node.args))
     return node.op == "einsum"
 
@@ -149,7 +155,7 @@ class Operators:
         made = self.notation.of(tensor)
         return None if _has_einsum(made) else made
 
-    def _paired(self, product: Product, split: int) -> Expression | None:
+    def _paired(self, product: Monomial, split: int) -> Expression | None:
         """One term as a diagonal or a Kronecker product of maps between axes of equal position."""
         scalars = [f for f in product.factors if not f.labels]
         factors = [f for f in product.factors if f.labels]
@@ -165,7 +171,7 @@ class Operators:
         parts = [self.notation.scalar(f) for f in scalars]
         return nodes.times(product.coefficient, parts, made)
 
-    def _diagonal(self, product: Product, rest: Sequence[Factor], split: int) -> Expression | None:
+    def _diagonal(self, product: Monomial, rest: Sequence[Factor], split: int) -> Expression | None:
         shape = product.shape[:split]
         if not rest:
             return call("eye", (), product.shape)
@@ -175,7 +181,7 @@ class Operators:
         return None if _has_einsum(made) else call("diag", (made,), product.shape)
 
     def _kronecker(
-        self, product: Product, factors: Sequence[Factor], pairs: Sequence[tuple[int, int]]
+        self, product: Monomial, factors: Sequence[Factor], pairs: Sequence[tuple[int, int]]
     ) -> Expression | None:
         parts, used = [], 0
         for pair in pairs:
@@ -190,7 +196,7 @@ class Operators:
                 return None
             parts.append(made)
             used += len(group)
-        return call("kron", parts, product.shape) if used == len(factors) else None
+        return nodes.kron(parts, product.shape) if used == len(factors) else None
 
     def _blocks(self, tensor: Expression, split: int) -> Expression | None:
         """δ in every term: one block for each index; equal blocks are I ⊗ block, or block ⊗ I."""
@@ -206,7 +212,7 @@ class Operators:
             varies = any(n.op == "at" and n["index"] == index for n in walk(shown))
             if not varies and (y, x) in ((0, split), ends):
                 parts = [identity, shown] if y == 0 and x == split else [shown, identity]
-                return call("kron", parts, tensor.shape)
+                return nodes.kron(parts, tensor.shape)
             if y == x - split:
                 return call("blockdiag", (shown,), tensor.shape, index=index)
         return None
@@ -230,24 +236,33 @@ def _has_delta(term: Expression, labels: tuple[int, int]) -> bool:
     return any(f.value.op == "eye" and f.labels == labels for f in unpack(term).factors)
 
 
-def _as_operator(
-    map_: maps.Map, transposed: bool, tensors: Tensors, notation: Notation
-) -> Expression | None:
+def _with_matrices_joined(parts: Sequence[maps.Map]) -> Iterator[maps.Map]:
+    """The maps of a chain, those from vectors to vectors joined, which simplifies them."""
+    for is_matrix, run in groupby(parts, _is_matrix):
+        if is_matrix:
+            yield maps.chained(*run)
+        else:
+            yield from run
+
+
+def _is_matrix(part: maps.Map) -> bool:
+    long = [sum(size != 1 for size in shape) for shape in (part.codomain, part.domain)]
+    return isinstance(part, maps.Terms) and long == [1, 1]
+
+
+def _as_operator(map_: maps.Map, tensors: Tensors, notation: Notation) -> Expression | None:
     """A chain as the product of the operators of its maps, a map without entries by its name."""
-    if isinstance(map_, maps.Chain):
-        order = map_.maps[::-1] if transposed else map_.maps
-        parts = [_as_operator(part, transposed, tensors, notation) for part in order]
-        made = [part for part in parts if part is not None]
-        return call("matmul", made, ()) if len(made) == len(parts) else None
-    if isinstance(map_, maps.Selection | maps.Opaque):
-        kind = "selection" if isinstance(map_, maps.Selection) else "opaque"
-        which = map_.number if isinstance(map_, maps.Opaque) else 1
-        named = nodes.apply(kind, (), (), (("number", which), ("text", map_.text)))
-        return call("transposed", (named,), ()) if transposed else named
-    rank, y = len(map_.codomain + map_.domain), len(map_.codomain)
-    tensor, front = tensors.of(map_), map_.codomain
-    if transposed:
-        tensor = tensors.algebra.permuted(tensor, [*range(y, rank), *range(y)])
-        front = map_.domain
-    small, _ = tensors.algebra.squeezed(tensor)
-    return Operators(tensors.algebra, notation).of(small, sum(size != 1 for size in front))
+    match map_:
+        case maps.Composition(maps=inner) if not all(map(_is_matrix, inner)):
+            parts = [_as_operator(part, tensors, notation) for part in _with_matrices_joined(inner)]
+            made = [part for part in parts if part is not None]
+            flat = [f for part in made for f in (part.args if part.op == "matmul" else (part,))]
+            factors = [part for part in flat if part.op != "eye"] or made[:1]
+            return call("matmul", factors, ()) if len(made) == len(parts) else None
+        case maps.Indexing(symbol=symbol) | maps.MatrixFree(symbol=symbol):
+            return nodes.apply(symbol.op, (), (), symbol.params)
+        case maps.Transposed(map=maps.Indexing(symbol=symbol) | maps.MatrixFree(symbol=symbol)):
+            return call("transposed", (nodes.apply(symbol.op, (), (), symbol.params),), ())
+    small, _ = tensors.algebra.squeezed(tensors.of(map_))
+    rows = sum(size != 1 for size in map_.codomain)
+    return Operators(tensors.algebra, notation).of(small, rows)

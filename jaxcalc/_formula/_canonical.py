@@ -6,6 +6,7 @@ becomes an atom of canonical arguments.
 
 from fractions import Fraction
 from math import isfinite
+from typing import cast
 
 import numpy as np
 
@@ -13,13 +14,12 @@ from jaxcalc._formula import _gathering as gathering
 from jaxcalc._formula import _indexing as indexing
 from jaxcalc._formula import _masks as masks
 from jaxcalc._formula import _patterns as patterns
-from jaxcalc._formula import _scattering as scattering
 from jaxcalc._formula import _solving as solving
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._declared import derivative
 from jaxcalc._formula._expression import Expression, call, walk
 from jaxcalc._formula._kronecker import kronecker
-from jaxcalc._formula._product import Factor, relabel, unpack
+from jaxcalc._formula._product import Factor, relabel, unpack, whole
 from jaxcalc._formula._rules import Args, Rule, atom, fitted, other
 from jaxcalc._formula._sums import constant, terms, weight, zero
 
@@ -43,6 +43,15 @@ def _bounded(algebra: Algebra, value: Expression) -> Expression:
     return algebra.apply("part", (value,), value.shape)
 
 
+def leaf(value: Expression) -> Expression:
+    """A canonical expression as an operand of others: the rules take it as it is."""
+    return call("canonical", (), value.shape, value=value)
+
+
+def _leaf(algebra: Algebra, node: Expression, args: Args) -> Expression:
+    return cast(Expression, node["value"])
+
+
 def _number(algebra: Algebra, node: Expression, args: Args) -> Expression:
     value = node["value"]
     real = isinstance(value, int | float)
@@ -51,9 +60,8 @@ def _number(algebra: Algebra, node: Expression, args: Args) -> Expression:
 
 def _powers(*powers: int | Fraction) -> Rule:
     def rule(algebra: Algebra, node: Expression, args: Args) -> Expression:
-        whole = tuple(range(len(node.shape)))
         factors = [
-            Factor(fitted(algebra, arg, node.shape), whole, Fraction(power))
+            whole(fitted(algebra, arg, node.shape), power)
             for arg, power in zip(args, powers, strict=True)
         ]
         return algebra.multiply(factors, node.shape)
@@ -89,14 +97,12 @@ def _power(algebra: Algebra, node: Expression, args: Args) -> Expression:
 
 def _one_minus_square(algebra: Algebra, node: Expression, args: Args) -> Expression:
     """1 − x²."""
-    whole = tuple(range(len(node.shape)))
-    square = algebra.multiply([Factor(args[0], whole, Fraction(2))], node.shape, Fraction(-1))
+    square = algebra.multiply([whole(args[0], 2)], node.shape, Fraction(-1))
     return algebra.add([constant(1, node.shape), square], node.shape)
 
 
 def _scale(algebra: Algebra, node: Expression, args: Args) -> Expression:
-    whole = tuple(range(len(node.shape)))
-    return algebra.multiply([Factor(args[0], whole)], node.shape, Fraction(node["factor"]))
+    return algebra.multiply([whole(args[0])], node.shape, Fraction(node["factor"]))
 
 
 def _contract(algebra: Algebra, node: Expression, args: Args) -> Expression:
@@ -197,30 +203,24 @@ def _softmax(algebra: Algebra, node: Expression, args: Args) -> Expression:
 
 def _logistic_derivative(algebra: Algebra, node: Expression, args: Args) -> Expression:
     """σ⁽ⁿ⁾ = σ (1 − σ) qₙ(σ), with q₁ = 1 and qₙ₊₁ = (1 − 2σ) qₙ + σ (1 − σ) qₙ′."""
-    sigma, whole = algebra.apply("logistic", args, node.shape), tuple(range(len(node.shape)))
+    sigma = algebra.apply("logistic", args, node.shape)
     q = np.polynomial.Polynomial([1])
     for _ in range(node["order"] - 1):
         q = np.polynomial.Polynomial([1, -2]) * q + np.polynomial.Polynomial([0, 1, -1]) * q.deriv()
-    factors = [Factor(sigma, whole)]
+    factors = [whole(sigma)]
     for coefficients in ([1, -1], q.coef):
         powers = [
-            algebra.multiply([Factor(sigma, whole, Fraction(n))], node.shape, Fraction(int(c)))
+            algebra.multiply([whole(sigma, n)], node.shape, Fraction(int(c)))
             for n, c in enumerate(coefficients)
         ]
-        factors.append(Factor(algebra.add(powers, node.shape), whole))
+        factors.append(whole(algebra.add(powers, node.shape)))
     return algebra.multiply(factors, node.shape)
 
 
-def declared_derivative(
-    algebra: Algebra, name: str, order: int, argument: Expression
-) -> Expression:
-    """f⁽ⁿ⁾ of a canonical argument, for a function f made from a declaration."""
-    placeholder, written = derivative(name, order, argument.shape)
-    return canonical(algebra, written, {placeholder: argument})
-
-
 def _derivative(algebra: Algebra, node: Expression, args: Args) -> Expression:
-    return declared_derivative(algebra, node["of"], node["order"], args[0])
+    """f⁽ⁿ⁾, for a function f made from a declaration."""
+    placeholder, written = derivative(node["of"], node["order"], node.shape)
+    return canonical(algebra, written, {placeholder: args[0]})
 
 
 def _log_softmax(algebra: Algebra, node: Expression, args: Args) -> Expression:
@@ -263,6 +263,7 @@ def _logaddexp(algebra: Algebra, node: Expression, args: Args) -> Expression:
 
 
 RULES: dict[str, Rule] = {
+    "canonical": _leaf,
     "number": _number,
     "mul": _powers(1, 1),
     "div": _powers(1, -1),
@@ -327,8 +328,8 @@ RULES: dict[str, Rule] = {
     "runs": indexing.runs,
     "one_hot": indexing.one_hot,
     "gather": gathering.gather,
-    "scatter": scattering.scatter,
-    "scatter-add": scattering.scatter,
+    "scatter": gathering.scatter,
+    "scatter-add": gathering.scatter,
     "concatenate": indexing.concatenate,
     "abs": masks.size,
     "is_finite": masks.finite,

@@ -5,15 +5,14 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import NamedTuple, Self
 
-from jaxcalc._formula import _latex, _text
 from jaxcalc._formula import _maps as maps
-from jaxcalc._formula._arrangement import arranged_tensor
+from jaxcalc._formula._arrangement import arranged_in
 from jaxcalc._formula._closed_form import closed_form
-from jaxcalc._formula._expression import Expression, name, walk
+from jaxcalc._formula._expression import Expression, name, replaced, walk
 from jaxcalc._formula._local import Derivation, Step
-from jaxcalc._formula._naming import replaced
+from jaxcalc._formula._naming import MOST, brief, shortened
 from jaxcalc._formula._notation import Notation
-from jaxcalc._formula._shortening import MOST, brief, shortened
+from jaxcalc._formula._styles import LATEX, TEXT
 from jaxcalc._formula._tensor import Tensors
 from jaxcalc._formula._writing import ATOM, COMPARISON, Writer
 
@@ -44,7 +43,7 @@ class Explanation(str):
         return self.html
 
 
-class Line(NamedTuple):
+class Sentence(NamedTuple):
     """One step: its rule, and what it says in two styles."""
 
     rule: str
@@ -67,13 +66,15 @@ class Wording:
     """How steps are said in one style."""
 
     writer: Writer
+    values: Writer
     by: str  # the derivative of one thing by another
     missing: str
 
 
-PLAIN = Wording(_text.WRITER, "∂{}/∂{}", " has no closed form of its own")
-LATEX = Wording(
-    _latex.WRITER,
+IN_TEXT = Wording(TEXT, TEXT.about(True), "∂{}/∂{}", " has no closed form of its own")
+IN_LATEX = Wording(
+    LATEX,
+    LATEX.about(True),
     r"\frac{{\partial {}}}{{\partial {}}}",
     r"\text{ has no closed form of its own}",
 )
@@ -100,7 +101,7 @@ def explain(
     >>> from jaxcalc._formula import call, maps, name
     >>> A, x = name("A", (3, 4)), name("x", (4,))
     >>> Ax = call("contract", (A, x), (3,), labels=((0, 1), (1,)), out=(0,))
-    >>> J = maps.Terms((3,), (4,), (maps.Term(((A, (0, 1)),), ((1, 0, None),), (0,)),))
+    >>> J = maps.Terms((3,), (4,), (maps.Einsum(((A, (0, 1)),), ((1, 0, None),), (0,)),))
     >>> print(explain(Ax, x, J))
     1. linear map: ∂(A x)/∂x = A
     2. the derivative: A
@@ -109,8 +110,8 @@ def explain(
     steps = [] if value is None else explained.steps(value)
     form = closed_form(map_, transposed)
     blocks = ", block by block" if "blockdiag" in form.text else ""
-    last = Line(f"{_composition(map_, len(steps))}{blocks}", form.within(_LAST), form.latex)
-    lines, room = list[Line](), MOST - len(last.text) - len(_MORE) - _NUMBER
+    last = Sentence(f"{_composition(map_, len(steps))}{blocks}", form.within(_LAST), form.latex)
+    lines, room = list[Sentence](), MOST - len(last.text) - len(_MORE) - _NUMBER
     for step in steps:
         line = explained.line(step)
         room -= len(line.text) + _NUMBER
@@ -120,7 +121,7 @@ def explain(
     return _numbered(lines, len(steps) - len(lines), last)
 
 
-def _numbered(lines: Sequence[Line], more: int, last: Line) -> Explanation:
+def _numbered(lines: Sequence[Sentence], more: int, last: Sentence) -> Explanation:
     """The lines in both styles, with the number of those that are left out before the last."""
     left_out = [_MORE.format(more)] if more else []
     text = [f"{i}. {line.text}" for i, line in enumerate(lines, 1)]
@@ -164,23 +165,23 @@ class _Explained:
         self.derivation = Derivation(self.tensors.algebra, source)
         return self.derivation.steps(whole)
 
-    def line(self, value: Expression) -> Line:
+    def line(self, value: Expression) -> Sentence:
         """A step's rule and derivatives; what is long to write gets a name for the next ones."""
         step = self.derivation.step(value)
         node, definitions = self.notation.of(step.whole), ["", ""]
-        if len(self._text(step.whole, PLAIN)) > _LONG:
+        if len(self._text(step.whole, IN_TEXT)) > _LONG:
             symbol = name(f"h{len(self.names) + 1}", node.shape)
-            definitions = [self._definition(symbol, step, style) for style in (PLAIN, LATEX)]
+            definitions = [self._definition(symbol, step, style) for style in (IN_TEXT, IN_LATEX)]
             self.names[node] = symbol
         plain, latex = (
             definition + "; ".join(self._derivatives(step, style))
-            for definition, style in zip(definitions, (PLAIN, LATEX), strict=True)
+            for definition, style in zip(definitions, (IN_TEXT, IN_LATEX), strict=True)
         )
-        return Line(step.rule, plain, latex)
+        return Sentence(step.rule, plain, latex)
 
     def _definition(self, symbol: Expression, step: Step, style: Wording) -> str:
         value = self._text(step.whole, style, COMPARISON)
-        return style.writer.style.definition(style.writer.write(symbol), value) + ", "
+        return f"{style.writer.write(symbol)} = {value}, "
 
     def _derivatives(self, step: Step, style: Wording) -> list[str]:
         """The derivatives by the parts of a step; of many the first."""
@@ -189,16 +190,15 @@ class _Explained:
         return [*written, f"… ({more} more)"] if more > 0 else written
 
     def _derivative(
-        self, step: Step, part: Expression, tensor: Expression | None, style: Wording
+        self, step: Step, part: Expression, map_: maps.Map | None, style: Wording
     ) -> str:
         by = style.by.format(*(self._text(value, style) for value in (step.whole, part)))
-        if tensor is None:
+        if map_ is None:
             return by + style.missing
-        ends = maps.Zero(step.whole.shape, part.shape)
-        made = arranged_tensor(self.tensors.algebra, self.notation, tensor, ends, self.transposed)
-        shown = shortened(replaced(made.shown, self.names), PLAIN.writer.formula, _LINE)
+        made = arranged_in(self.tensors, self.notation, map_, self.transposed)
+        shown = shortened(replaced(made.shown, self.names), IN_TEXT.writer.formula, _LINE)
         return f"{by} = {style.writer.formula(shown)}"
 
     def _text(self, value: Expression, style: Wording, least: int = ATOM) -> str:
         node = replaced(self.notation.of(value), self.names)
-        return style.writer.write(brief(node, PLAIN.writer.write, _LINE), least)
+        return style.values.write(brief(node, IN_TEXT.writer.write, _LINE), least)

@@ -9,7 +9,7 @@ subexpression that occurs twice is seen to.
 True
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -69,9 +69,36 @@ class Expression:
         """A parameter, or a default where there is none."""
         return dict(self.params).get(parameter, default)
 
+    def __neg__(self) -> "Expression":
+        return call("neg", (self,), self.shape)
+
+    def __add__(self, other: "Operand") -> "Expression":
+        return _of_two("add", self, other)
+
+    def __sub__(self, other: "Operand") -> "Expression":
+        return _of_two("sub", self, other)
+
+    def __rsub__(self, other: "Operand") -> "Expression":
+        return _of_two("sub", other, self)
+
+    def __mul__(self, other: "Operand") -> "Expression":
+        return _of_two("mul", self, other)
+
+    def __truediv__(self, other: "Operand") -> "Expression":
+        return _of_two("div", self, other)
+
     def __repr__(self) -> str:
         inner = [*map(repr, self.args), *(f"{key}={value!r}" for key, value in self.params)]
         return f"{self.op}({', '.join(inner)})"
+
+
+Operand = Expression | float
+
+
+def _of_two(op: str, left: Operand, right: Operand) -> Expression:
+    """An operation entry by entry, axes of size 1 and numbers repeated."""
+    a, b = (x if isinstance(x, Expression) else number(x) for x in (left, right))
+    return call(op, (a, b), np.broadcast_shapes(a.shape, b.shape))
 
 
 def _rebuilt(rows: Sequence[tuple[str, tuple[int, ...], Params, Shape]]) -> Expression:
@@ -151,3 +178,20 @@ def walk(*roots: Expression) -> Iterator[Expression]:
             seen.add(node)
             stack.append((node, True))
             stack.extend((arg, False) for arg in reversed(node.args))
+
+
+def rebuilt(root: Expression, change: Callable[[Expression, Expression], Expression]) -> Expression:
+    """The expression with its parts changed, arguments first.
+
+    `change` takes a part as it was, and as it is with changed arguments.
+    """
+    made: dict[Expression, Expression] = {}
+    for node in walk(root):
+        args = tuple(made[arg] for arg in node.args)
+        made[node] = change(node, Expression(node.op, args, node.params, node.shape))
+    return made[root]
+
+
+def replaced(root: Expression, names: Mapping[Expression, Expression]) -> Expression:
+    """The expression with others in place of some inside it."""
+    return rebuilt(root, lambda node, new: names.get(node, new))

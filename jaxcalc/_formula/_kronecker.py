@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, Shape, call
-from jaxcalc._formula._product import Factor, Product, labels_of, reachable, relabel, unpack
+from jaxcalc._formula._product import Factor, Monomial, labels_of, reachable, relabel, unpack
 from jaxcalc._formula._sums import terms
 
 
@@ -20,7 +20,7 @@ def kronecker(algebra: Algebra, value: Expression, shape: Shape) -> Expression |
     return algebra.add(made, shape) if len(made) == len(parts) else None
 
 
-def _factored(algebra: Algebra, product: Product) -> Expression | None:
+def _factored(algebra: Algebra, product: Monomial) -> Expression | None:
     scalars = [f for f in product.factors if not f.labels]
     factors = [f for f in product.factors if f.labels]
     groups = [reachable(factors, {0, 2}), reachable(factors, {1, 3})]
@@ -33,7 +33,7 @@ def _factored(algebra: Algebra, product: Product) -> Expression | None:
     return algebra.multiply([*scalars, Factor(made, (0, 1))], shape, product.coefficient)
 
 
-def _matrix(algebra: Algebra, product: Product, group: list[Factor], row: int) -> Expression:
+def _matrix(algebra: Algebra, product: Monomial, group: list[Factor], row: int) -> Expression:
     shape = (product.shape[row], product.shape[row + 2])
     names = {row: 0, row + 2: 1} | {i: 100 + i for i in product.summed}
     return algebra.multiply(relabel(group, names), shape, Fraction(1))

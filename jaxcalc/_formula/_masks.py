@@ -10,7 +10,7 @@ from fractions import Fraction
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, call
 from jaxcalc._formula._indexing import unit
-from jaxcalc._formula._product import Factor, unpack
+from jaxcalc._formula._product import Factor, unpack, whole
 from jaxcalc._formula._rules import BOOLEAN, Args, Rule, fitted, other
 from jaxcalc._formula._steps import chosen_step
 from jaxcalc._formula._sums import constant, eye, terms, used_axes, zero
@@ -29,6 +29,9 @@ _ONES_AND_ZEROS = {"eye", "tri", "shifted_eye", "select"}
 
 def compare(algebra: Algebra, node: Expression, args: Args) -> Expression:
     """i + k = j is a δ, i + k ≥ j a triangle of ones; numbers are compared, all others finite."""
+    if node.op in _OPPOSITE:
+        opposite = call(_OPPOSITE[node.op], (), node.shape)
+        return negation(algebra, node, [compare(algebra, opposite, args)])
     left, right = (fitted(algebra, arg, node.shape) for arg in args)
     if node.op in ("eq", "ne") and (_infinity(left) is None) != (_infinity(right) is None):
         return constant(int(node.op == "ne"), node.shape)
@@ -36,27 +39,25 @@ def compare(algebra: Algebra, node: Expression, args: Args) -> Expression:
     difference = algebra.add([*terms(left), *minus], node.shape)
     if not any(unpack(term).factors for term in terms(difference)):
         return _decided(node, difference)
-    if node.op in ("gt", "ge", "ne") and is_positive(difference):
+    if node.op != "eq" and is_positive(difference):
         return constant(1, node.shape)
-    one = _single_index(difference) if node.op == "eq" else None
-    if one is not None:
-        axis, place = one
-        return algebra.multiply([Factor(unit(place, node.shape[axis]), (axis,))], node.shape)
-    found = _index_difference(difference)
-    if node.op in _OPPOSITE:
-        opposite = call(_OPPOSITE[node.op], (), node.shape)
-        return negation(algebra, node, [compare(algebra, opposite, args)])
-    if found is None or node.op not in ("eq", "ge"):
-        return other(algebra, node, args)
-    (row, column), shift = found
-    shape = (node.shape[row], node.shape[column])
-    if node.op == "ge":
-        made = call("tri", (), shape, k=shift)
-    elif shift == 0 and shape[0] == shape[1]:
+    return _of_indices(algebra, node, difference) or other(algebra, node, args)
+
+
+def _of_indices(algebra: Algebra, node: Expression, difference: Expression) -> Expression | None:
+    """i = k as a row of I, i + k = j and i + k ≥ j as matrices; None for anything else."""
+    place, found = _single_index(difference), _index_difference(difference)
+    if node.op == "eq" and place is not None:
+        axis, k = place
+        return algebra.multiply([Factor(unit(k, node.shape[axis]), (axis,))], node.shape)
+    if node.op not in ("eq", "ge") or found is None:
+        return None
+    labels, shift = found
+    shape = tuple(node.shape[axis] for axis in labels)
+    made = call("tri" if node.op == "ge" else "shifted_eye", (), shape, k=shift)
+    if node.op == "eq" and shift == 0 and shape[0] == shape[1]:
         made = eye(shape[0])
-    else:
-        made = call("shifted_eye", (), shape, k=shift)
-    return algebra.multiply([Factor(made, (row, column))], node.shape)
+    return algebra.multiply([Factor(made, labels)], node.shape)
 
 
 def _decided(node: Expression, difference: Expression) -> Expression:
@@ -186,9 +187,8 @@ def select(algebra: Algebra, node: Expression, args: Args) -> Expression:
 
 def masked(algebra: Algebra, mask: Expression, value: Expression) -> Expression:
     """The value where the mask holds, else 0."""
-    whole = tuple(range(len(value.shape)))
     ones = indicator(algebra, mask, [mask])
-    return algebra.multiply([Factor(ones, whole), Factor(value, whole)], value.shape)
+    return algebra.multiply([whole(ones), whole(value)], value.shape)
 
 
 def extremum(neutral: float) -> Rule:

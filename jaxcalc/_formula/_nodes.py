@@ -15,6 +15,7 @@ from jaxcalc._formula._expression import Expression, Shape, call
 ONE = Fraction(1)
 INDICES = "ijklmnpqrstuvwxyzabcdefghoABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Part = tuple[Expression, Fraction]
+Labels = tuple[int, ...]
 
 
 def transpose(node: Expression) -> Expression:
@@ -34,14 +35,15 @@ def _mirrored(node: Expression, transpose: Callable[[Expression], Expression]) -
         return node
     if node.op == "apply" and ("symmetric", True) in node["params"]:
         return node
-    if node.op == "apply" and node["function"] == "kron":
-        return apply("kron", list(map(transpose, node.args)), node.shape[::-1], ())
+    if is_kron(node):
+        return kron(list(map(transpose, node.args)), node.shape[::-1])
     if node.op == "transposed":
         return node.args[0]
     if node.op == "matmul":
         return matmul([transpose(arg) for arg in reversed(node.args)])
     if node.op == "times":
-        return times(node["coefficient"], _scalars(node), transpose(node.args[-1]))
+        coefficient, scalars, body = parts_of(node)
+        return times(coefficient, scalars, body and transpose(body))
     if node.op in ("plus", "hadamard") and len(node.shape) == 2 and node.shape[0] != 1:
         args = tuple(map(transpose, node.args))
         return Expression(node.op, args, node.params, node.shape[::-1])
@@ -52,10 +54,6 @@ def _flipped(shape: Shape) -> Shape:
     if len(shape) == 1:
         return (1, *shape)
     return shape[1:] if shape[0] == 1 else shape[::-1]
-
-
-def _scalars(node: Expression) -> list[Part]:
-    return list(zip(node.args[: len(node["powers"])], node["powers"], strict=True))
 
 
 def matmul(nodes: Sequence[Expression]) -> Expression:
@@ -159,9 +157,9 @@ def _flattened(coefficient: Fraction, scalars: Sequence[Part]) -> tuple[Fraction
     flat: list[Part] = []
     for node, exponent in scalars:
         if node.op == "times" and exponent == 1:
-            coefficient *= node["coefficient"]
-            parts = zip(node.args, [*node["powers"], *[ONE] * len(node.args)], strict=False)
-            flat += parts
+            inner, parts, body = parts_of(node)
+            coefficient *= inner
+            flat += parts if body is None else [*parts, (body, ONE)]
         else:
             flat.append((node, exponent))
     return coefficient, flat
@@ -181,6 +179,34 @@ def summands(node: Expression) -> tuple[Expression, ...]:
     return node.args if node.op == "plus" else (node,)
 
 
+def number_in(node: Expression) -> Expression | None:
+    """The scalar that every entry of an array is, where that can be seen."""
+    if node.op == "times":
+        coefficient, scalars, body = parts_of(node)
+        filled = body is not None and number_in(body) is not None
+        return times(coefficient, scalars) if filled else None
+    if node.op == "sum":
+        return Expression("sum", (), (), ())
+    return times(ONE, []) if node.op == "ones" or is_outer_of_ones(node) else None
+
+
+def is_outer_of_ones(node: Expression) -> bool:
+    """Whether a node is 1 1ᵀ."""
+    return node.op == "matmul" and all(map(is_ones, node.args))
+
+
+def is_ones(node: Expression) -> bool:
+    """Whether a node is a column or a row of ones."""
+    return (node.args[0] if node.op == "transposed" else node).op == "ones"
+
+
+def parts_of(node: Expression) -> tuple[Fraction, list[Part], Expression | None]:
+    """The coefficient of a product, its scalars, and the array that they multiply."""
+    scalars = list(zip(node.args, node["powers"], strict=False))
+    body = node.args[len(scalars) :]
+    return node["coefficient"], scalars, body[0] if body else None
+
+
 def is_negative(node: Expression) -> bool:
     """Whether a node is written with a minus in front."""
     return node.op == "times" and node["coefficient"] < 0
@@ -188,8 +214,8 @@ def is_negative(node: Expression) -> bool:
 
 def negated(node: Expression) -> Expression:
     """−node, for a node written with a minus in front."""
-    body = node.args[len(node["powers"]) :]
-    return times(-node["coefficient"], _scalars(node), body[0] if body else None)
+    coefficient, scalars, body = parts_of(node)
+    return times(-coefficient, scalars, body)
 
 
 def omitted(count: int, shape: Shape) -> Expression:
@@ -200,6 +226,16 @@ def omitted(count: int, shape: Shape) -> Expression:
 def apply(function: str, args: Sequence[Expression], shape: Shape, params: object) -> Expression:
     """A function's value."""
     return call("apply", args, shape, function=function, params=params)
+
+
+def kron(nodes: Sequence[Expression], shape: Shape) -> Expression:
+    """The Kronecker product of matrices, as a matrix or as a tensor of a shape."""
+    return apply("kron", nodes, shape, ())
+
+
+def is_kron(node: Expression) -> bool:
+    """Whether a node is a Kronecker product."""
+    return node.op == "apply" and bool(node["function"] == "kron")
 
 
 def parameter(node: Expression, key: str) -> Any:

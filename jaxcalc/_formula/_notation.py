@@ -13,7 +13,7 @@ from jaxcalc._formula import _nodes as nodes
 from jaxcalc._formula._expression import Expression, call, walk
 from jaxcalc._formula._nodes import Part
 from jaxcalc._formula._numbers import content
-from jaxcalc._formula._product import Factor, Labels, Product, pack, relabel, unpack
+from jaxcalc._formula._product import Factor, Labels, Monomial, pack, relabel, unpack
 from jaxcalc._formula._rules import ELEMENTWISE
 
 _OPPOSITE = {"ge": "lt", "gt": "le", "eq": "ne", "ne": "eq"}
@@ -90,7 +90,7 @@ class Notation:
             node if node.shape == value.shape else nodes.apply("squeeze", [node], value.shape, ())
         )
 
-    def _product(self, product: Product) -> Expression:
+    def _product(self, product: Monomial) -> Expression:
         rank = len(product.shape)
         labels = [i for i in range(rank) if product.shape[i] != 1]
         names = {label: i for i, label in enumerate(labels)}
@@ -100,11 +100,11 @@ class Notation:
         if len(labels) > 2:
             return self._elementwise(factors, product, shape) or self.einsum(product)
         ends: list[int | None] = [0, 1][: len(labels)] + [None] * (2 - len(labels))
-        small = Product(product.coefficient, tuple(factors), shape)
+        small = Monomial(product.coefficient, tuple(factors), shape)
         return self.network(small, ends[0], ends[1]) or self.einsum(product)
 
     def _elementwise(
-        self, factors: Sequence[Factor], product: Product, shape: tuple[int, ...]
+        self, factors: Sequence[Factor], product: Monomial, shape: tuple[int, ...]
     ) -> Expression | None:
         whole = tuple(range(len(shape)))
         body = [(self.of(f.value), f.power) for f in factors if f.labels]
@@ -113,7 +113,7 @@ class Notation:
         scalars = [self.scalar(f) for f in factors if not f.labels]
         return nodes.times(product.coefficient, scalars, nodes.hadamard(body))
 
-    def einsum(self, product: Product) -> Expression:
+    def einsum(self, product: Monomial) -> Expression:
         """The product by its labels."""
         args = [self.of(f.value) for f in product.factors]
         labels = tuple(f.labels for f in product.factors)
@@ -121,7 +121,7 @@ class Notation:
         made = call("einsum", args, product.shape, labels=labels, powers=powers)
         return nodes.times(product.coefficient, [], made)
 
-    def network(self, product: Product, row: int | None, column: int | None) -> Expression | None:
+    def network(self, product: Monomial, row: int | None, column: int | None) -> Expression | None:
         """The product as a node with the given labels, or None where there is no such reading."""
         if any(len(f.labels) > 2 for f in product.factors):
             return None
@@ -133,12 +133,7 @@ class Notation:
             body = self._diagonal(rest, row, product.shape[0])
         else:
             body = _reduced(self._items(factors), row, column, product.shape)
-        if body is None:
-            return None
-        if not body.shape:
-            scalars.append((body, Fraction(1)))
-            return nodes.times(product.coefficient, scalars)
-        return nodes.times(product.coefficient, scalars, body)
+        return None if body is None else _multiple(product.coefficient, scalars, body)
 
     def _diagonal(self, rest: Sequence[Factor], row: int, size: int) -> Expression | None:
         if not rest:
@@ -168,6 +163,13 @@ class Notation:
         return self.of(value), power
 
 
+def _multiple(coefficient: Fraction, scalars: Sequence[Part], body: Expression) -> Expression:
+    """The node times a number and scalars, of which it may be one."""
+    if body.shape:
+        return nodes.times(coefficient, scalars, body)
+    return nodes.times(coefficient, [*scalars, (body, Fraction(1))])
+
+
 def _reduced(
     items: list[Item], row: int | None, column: int | None, shape: tuple[int, ...]
 ) -> Expression | None:
@@ -180,17 +182,14 @@ def _reduced(
         items = [item for item in items if item.labels]
         inner = {label for item in items for label in item.labels} - ends
         if not inner:
-            break
+            body = _joined(items, row, column, shape)
+            return _multiple(Fraction(1), scalars, body) if scalars else body
         label = min(inner, key=lambda i: (_degree(items, i), i))
         if _degree(items, label) > 2:
             return None
         touching = [item for item in items if label in item.labels]
         items = [item for item in items if label not in item.labels]
         items += _eliminated(touching, label)
-    body = _joined(items, row, column, shape)
-    if not scalars or body is None:
-        return body
-    return nodes.times(Fraction(1), scalars, body if body.shape else None)
 
 
 def _degree(items: Sequence[Item], label: int) -> int:
@@ -264,24 +263,23 @@ def _summed(vectors: Sequence[Part]) -> Expression:
 
 def _joined(
     items: Sequence[Item], row: int | None, column: int | None, shape: tuple[int, ...]
-) -> Expression | None:
-    """What is left on the labels of the row and the column."""
-    if row is None and column is None:
-        return nodes.times(Fraction(1), [])
-    sides = {
-        end: [p for item in items if item.labels == (end,) for p in item.parts]
-        for end in (row, column)
-    }
-    matrices = [item for item in items if len(item.labels) == 2]
-    if column is None or row is None:
-        end, size = (row, shape[0]) if column is None else (column, shape[-1])
-        made = nodes.hadamard(sides[end]) if sides[end] else nodes.ones(size)
-        return made if column is None else nodes.transpose(made)
-    left, right = (nodes.hadamard(sides[e]) if sides[e] else None for e in (row, column))
-    if not matrices:
-        left = nodes.ones(shape[0]) if left is None else left
-        right = nodes.ones(shape[1]) if right is None else right
-        return nodes.matmul([left, nodes.transpose(right)])
-    before = [] if left is None else [nodes.diag(left)]
-    after = [] if right is None else [nodes.diag(right)]
-    return nodes.matmul([*before, matrices[0].along(row), *after])
+) -> Expression:
+    """What is left on the labels of the row and the column: ends of a matrix, or of none."""
+    ends = [end for end in (row, column) if end is not None]
+    sides = [_on(items, end) for end in ends]
+    matrices = [item.along(ends[0]) for item in items if len(item.labels) == 2]
+    if matrices:
+        before, after = ([] if side is None else [nodes.diag(side)] for side in sides)
+        return nodes.matmul([*before, matrices[0], *after])
+    columns = [
+        nodes.ones(size) if side is None else side for side, size in zip(sides, shape, strict=False)
+    ]
+    if len(columns) == 2:
+        return nodes.matmul([columns[0], nodes.transpose(columns[1])])
+    return columns[0] if columns else nodes.times(Fraction(1), [])
+
+
+def _on(items: Sequence[Item], end: int) -> Expression | None:
+    """The column on one label."""
+    parts = [part for item in items if item.labels == (end,) for part in item.parts]
+    return nodes.hadamard(parts) if parts else None

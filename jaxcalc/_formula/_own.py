@@ -14,6 +14,14 @@ Args = Sequence[Expression]
 Params = Mapping[str, Any]
 # The arguments, the parameters and the shapes of the results, to the results.
 Written = Callable[[Args, Params, Sequence[Shape]], list[Expression]]
+# The same of one result.
+Single = Callable[[Args, Params, Shape], Expression]
+# The residuals, the shape of the weight and the parameters of a Jacobian product, to the weight.
+Weight = Callable[[Args, Shape, Params], Expression]
+
+
+def _single(of: Single) -> Written:
+    return lambda args, params, shapes: [of(args, params, shapes[0])]
 
 
 def _elementwise(op: str) -> Written:
@@ -28,76 +36,81 @@ def _of_rows(*ops: str) -> Written:
     return written
 
 
-def _indicator_of(op: str) -> Written:
+def _indicator_of(op: str) -> Single:
     """Where a function of rows is positive."""
 
-    def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
-        (shape,) = shapes
+    def written(args: Args, params: Params, shape: Shape) -> Expression:
         value = call(op, args, shape, axes=params["rows"].axes)
-        positive = call("gt", (value, _spread(number(0.0), shape)), shape)
-        return [call("indicator", (positive,), shape)]
+        return call("indicator", (call("gt", (value, number(0.0)), shape),), shape)
 
     return written
 
 
 def _spread(x: Expression, shape: Shape) -> Expression:
-    """x, broadcast to a shape of its rank or, if it is a number, of any."""
+    """x, broadcast to a shape of its rank."""
     axes = tuple(range(len(x.shape)))
     return (
         x if x.shape == shape else call("broadcast_in_dim", (x,), shape, broadcast_dimensions=axes)
     )
 
 
-def _row_sum(x: Expression, axes: Sequence[int]) -> Expression:
+def _row_sum(x: Expression, params: Params) -> Expression:
     """Σ of each row, its axes kept with size 1."""
-    positive = tuple(axis % len(x.shape) for axis in axes)
-    kept = tuple(i for i in range(len(x.shape)) if i not in positive)
-    summed = call("reduce_sum", (x,), [x.shape[i] for i in kept], axes=positive)
-    shape = [1 if i in positive else size for i, size in enumerate(x.shape)]
+    axes = tuple(axis % len(x.shape) for axis in params["rows"].axes)
+    kept = tuple(i for i in range(len(x.shape)) if i not in axes)
+    summed = call("reduce_sum", (x,), [x.shape[i] for i in kept], axes=axes)
+    shape = [1 if i in axes else size for i, size in enumerate(x.shape)]
     return call("broadcast_in_dim", (summed,), shape, broadcast_dimensions=kept)
 
 
-def _filled(where: Expression, x: Expression, value: float, shape: Shape) -> list[Expression]:
-    return [call("select_n", (_spread(where, shape), _spread(number(value), shape), x), shape)]
+def _exp(x: Expression) -> Expression:
+    return call("exp", (x,), x.shape)
 
 
-def _fill(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
-    where, x = args
-    return _filled(where, x, params["value"], shapes[0])
+def _softplus(x: Expression) -> Expression:
+    return call("softplus", (x,), x.shape)
 
 
-def _masked_logits(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
-    where, x = args
-    return _filled(where, x, -float("inf"), shapes[0])
+def _logistic(x: Expression) -> Expression:
+    return call("logistic", (x,), x.shape)
 
 
-def _masked_softmax(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
-    (shape,) = shapes
-    (logits,) = _masked_logits(args, params, shapes)
+# --- values ---
+
+
+def _filled(value: float) -> Single:
+    """x, and a value where the mask does not hold."""
+    return lambda args, params, shape: call("select_n", (args[0], number(value), args[1]), shape)
+
+
+def _fill(args: Args, params: Params, shape: Shape) -> Expression:
+    return _filled(params["value"])(args, params, shape)
+
+
+_masked_logits = _filled(-float("inf"))
+_masked_product = _filled(0.0)
+
+
+def _masked_softmax(args: Args, params: Params, shape: Shape) -> Expression:
+    logits = _masked_logits(args, params, shape)
     s = call("softmax", (logits,), shape, axes=params["rows"].axes)
-    return _filled(args[0], s, 0.0, shape)
+    return _masked_product((args[0], s), params, shape)
 
 
-def _cross_entropy(y: Expression, x: Expression, axes: Sequence[int], shape: Shape) -> Expression:
+def _distribution_cross_entropy(args: Args, params: Params, shape: Shape) -> Expression:
     """−Σ y ⊙ log softmax(x) of each row."""
-    logarithm = call("log_softmax", (x,), x.shape, axes=axes)
-    weighted = call("mul", (_spread(y, x.shape), logarithm), x.shape)
-    return call("neg", (_row_sum(weighted, axes),), shape)
-
-
-def _distribution_cross_entropy(
-    args: Args, params: Params, shapes: Sequence[Shape]
-) -> list[Expression]:
     y, x = args
-    return [_cross_entropy(y, x, params["rows"].axes, shapes[0])]
+    return -_row_sum(y * call("log_softmax", (x,), x.shape, axes=params["rows"].axes), params)
 
 
-def _index_cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+def _one_hot(y: Expression, x: Expression, params: Params) -> Expression:
+    return call("one_hot", (y,), x.shape, axis=params["rows"].axes[0] % len(x.shape))
+
+
+def _index_cross_entropy(args: Args, params: Params, shape: Shape) -> Expression:
     """The same of one-hot rows."""
     y, x = args
-    axes = params["rows"].axes
-    one_hot = call("one_hot", (y,), x.shape, axis=axes[0] % len(x.shape))
-    return [_cross_entropy(one_hot, x, axes, shapes[0])]
+    return _distribution_cross_entropy((_one_hot(y, x, params), x), params, shape)
 
 
 def _index_cross_entropy_and_sums(
@@ -105,34 +118,24 @@ def _index_cross_entropy_and_sums(
 ) -> list[Expression]:
     """The loss; c, Σ exp(x − c) without the label's, and exp(x − c) of the label, for c = 0."""
     y, x = args
-    axes = params["rows"].axes
-    one_hot = call("one_hot", (y,), x.shape, axis=axes[0] % len(x.shape))
-    e = call("exp", (x,), x.shape)
-    own = _row_sum(call("mul", (one_hot, e), x.shape), axes)
-    rest = call("sub", (_row_sum(e, axes), own), shapes[2])
-    return [*_index_cross_entropy(args, params, shapes), _spread(number(0.0), shapes[1]), rest, own]
+    own = _row_sum(_one_hot(y, x, params) * _exp(x), params)
+    zero = call("broadcast_in_dim", (number(0.0),), shapes[1], broadcast_dimensions=())
+    rest = _row_sum(_exp(x), params) - own
+    return [_index_cross_entropy(args, params, shapes[0]), zero, rest, own]
 
 
-def _binary_cross_entropy(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+def _binary_cross_entropy(args: Args, params: Params, shape: Shape) -> Expression:
     """log(1 + exp(x)) − x y; −w y log σ(x) − (1 − y) log σ(−x) with weights."""
-    (y, *weight, x), (shape,) = args, shapes
-    y = _spread(y, x.shape)
+    y, *weight, x = args
     if not weight:
-        parts = call("softplus", (x,), x.shape), call("mul", (x, y), x.shape)
-        return [call("sub", parts, shape)]
-    w = _spread(weight[0], x.shape)
-    other = call("softplus", (call("neg", (x,), x.shape),), x.shape)
-    of_one = call("mul", (call("mul", (w, y), x.shape), other), x.shape)
-    rest = call("sub", (number(1.0), y), x.shape)
-    of_zero = call("mul", (rest, call("softplus", (x,), x.shape)), x.shape)
-    return [call("add", (of_one, of_zero), shape)]
+        return _softplus(x) - x * y
+    return weight[0] * y * _softplus(-x) + (1.0 - y) * _softplus(x)
 
 
 def _weighted_sum(args: Args, params: Params) -> Expression:
     """Σ b ⊙ exp(a) of each row."""
     b, a = args
-    exponentials = call("exp", (a,), a.shape)
-    return _row_sum(call("mul", (b, exponentials), a.shape), params["rows"].axes)
+    return _row_sum(b * _exp(a), params)
 
 
 def _weighted(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
@@ -142,59 +145,48 @@ def _weighted(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expre
     return [call("log", (size,), shapes[0]), call("sign", (weighted,), shapes[1])]
 
 
-def _shares(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+def _shares(args: Args, params: Params, shape: Shape) -> Expression:
     """exp(a) / Σ b ⊙ exp(a)."""
-    shape = shapes[0]
-    weighted = _spread(_weighted_sum(args, params), shape)
-    return [call("div", (call("exp", (args[1],), shape), weighted), shape)]
+    return _exp(args[1]) / _weighted_sum(args, params)
 
 
-def _parts(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+def _parts(args: Args, params: Params, shape: Shape) -> Expression:
     """b ⊙ exp(a) / Σ b ⊙ exp(a)."""
-    (share,) = _shares(args, params, shapes)
-    return [call("mul", (args[0], share), shapes[0])]
+    return args[0] * _shares(args, params, shape)
 
 
-def _linear_product(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+def _products_of_others(args: Args, params: Params, shape: Shape) -> Expression:
+    return call("reduce_prod_others", args, shape, axes=params["axes"])
+
+
+def _linear_product(args: Args, params: Params, shape: Shape) -> Expression:
     W, x = args
-    return [call("dot_general", (x, W), shapes[0], dimension_numbers=(((1,), (0,)), ((), ())))]
+    return call("dot_general", (x, W), shape, dimension_numbers=(((1,), (0,)), ((), ())))
 
 
-def _cofactors(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+def _cofactors(args: Args, params: Params, shape: Shape) -> Expression:
     """det(X) X⁻ᵀ."""
-    (X,) = args
-    *rest, i, j = range(len(X.shape))
-    factors = (call("det", args, X.shape[:-2]), call("inv", args, X.shape))
+    *rest, i, j = range(len(shape))
+    factors = (call("det", args, shape[:-2]), call("inv", args, shape))
     labels = (tuple(rest), (*rest, i, j))
-    return [call("contract", factors, X.shape, labels=labels, out=(*rest, j, i))]
+    return call("contract", factors, shape, labels=labels, out=(*rest, j, i))
 
 
 # --- Jacobian products ---
 
-# The residuals, the shape of the weight and the parameters of a Jacobian product, to the weight.
-Weight = Callable[[Args, Shape, Params], Expression]
-
 
 def _weight_of_softmax(kept: Args, shape: Shape, params: Params) -> Expression:
     rows, r = params["rows"], kept[0]
-    if rows.keep_softmax:
-        return r
-    return call("softmax", (r,), r.shape, axes=rows.axes)
+    return r if rows.keep_softmax else call("softmax", (r,), r.shape, axes=rows.axes)
 
 
 def _weight_of_logistic(kept: Args, shape: Shape, params: Params) -> Expression:
     """σ, and its derivatives as polynomials in σ."""
-    sigma = call("logistic", kept, shape)
-    if params["order"] == 0:
-        return sigma
-    one = number(1.0)
-    slope = call("mul", (sigma, call("sub", (one, sigma), shape)), shape)
-    if params["order"] == 1:
-        return slope
-    if params["order"] == 2:
-        twice = call("mul", (number(2.0), sigma), shape)
-        return call("mul", (slope, call("sub", (one, twice), shape)), shape)
-    return call("logistic_derivative", kept, shape, order=params["order"])
+    order, sigma = params["order"], call("logistic", kept, shape)
+    if order > 2:
+        return call("logistic_derivative", kept, shape, order=order)
+    slope = sigma * (1.0 - sigma)
+    return (sigma, slope, slope * (1.0 - sigma * 2.0))[order]
 
 
 def _derivative_of(name: str) -> Weight:
@@ -210,90 +202,60 @@ def _weight(kept: Args, shape: Shape, params: Params) -> Expression:
 
 def _weight_of_index_cross_entropy(kept: Args, shape: Shape, params: Params) -> Expression:
     """s − e_y, the one-hot row of a class index y."""
-    y = kept[1]
-    one_hot = call("one_hot", (y,), shape, axis=params["rows"].axes[0])
-    return call("sub", (_weight_of_softmax(kept, shape, params), one_hot), shape)
+    one_hot = call("one_hot", (kept[1],), shape, axis=params["rows"].axes[0])
+    return _weight_of_softmax(kept, shape, params) - one_hot
 
 
 def _weight_of_distribution_cross_entropy(kept: Args, shape: Shape, params: Params) -> Expression:
     """s Σy − y."""
-    y, axes = kept[1], params["rows"].axes
-    every = tuple(range(len(shape)))
-    if y.shape != shape:
-        y = call("broadcast_in_dim", (y,), shape, shape=shape, broadcast_dimensions=every)
-    mass = call("reduce_sum", (y,), _without(shape, axes), axes=tuple(a % len(shape) for a in axes))
-    rest = tuple(a for a in every if a - len(shape) not in axes)
-    mass = call("broadcast_in_dim", (mass,), shape, shape=shape, broadcast_dimensions=rest)
-    scaled = call("mul", (_weight_of_softmax(kept, shape, params), mass), shape)
-    return call("sub", (scaled, y), shape)
-
-
-def _without(shape: Shape, axes: Sequence[int]) -> Shape:
-    return tuple(n for a, n in enumerate(shape) if a - len(shape) not in axes)
+    y = _spread(kept[1], shape)
+    return _weight_of_softmax(kept, shape, params) * _row_sum(y, params) - y
 
 
 def _weight_of_binary_cross_entropy(kept: Args, shape: Shape, params: Params) -> Expression:
     """σ(x) − y, or (1 − y) σ(x) − w y σ(−x)."""
     x, y, *weight = kept
     if not weight:
-        return call("sub", (call("logistic", (x,), shape), y), shape)
-    one, (w,) = number(1.0), weight
-    other = call("logistic", (call("neg", (x,), shape),), shape)
-    of_zero = call("mul", (call("sub", (one, y), shape), call("logistic", (x,), shape)), shape)
-    of_one = call("mul", (call("mul", (w, y), shape), other), shape)
-    return call("sub", (of_zero, of_one), shape)
+        return _logistic(x) - y
+    return (1.0 - y) * _logistic(x) - weight[0] * y * _logistic(-x)
 
 
-def _softmax_product(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+def _softmax_product(args: Args, params: Params, shape: Shape) -> Expression:
     """s ⊙ (t − ⟨s, t⟩)."""
     s = _weight_of_softmax(args, args[0].shape, params)
-    (centred,) = _log_softmax_product(args, params, shapes)
-    return [call("mul", (s, centred), shapes[0])]
+    return s * _log_softmax_product(args, params, shape)
 
 
-def _log_softmax_product(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+def _log_softmax_product(args: Args, params: Params, shape: Shape) -> Expression:
     """t − ⟨s, t⟩."""
     r, t = args
-    s = _weight_of_softmax(args, r.shape, params)
-    mean = _row_sum(call("mul", (s, t), t.shape), params["rows"].axes)
-    return [call("sub", (t, _spread(mean, t.shape)), t.shape)]
+    return t - _row_sum(_weight_of_softmax(args, r.shape, params) * t, params)
 
 
-def _log_softmax_transposed(
-    args: Args, params: Params, shapes: Sequence[Shape]
-) -> list[Expression]:
+def _log_softmax_transposed(args: Args, params: Params, shape: Shape) -> Expression:
     """g − s Σg."""
     r, g = args
-    s = _weight_of_softmax(args, r.shape, params)
-    mass = _spread(_row_sum(g, params["rows"].axes), g.shape)
-    return [call("sub", (g, call("mul", (s, mass), g.shape)), g.shape)]
+    return g - _weight_of_softmax(args, r.shape, params) * _row_sum(g, params)
 
 
 def _weighted_by(weight: Weight) -> Written:
     """t ↦ w ⊙ t; g ↦ w g for each row."""
 
-    def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    def written(args: Args, params: Params, shape: Shape) -> Expression:
         *kept, t = args
-        w = weight(kept, shapes[0], params)
-        return [call("mul", (_spread(w, shapes[0]), _spread(t, shapes[0])), shapes[0])]
+        return weight(kept, shape, params) * t
 
-    return written
+    return _single(written)
 
 
 def _summed_by(weight: Weight) -> Written:
     """t ↦ ⟨w, t⟩ for each row."""
 
-    def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    def written(args: Args, params: Params, shape: Shape) -> Expression:
         *kept, t = args
-        products = call("mul", (weight(kept, t.shape, params), t), t.shape)
-        return [_row_sum(products, params["rows"].axes)]
+        return _row_sum(weight(kept, t.shape, params) * t, params)
 
-    return written
-
-
-def _masked_product(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
-    where, t = args
-    return _filled(where, t, 0.0, shapes[0])
+    return _single(written)
 
 
 WEIGHTS: dict[str, Weight] = {
@@ -315,29 +277,30 @@ OWN: dict[str, Written] = {
     "jaxcalc_log_sigmoid": _elementwise("log_sigmoid"),
     **{f"jaxcalc_{function.name}": _elementwise(function.name) for function in DECLARED},
     **{f"jaxcalc_{function.name}": _of_rows(function.name) for function in PIECEWISE_LINEAR},
-    "jaxcalc_sparsemax_piece": _indicator_of("sparsemax"),
+    "jaxcalc_sparsemax_piece": _single(_indicator_of("sparsemax")),
     "jaxcalc_softmax": _of_rows("softmax"),
-    "jaxcalc_masked_softmax": _masked_softmax,
+    "jaxcalc_masked_softmax": _single(_masked_softmax),
     "jaxcalc_log_softmax": _of_rows("log_softmax"),
     "jaxcalc_log_softmax_and_softmax": _of_rows("log_softmax", "softmax"),
     "jaxcalc_logsumexp": _of_rows("logsumexp_kept"),
     "jaxcalc_logsumexp_and_softmax": _of_rows("logsumexp_kept", "softmax"),
     "jaxcalc_weighted_logsumexp": _weighted,
-    "jaxcalc_shares": _shares,
-    "jaxcalc_parts": _parts,
-    "jaxcalc_index_cross_entropy": _index_cross_entropy,
+    "jaxcalc_shares": _single(_shares),
+    "jaxcalc_parts": _single(_parts),
+    "jaxcalc_index_cross_entropy": _single(_index_cross_entropy),
     "jaxcalc_index_cross_entropy_and_sums": _index_cross_entropy_and_sums,
-    "jaxcalc_distribution_cross_entropy": _distribution_cross_entropy,
-    "jaxcalc_binary_cross_entropy": _binary_cross_entropy,
-    "jaxcalc_linear_product": _linear_product,
-    "jaxcalc_cofactors": _cofactors,
+    "jaxcalc_distribution_cross_entropy": _single(_distribution_cross_entropy),
+    "jaxcalc_binary_cross_entropy": _single(_binary_cross_entropy),
+    "jaxcalc_products_of_others": _single(_products_of_others),
+    "jaxcalc_linear_product": _single(_linear_product),
+    "jaxcalc_cofactors": _single(_cofactors),
     "jaxcalc_refused": lambda args, params, shapes: [args[1]],
-    "jaxcalc_fill": _fill,
-    "jaxcalc_masked_logits": _masked_logits,
-    "jaxcalc_softmax_product": _softmax_product,
-    "jaxcalc_log_softmax_product": _log_softmax_product,
-    "jaxcalc_log_softmax_transposed": _log_softmax_transposed,
-    "jaxcalc_masked_product": _masked_product,
+    "jaxcalc_fill": _single(_fill),
+    "jaxcalc_masked_logits": _single(_masked_logits),
+    "jaxcalc_softmax_product": _single(_softmax_product),
+    "jaxcalc_log_softmax_product": _single(_log_softmax_product),
+    "jaxcalc_log_softmax_transposed": _single(_log_softmax_transposed),
+    "jaxcalc_masked_product": _single(_masked_product),
     **{f"jaxcalc_{name}_product": _weighted_by(WEIGHTS[name]) for name in _ELEMENTWISE},
     **{f"jaxcalc_{name}_product": _summed_by(WEIGHTS[name]) for name in _ROW_BY_ROW},
     **{f"jaxcalc_{name}_transposed": _weighted_by(WEIGHTS[name]) for name in _ROW_BY_ROW},

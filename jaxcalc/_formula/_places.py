@@ -10,7 +10,7 @@ from typing import NamedTuple
 _SHOWN = 8  # longer tables are cut
 
 
-class Rows(NamedTuple):
+class Selected(NamedTuple):
     """A selection of rows: a slice, a roll by `shift`, or a table.
 
     Attributes:
@@ -24,17 +24,17 @@ class Rows(NamedTuple):
     places: tuple[int, ...]
 
 
-def rows(places: Sequence[int], size: int) -> Rows:
+def rows(places: Sequence[int], size: int) -> Selected:
     """The shortest form of `places` among `size` rows."""
     table, count = tuple(places), len(places)
     if not count:
-        return Rows(":0", 0, table)
+        return Selected(":0", 0, table)
     steps = {b - a for a, b in pairwise(table)} or {1}
     if min(table) >= 0 and len(steps) == 1 and (step := steps.pop()):
-        return Rows(_slice_text(table[0], table[-1], step, size), 0, table)
+        return Selected(_slice_text(table[0], table[-1], step, size), 0, table)
     if count == size and all(p == (table[0] + i) % size for i, p in enumerate(table)):
-        return Rows("", -table[0] if table[0] <= size // 2 else size - table[0], table)
-    return Rows("", 0, table)
+        return Selected("", -table[0] if table[0] <= size // 2 else size - table[0], table)
+    return Selected("", 0, table)
 
 
 def _slice_text(first: int, last: int, step: int, size: int) -> str:

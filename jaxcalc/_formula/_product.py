@@ -24,7 +24,12 @@ class Factor(NamedTuple):
     power: Fraction = Fraction(1)
 
 
-class Product(NamedTuple):
+def whole(value: Expression, power: Fraction | int = 1) -> Factor:
+    """The value along the axes of the result, to a power."""
+    return Factor(value, tuple(range(len(value.shape))), Fraction(power))
+
+
+class Monomial(NamedTuple):
     """coefficient · Π factors, with result axes labelled 0, 1, …; the other labels are summed."""
 
     coefficient: Fraction
@@ -42,19 +47,19 @@ def labels_of(factors: Iterable[Factor]) -> set[int]:
     return {label for factor in factors for label in factor.labels}
 
 
-def pack(product: Product) -> Expression:
+def pack(product: Monomial) -> Expression:
     """The product as an expression."""
     values, labels, powers = zip(*product.factors, strict=True) if product.factors else ((),) * 3
     params = (("coefficient", product.coefficient), ("labels", labels), ("powers", powers))
     return Expression("product", values, params, product.shape)
 
 
-def unpack(value: Expression) -> Product:
+def unpack(value: Expression) -> Monomial:
     """Any expression as a product: what is none is one factor."""
     if value.op != "product":
-        return Product(Fraction(1), (Factor(value, tuple(range(len(value.shape)))),), value.shape)
+        return Monomial(Fraction(1), (whole(value),), value.shape)
     factors = tuple(map(Factor, value.args, value["labels"], value["powers"]))
-    return Product(value["coefficient"], factors, value.shape)
+    return Monomial(value["coefficient"], factors, value.shape)
 
 
 def is_contraction(value: Expression) -> bool:

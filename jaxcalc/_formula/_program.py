@@ -113,6 +113,11 @@ def _branch(equation: Any, args: Args, shapes: Sequence[Shape]) -> Results:
     return read(params["branches"][0], (), args[1:]) if params.get("branches_platforms") else None
 
 
+def _platform(equation: Any, args: Args, shapes: Sequence[Shape]) -> Results:
+    """Which of several ways; the first will do."""
+    return [number(0)]
+
+
 def _quotient(equation: Any, args: Args, shapes: Sequence[Shape]) -> Results:
     """7/2 is 3 for integers."""
     if np.issubdtype(equation.outvars[0].aval.dtype, np.integer):
@@ -129,6 +134,7 @@ READ: dict[str, Callable[[Any, Args, Sequence[Shape]], Results]] = {
     "convert_element_type": _converted,
     "custom_linear_solve": _linear_solve,
     "div": _quotient,
+    "platform_index": _platform,
     **{f"jaxcalc_{f.apply.name}": _plainly(f) for f in PIECEWISE_LINEAR},
 }
 _FEW = 64

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, Shape
-from jaxcalc._formula._product import Factor
+from jaxcalc._formula._product import whole
 from jaxcalc._formula._sums import constant, number_of
 from jaxcalc._functions.activations import ELEMENTWISE as DECLARED
 
@@ -43,7 +43,7 @@ NUMERIC: dict[str, Callable[..., Fraction | int]] = {  # of numbers that are kno
 def atom(algebra: Algebra, node: Expression, args: Args) -> Expression:
     """The operation itself, of canonical arguments."""
     made = Expression(node.op, tuple(args), node.params, node.shape)
-    return algebra.multiply([Factor(made, tuple(range(len(node.shape))))], node.shape)
+    return algebra.multiply([whole(made)], node.shape)
 
 
 def other(algebra: Algebra, node: Expression, args: Args) -> Expression:

@@ -194,6 +194,7 @@ SIGNS: dict[str, Callable[[Writer, Expression], Written]] = {
     "pinv": _pseudo_inverse,
     "pow": _power,
     **dict.fromkeys(_TO_NUMBERS, _along),
+    "reduce_prod_others": _along,
     **{function.name: _along for function in PIECEWISE_LINEAR},
     "select": _rows_of_identity,
     "select_n": _choice,

@@ -1,11 +1,12 @@
 """Solutions of linear equations in canonical form: M x = b becomes x = M⁻¹ b."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 from jaxcalc._formula._algebra import Algebra
-from jaxcalc._formula._expression import Expression, Shape, call, walk
+from jaxcalc._formula._expression import Expression, Shape, call, rebuilt
 from jaxcalc._formula._numbers import ONE
-from jaxcalc._formula._product import Factor, labels_of, pack, relabel, unpack
+from jaxcalc._formula._product import Factor, labels_of, pack, relabel, unpack, whole
 from jaxcalc._formula._rules import Args, atom
 from jaxcalc._formula._sums import eye, terms
 
@@ -54,23 +55,24 @@ def inverted(algebra: Algebra, matrix: Expression) -> Expression:
 
 def with_adjugates(value: Expression) -> Expression:
     """A canonical expression with adj X for det(X) X⁻¹, which is finite where X is singular."""
-    made: dict[Expression, Expression] = {}
-    for node in walk(value):
-        args = tuple(made[arg] for arg in node.args)
-        made[node] = Expression(node.op, args, node.params, node.shape)
-        if node.op == "product":
-            product = unpack(made[node])
-            made[node] = pack(product._replace(factors=_adjugate(product.factors)))
-    return made[value]
+
+    def change(node: Expression, new: Expression) -> Expression:
+        if new.op != "product":
+            return new
+        product = unpack(new)
+        return pack(product._replace(factors=_adjugate(product.factors)))
+
+    return rebuilt(value, change)
 
 
 def _adjugate(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
     """The factors, with adj X for as many det X as there are X⁻¹ beside them."""
-    for inverse_ in (f for f in factors if f.value.op == "inv" and f.power == 1):
-        for size in (f for f in factors if f.value.op == "det" and f.power >= 1):
-            if size.value.args != inverse_.value.args or size.labels != inverse_.labels[:-2]:
-                continue
-            adjugate = call("adjugate", inverse_.value.args, inverse_.value.shape)
+    for inverse_, size in itertools.product(factors, factors):
+        X = inverse_.value.args
+        is_inverse = inverse_.value.op == "inv" and inverse_.power == 1
+        is_size = size.value.op == "det" and size.power >= 1
+        if is_inverse and is_size and size.value.args == X and size.labels == inverse_.labels[:-2]:
+            adjugate = call("adjugate", X, inverse_.value.shape)
             rest = [f for f in factors if f is not size and f is not inverse_]
             left = [size._replace(power=size.power - 1)] if size.power > 1 else []
             return _adjugate((*rest, *left, inverse_._replace(value=adjugate)))
@@ -79,49 +81,86 @@ def _adjugate(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
 
 def inverses(algebra: Algebra, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
     """Σ X⁻¹[i, j] X[j, k] is δ[i, k]."""
-    for inverse_ in [f for f in factors if f.value.op == "inv" and len(f.labels) == 2]:
-        for matrix in [f for f in factors if f.value is inverse_.value.args[0]]:
-            for end in (0, 1):
-                label, pair = inverse_.labels[end], (inverse_, matrix)
-                rest = [f for f in factors if f not in pair]
-                free = label not in kept and label not in labels_of(rest)
-                if free and label == matrix.labels[1 - end] and {f.power for f in pair} == {1}:
-                    ends = (inverse_.labels[1 - end], matrix.labels[end])
-                    made = Factor(eye(matrix.value.shape[0]), ends)
-                    return inverses(algebra, [*rest, made], kept)
+    for inverse_, matrix, end in _inverse_pairs(factors):
+        label = inverse_.labels[end]
+        rest = [f for f in factors if f is not inverse_ and f is not matrix]
+        if label not in kept and label not in labels_of(rest):
+            ends = (inverse_.labels[1 - end], matrix.labels[end])
+            return inverses(algebra, [*rest, Factor(eye(matrix.value.shape[0]), ends)], kept)
     return factors
+
+
+def _inverse_pairs(factors: Sequence[Factor]) -> Iterator[tuple[Factor, Factor, int]]:
+    """X⁻¹ and X, and the end of X⁻¹ at which they meet."""
+    single = [f for f in factors if f.power == 1 and len(f.labels) == 2]
+    for inverse_ in (f for f in single if f.value.op == "inv"):
+        for matrix in (f for f in single if f.value is inverse_.value.args[0]):
+            for end in (0, 1):
+                if inverse_.labels[end] == matrix.labels[1 - end]:
+                    yield inverse_, matrix, end
+
+
+def pseudo_inverses(algebra: Algebra, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
+    """Σ V[k, i] U[j, k] / s[k], for the singular values that count, is X⁺[i, j]."""
+    for V in (f for f in factors if _is_of_svd(f.value, 2)):
+        label, i = V.labels
+        along = [f for f in factors if label in f.labels and f is not V]
+        matrices = [f for f in along if len(f.labels) == 2]
+        tolerance = _tolerance([f for f in along if len(f.labels) == 1])
+        is_pair = len(matrices) == 1 and _is_of_svd(matrices[0].value, 1)
+        if is_pair and tolerance is not None and label not in kept:
+            j, (X,) = matrices[0].labels[0], V.value.args
+            made = Factor(call("pinv", (X,), X.shape[::-1], rtol=tolerance), (i, j))
+            rest = [f for f in factors if label not in f.labels]
+            return pseudo_inverses(algebra, [*rest, made], kept)
+    return factors
+
+
+def _is_of_svd(value: Expression, output: int) -> bool:
+    """Whether an atom is an output of the decomposition of one matrix: s, U or Vᵀ."""
+    return value.op == "svd" and value["output"] == output and len(value.args[0].shape) == 2
+
+
+def _tolerance(factors: Sequence[Factor]) -> float | None:
+    """c for [s ≥ c s[0]]/s, 0 where s is no more than that: where(…, s, ∞) or a mask beside."""
+    kinds = {(f.value.op, f.power): f.value for f in factors}
+    chosen, mask = kinds.pop(("select_n", -ONE), None), kinds.pop(("indicator", ONE), None)
+    if chosen is None or kinds or (mask is not None and mask.args != chosen.args[:1]):
+        return None
+    compared, _, s = chosen.args
+    last = compared.args[-1] if compared.op == "and" else compared
+    if last.op not in ("gt", "ge") or last.args[0] is not s or not _is_of_svd(s, 0):
+        return None
+    bound = unpack(last.args[1])
+    largest = [f.value.args for f in bound.factors if f.value.op == "at"]
+    return float(bound.coefficient) if largest == [(s,)] else None
 
 
 def _matrix(
     algebra: Algebra, term: Expression, unknown: Expression
 ) -> tuple[Expression, int, int] | None:
     """For a product with v, the matrix beside it, and the axes of v and of the product."""
-    product, rank = unpack(term), len(term.shape)
-    inner = unpack(unknown).factors[0].value
+    product, inner = unpack(term), unpack(unknown).factors[0].value
     sources = [f for f in product.factors if f.value is inner]
-    if len(sources) != 1 or sources[0].power != 1:
+    if [f.power for f in sources] != [1]:
         return None
-    axes = [i for i, size in enumerate(unknown.shape) if size != 1]
-    labels = dict(zip(axes, sources[0].labels, strict=True))
-    summed = [axis for axis, label in labels.items() if label >= rank]
-    out = [i for i in range(rank) if i not in labels.values() and term.shape[i] != 1]
-    if len(summed) != 1 or len(out) != 1 or _order(labels, rank) != _rest(rank, out[0], term.shape):
-        return None
-    shape: Shape = (term.shape[out[0]], unknown.shape[summed[0]])
     rest = [f for f in product.factors if f is not sources[0]]
-    if labels_of(rest) - product.summed - {out[0]}:  # another matrix for each index
+    label_of = dict(zip(_long(unknown.shape), sources[0].labels, strict=True))
+    summed = [axis for axis, label in label_of.items() if label in product.summed]
+    passed = [label for label in label_of.values() if label not in product.summed]
+    out = [axis for axis in _long(term.shape) if axis not in passed]
+    # v's other axes are passed on in their order, and the matrix is the same at each index of them
+    is_same = passed == sorted({*passed}) and not labels_of(rest) & {*passed}
+    if not is_same or len(summed) != 1 or len(out) != 1:
         return None
-    names = {i: 100 + i for i in product.summed} | {out[0]: 0, labels[summed[0]]: 1}
+    shape = (term.shape[out[0]], unknown.shape[summed[0]])
+    names = {i: 100 + i for i in product.summed} | {out[0]: 0, label_of[summed[0]]: 1}
     return algebra.multiply(relabel(rest, names), shape, product.coefficient), summed[0], out[0]
 
 
-def _order(labels: dict[int, int], rank: int) -> list[int]:
-    """The axes of the product that v passes on, in the order of v's."""
-    return [label for label in labels.values() if label < rank]
-
-
-def _rest(rank: int, axis: int, shape: Shape) -> list[int]:
-    return [i for i in range(rank) if i != axis and shape[i] != 1]
+def _long(shape: Shape) -> list[int]:
+    """The axes that are longer than 1."""
+    return [i for i, size in enumerate(shape) if size != 1]
 
 
 def solve(algebra: Algebra, node: Expression, args: Args) -> Expression:
@@ -151,9 +190,8 @@ def triangular_solve(algebra: Algebra, node: Expression, args: Args) -> Expressi
 
 def inv(algebra: Algebra, node: Expression, args: Args) -> Expression:
     """A⁻¹, for one matrix; 1/A where the matrices are numbers."""
-    whole = tuple(range(len(node.shape)))
     if node.shape[-1] == 1:
-        return algebra.multiply([Factor(args[0], whole, -ONE)], node.shape)
+        return algebra.multiply([whole(args[0], -1)], node.shape)
     small, kept = algebra.squeezed(args[0])
     if len(kept) != 2:
         return atom(algebra, node, args)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from jaxcalc._formula._expression import Expression, Shape
-from jaxcalc._formula._product import Product, labels_of, pack, unpack
+from jaxcalc._formula._product import Monomial, labels_of, pack, unpack
 
 
 def zero(shape: Shape) -> Expression:
@@ -15,7 +15,7 @@ def zero(shape: Shape) -> Expression:
 
 def constant(value: Fraction | int, shape: Shape = ()) -> Expression:
     """An array of one number."""
-    return pack(Product(Fraction(value), (), shape)) if value else zero(shape)
+    return pack(Monomial(Fraction(value), (), shape)) if value else zero(shape)
 
 
 def number_of(value: Expression) -> Fraction | None:

@@ -4,27 +4,26 @@ A map is a product with named axes: a diagonal is a δ between an axis of y and 
 summed over the axes between its maps, a block is a label that y and x share.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import singledispatchmethod
 
 from jaxcalc._formula import _maps as maps
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._canonical import RULES, canonical
-from jaxcalc._formula._expression import Expression, Shape, call, walk
-from jaxcalc._formula._gathering import picked, picked_along
+from jaxcalc._formula._expression import Expression, call, walk
+from jaxcalc._formula._gathering import left_over, picked, picked_along, put_back
 from jaxcalc._formula._indexing import link, read_at_units
 from jaxcalc._formula._patterns import (
     gamma_functions,
     normalised_exponentials,
     sums_of_probabilities,
 )
-from jaxcalc._formula._product import Factor, Labels, labels_of, relabel, unpack
-from jaxcalc._formula._scattering import left_over, put_back
-from jaxcalc._formula._solving import inverses
+from jaxcalc._formula._product import Factor, labels_of, relabel, unpack, whole
+from jaxcalc._formula._solving import inverses, pseudo_inverses
 from jaxcalc._formula._steps import shared_steps, side
-from jaxcalc._formula._sums import eye, terms, zero
+from jaxcalc._formula._sums import eye, terms
 
 
 def new_algebra() -> Algebra:
@@ -35,6 +34,7 @@ def new_algebra() -> Algebra:
         gamma_functions,
         read_at_units,
         inverses,
+        pseudo_inverses,
         shared_steps,
     )
     return Algebra(patterns, (side,))
@@ -57,19 +57,11 @@ class Tensors:
         raise TypeError(f"`map` must be one of the maps of `_maps`, but got {type(map_).__name__}.")
 
     @of.register
-    def _(self, map_: maps.Zero) -> Expression:
-        return zero(map_.codomain + map_.domain)
-
-    @of.register
-    def _(self, map_: maps.Identity) -> Expression:
-        return self._product(_deltas(map_.codomain), map_)
-
-    @of.register
     def _(self, map_: maps.Terms) -> Expression:
         return self._sum([self._term(term, map_) for term in map_.terms], map_)
 
     @of.register
-    def _(self, map_: maps.Sum) -> Expression:
+    def _(self, map_: maps.Addition) -> Expression:
         return self._sum([self.of(part) for part in map_.maps], map_)
 
     @of.register
@@ -83,32 +75,21 @@ class Tensors:
         inner = self.of(maps.transposed(map_.map))
         small, axes = self.algebra.squeezed(inner)
         if len(axes) < 2:
-            whole = tuple(range(len(inner.shape)))
-            squares = self.algebra.multiply([Factor(inner, whole), Factor(inner, whole)], ())
-            return self._product([Factor(inner, whole), Factor(squares, (), Fraction(-1))], map_)
+            squares = self.algebra.multiply([whole(inner), whole(inner)], ())
+            return self._product([whole(inner), whole(squares, -1)], map_)
         if inner.shape != small.shape or len(axes) > 2:
-            return self.of(maps.Opaque(map_.codomain, map_.domain, "pinv"))
+            return self.of(maps.matrix_free(map_.codomain, map_.domain, "pinv"))
         return self._atom(call("pinv", (self.of(map_.map),), inner.shape))
 
     @of.register
-    def _(self, map_: maps.Opaque) -> Expression:
-        shape = map_.codomain + map_.domain
-        return self._atom(call("opaque", (), shape, text=map_.text, number=map_.number))
+    def _(self, map_: maps.MatrixFree) -> Expression:
+        return self._atom(map_.symbol)
 
     @of.register
-    def _(self, map_: maps.CumulativeSum) -> Expression:
-        rank, size = len(map_.codomain), map_.codomain[map_.axis]
-        lower = (map_.axis, rank + map_.axis)
-        ones = Factor(call("tri", (), (size, size), k=0), lower[::-1] if map_.reverse else lower)
-        rest = [_delta(axis, rank, map_) for axis in range(rank) if axis != map_.axis]
-        return self._product([ones, *rest], map_)
+    def _(self, map_: maps.Indexing) -> Expression:
+        return self._selected(map_, self.of(maps.diagonal(map_.domain)))
 
-    @of.register
-    def _(self, map_: maps.Selection) -> Expression:
-        identity = self._product(_deltas(map_.domain), replace(map_, codomain=map_.domain))
-        return self._selected(map_, identity)
-
-    def _selected(self, map_: maps.Selection, tensor: Expression) -> Expression:
+    def _selected(self, map_: maps.Indexing, tensor: Expression) -> Expression:
         """A selection from the first axes of a tensor."""
         rest = tensor.shape[len(map_.domain) :]
         operands = [self.value(operand) for operand in map_.operands]
@@ -143,33 +124,15 @@ class Tensors:
         return self.algebra.multiply(factors, left.shape[:y] + right.shape[count:])
 
     @of.register
-    def _(self, map_: maps.Chain) -> Expression:
+    def _(self, map_: maps.Composition) -> Expression:
         """From the map that is applied first to the last."""
         tensor = self.of(map_.maps[-1])
         for part in reversed(map_.maps[:-1]):
-            if isinstance(part, maps.Selection):
+            if isinstance(part, maps.Indexing):
                 tensor = self._selected(part, tensor)
             else:
                 tensor = self._through(self.of(part), tensor, len(part.domain))
         return tensor
-
-    @of.register
-    def _(self, map_: maps.Product) -> Expression:
-        rank, s = len(map_.codomain), self.value(map_.parameter)
-        rows = [axis % rank for axis in map_.axes]
-        batch = [_delta(axis, rank, map_) for axis in range(rank) if axis not in rows]
-        every = [_delta(axis, rank, map_) for axis in range(rank)]
-        y, x = tuple(range(rank)), tuple(range(rank, 2 * rank))
-        sides = [
-            Factor(self.value(scaling), labels)
-            for scaling, labels in ((map_.left, y), (map_.right, x))
-            if scaling is not None
-        ]
-        parts = [
-            self._product([*sides, *factors], map_, Fraction(sign))
-            for sign, factors in _KERNELS[map_.kind](s, y, x, every, batch)
-        ]
-        return self._sum(parts, map_)
 
     @of.register
     def _(self, map_: maps.Block) -> Expression:
@@ -200,11 +163,11 @@ class Tensors:
             return factor
         if value.op in ("sum", "product"):
             return Factor(self._lifted(value, index, size), (0, *labels), power)
-        whole = call("stacked", (value,), (size, *value.shape), index=index)
-        return Factor(whole, (0, *labels), power)
+        every = call("stacked", (value,), (size, *value.shape), index=index)
+        return Factor(every, (0, *labels), power)
 
     def _atom(self, value: Expression) -> Expression:
-        return self.algebra.multiply([Factor(value, tuple(range(len(value.shape))))], value.shape)
+        return self.algebra.multiply([whole(value)], value.shape)
 
     def _product(
         self, factors: Sequence[Factor], map_: maps.Map, coefficient: Fraction = Fraction(1)
@@ -214,7 +177,7 @@ class Tensors:
     def _sum(self, parts: Sequence[Expression], map_: maps.Map) -> Expression:
         return self.algebra.add(parts, map_.codomain + map_.domain)
 
-    def _term(self, term: maps.Term, map_: maps.Map) -> Expression:
+    def _term(self, term: maps.Einsum, map_: maps.Map) -> Expression:
         """A term, with a factor for each link that is no plain axis."""
         rank = len(map_.codomain + map_.domain)
         seen = {*term.out, *(link[0] for link in term.links)}
@@ -248,7 +211,7 @@ def _places(size: int, length: int, offset: tuple[int, ...] | int | None) -> tup
     return tuple((i + (offset or 0)) % length for i in range(size))
 
 
-def _label_sizes(term: maps.Term, map_: maps.Map) -> dict[int, int]:
+def _label_sizes(term: maps.Einsum, map_: maps.Map) -> dict[int, int]:
     sizes = dict(zip(term.out, map_.codomain, strict=True))
     for label, axis, offset in term.links:
         sizes.setdefault(label, len(offset) if isinstance(offset, tuple) else map_.domain[axis])
@@ -256,28 +219,3 @@ def _label_sizes(term: maps.Term, map_: maps.Map) -> dict[int, int]:
         for label, size in zip(labels, value.shape, strict=True):
             sizes.setdefault(label, size)
     return sizes
-
-
-def _deltas(shape: Shape) -> list[Factor]:
-    return [Factor(eye(size), (i, len(shape) + i)) for i, size in enumerate(shape)]
-
-
-def _delta(axis: int, rank: int, map_: maps.Map) -> Factor:
-    return Factor(eye(map_.codomain[axis]), (axis, rank + axis))
-
-
-Kernel = Callable[
-    [Expression, Labels, Labels, list[Factor], list[Factor]], list[tuple[int, list[Factor]]]
-]
-# K from s, the labels of y and x, the δ of all axes and those of the axes outside a row
-_KERNELS: dict[str, Kernel] = {
-    "softmax": lambda s, y, x, every, batch: [
-        (1, [*every, Factor(s, y)]),
-        (-1, [*batch, Factor(s, y), Factor(s, x)]),
-    ],
-    "log_softmax": lambda s, y, x, every, batch: [(1, every), (-1, [*batch, Factor(s, x)])],
-    "log_softmax_transposed": lambda s, y, x, every, batch: [
-        (1, every),
-        (-1, [*batch, Factor(s, y)]),
-    ],
-}

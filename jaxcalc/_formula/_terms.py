@@ -12,9 +12,9 @@ from jaxcalc._formula._naming import named
 from jaxcalc._formula._nodes import INDICES
 from jaxcalc._formula._notation import Notation
 from jaxcalc._formula._product import Labels, relabel, unpack
+from jaxcalc._formula._styles import TEXT
 from jaxcalc._formula._sums import terms
 from jaxcalc._formula._tensor import Tensors
-from jaxcalc._formula._text import WRITER
 
 
 def terms_of(map_: maps.Map) -> tuple[str, ...]:
@@ -25,15 +25,15 @@ def terms_of(map_: maps.Map) -> tuple[str, ...]:
 
     >>> from jaxcalc._formula import call, maps, name
     >>> s = call("softmax", (name("x", (3,)),), (3,), axes=(-1,))
-    >>> print("\n".join(terms_of(maps.Product((3,), (3,), "softmax", s, (-1,)))))
+    >>> print("\n".join(terms_of(maps.of_rows((3,), (3,), "softmax", s, (-1,)))))
     s[i] ∂x[i] → y[i]
     −s[i] s[j] ∂x[j] → y[i]
     where s = softmax(x)
     """
-    lines = list(_Reader().lines(map_, "∂x", "y"))
+    lines = list(_Lines().lines(map_, "∂x", "y"))
     whole = named(call("terms", [line.factors for line in lines], ()))
     texts = [line.written(body) for line, body in zip(lines, whole.node.args, strict=True)]
-    definitions = WRITER.defined(whole)
+    definitions = TEXT.defined(whole)
     return (*texts, f"where {', '.join(definitions)}") if definitions else tuple(texts)
 
 
@@ -48,9 +48,9 @@ class Line(NamedTuple):
 
     def written(self, factors: Expression) -> str:
         """The line, with names in its factors."""
-        text = WRITER.entry(factors, len(self.out) + len(self.read))
-        sign = WRITER.style.minus if nodes.is_negative(factors) else ""
-        before = "" if text == WRITER.style.one else f"{text} "
+        text = TEXT.entry(factors, len(self.out) + len(self.read))
+        sign = TEXT.style.minus if nodes.is_negative(factors) else ""
+        before = "" if text == TEXT.style.one else f"{text} "
         return f"{sign}{before}{_at(self.source, self.read)} → {_at(self.target, self.out)}"
 
 
@@ -59,16 +59,16 @@ def _at(text: str, labels: Labels) -> str:
 
 
 @dataclass
-class _Reader:
+class _Lines:
     tensors: Tensors = field(default_factory=Tensors)
     notation: Notation = field(default_factory=Notation)
     between: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def lines(self, map_: maps.Map, source: str, target: str) -> Iterator[Line]:
-        if isinstance(map_, maps.Sum):
+        if isinstance(map_, maps.Addition):
             for part in map_.maps:
                 yield from self.lines(part, source, target)
-        elif isinstance(map_, maps.Chain):
+        elif isinstance(map_, maps.Composition):
             parts = map_.maps[::-1]
             ends = [source, *(f"d{next(self.between)}" for _ in parts[1:]), target]
             for part, (start, end) in zip(parts, itertools.pairwise(ends), strict=True):

@@ -1,51 +1,45 @@
-"""Nodes as strings: what needs parentheses, where the minus and the fraction bars go.
+"""Nodes as formulas: what is written in text and in LaTeX alike, each a style."""
 
-The symbols come from a `Style`: one for text, one for LaTeX.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from jaxcalc._formula import _nodes as nodes
 from jaxcalc._formula._expression import Expression
 from jaxcalc._formula._naming import Named
-from jaxcalc._formula._nodes import INDICES, Part
+from jaxcalc._formula._nodes import INDICES
+from jaxcalc._formula._rules import ELEMENTWISE
+from jaxcalc._formula._walking import ATOM as ATOM
+from jaxcalc._formula._walking import COMPARISON as COMPARISON
+from jaxcalc._formula._walking import OUTER as OUTER
+from jaxcalc._formula._walking import POSTFIX as POSTFIX
+from jaxcalc._formula._walking import PRODUCT, Spelling, Walker
+from jaxcalc._formula._walking import SUM as SUM
+from jaxcalc._formula._walking import Written as Written
 
-COMPARISON, SUM, OUTER, PRODUCT, POSTFIX, ATOM = range(6)
-Written = tuple[str, int]
 _PLAIN = 64
 _ROUNDING = Fraction(1, 10**7)
 
 
 @dataclass(frozen=True)
-class Style:
+class Style(Spelling):
     """How the signs of a formula are spelled."""
 
-    minus: str
-    dot: str  # ⊙
     cross: str  # ⊗
     one: str
-    identity: str
     sigma: str
     normal: tuple[str, str]  # density and distribution
     delta: str
-    equal: str
-    infix: dict[str, str]
-    functions: dict[str, str]
+    infix: Mapping[str, str]
     name: Callable[[str], str]
     number: Callable[[Fraction], str]
     word: Callable[[str], str]
     counted: Callable[[str, int], str]
-    call: Callable[[str, str], str]
-    group: Callable[[str], str]
     bracket: Callable[[str], str]
     transpose: Callable[[str], str]
     inverse: Callable[[str, bool], str]
     pseudo_inverse: Callable[[str], str]
-    power: Callable[[str, Fraction], str]
     raised: Callable[[str, str], str]
-    root: Callable[[str, bool], str]
     over: Callable[[str, str], str]
     is_barred: bool
     norm: Callable[[str], str]
@@ -54,30 +48,40 @@ class Style:
     entry: Callable[[str, Sequence[str]], str]
     summed: Callable[[Sequence[str]], str]
     blocks: Callable[[str, str], str]
-    definition: Callable[[str, str], str]
     where: Callable[[str, Sequence[str]], str]
     omitted: Callable[[int], str]
+    functions: Mapping[str, str]
+    identity: str = "I"
 
 
 @dataclass(frozen=True)
-class Writer:
+class Writer(Walker):
     """Writes nodes in one style.
 
     Attributes:
         style: how signs are spelled.
         signs: how the functions are written that have a sign of their own, such as |x|.
+        is_entrywise: whether it is about entries, where 1 1ᵀ is but the number 1.
     """
 
     style: Style
     signs: Mapping[str, Callable[["Writer", Expression], Written]]
-
-    def write(self, node: Expression, least: int = COMPARISON) -> str:
-        """The node, in parentheses where it binds less than `least`."""
-        text, strength = self.written(node)
-        return self.style.group(text) if strength < least else text
+    is_entrywise: bool = False
 
     def written(self, node: Expression) -> Written:
-        return getattr(self, f"_{node.op}")(node)
+        """The node, and how strongly its last operation binds."""
+        if self.is_entrywise and nodes.is_outer_of_ones(node):
+            return "1", ATOM
+        return Walker.written(self._inside(node), node)
+
+    def _inside(self, node: Expression) -> "Writer":
+        """What writes the arguments of a node."""
+        is_entrywise = _reads_entries(node) or (self.is_entrywise and node.op in ("plus", "times"))
+        return self if is_entrywise == self.is_entrywise else self.about(is_entrywise)
+
+    def about(self, entries: bool) -> "Writer":
+        """The same, about entries or not."""
+        return replace(self, is_entrywise=entries)
 
     def formula(self, named: Named) -> str:
         """The node, and what the names in it stand for."""
@@ -85,18 +89,34 @@ class Writer:
         return self.style.where(text, definitions) if definitions else text
 
     def defined(self, named: Named) -> list[str]:
-        """What the names stand for."""
-        return [
-            self.style.definition(self.write(symbol), self.write(node))
-            for symbol, node in named.definitions
-        ]
+        """What the names stand for: of those that are read entry by entry alone, the entries."""
+        matrices, made = set(self._matrices(named.node)), []
+        for symbol, node in named.definitions:
+            writer = self.about(symbol not in matrices)
+            matrices |= set(writer._matrices(node))
+            made.append(f"{self.write(symbol)} = {writer.write(node)}")
+        return made
 
-    def listed(self, args: Sequence[Expression]) -> str:
-        return ", ".join(map(self.write, args))
+    def _matrices(self, root: Expression) -> Iterator[Expression]:
+        """The names in a node that are read as a whole."""
+        seen: set[tuple[bool, Expression]] = set()
+        stack = [(self.is_entrywise, root)]
+        while stack:
+            about, node = stack.pop()
+            if node.op == "name" and not about:
+                yield node
+            inside = self.about(about)._inside(node).is_entrywise
+            new = {(inside, arg) for arg in node.args} - seen
+            stack += new
+            seen |= new
+
+    def numbers_may_stand(self, node: Expression) -> bool:
+        """Beside the entries of a column, and of matrices where it is about entries."""
+        return self.is_entrywise or len(node.shape) == 1
 
     def _call(self, function: str, node: Expression) -> Written:
         """A function's value; of several, at an index. Unlike ones of one name are counted."""
-        params = dict(node.get("params", ()))
+        params = dict(node["params"])
         word = self.style.counted(self.style.word(function), params.get("number", 1))
         text, output = self.style.call(word, self.listed(node.args)), params.get("output")
         return (text if output is None else self.style.entry(text, [str(output)])), ATOM
@@ -123,43 +143,14 @@ class Writer:
 
     # --- linear algebra ---
 
-    def _plus(self, node: Expression) -> Written:
-        first, *rest = node.args
-        text = self._summand(first, SUM)
-        for arg in rest:
-            if nodes.is_negative(arg):
-                text += f" {self.style.minus} {self._summand(nodes.negated(arg), OUTER)}"
-            else:
-                text += f" + {self._summand(arg, SUM)}"
-        return text, SUM
-
-    def _summand(self, node: Expression, least: int) -> str:
-        """A term; beside others the array of ones is the number."""
-        return "1" if node.op == "ones" else self.write(node, least)
-
     def _matmul(self, node: Expression) -> Written:
         return " ".join(self.write(arg, POSTFIX) for arg in node.args), PRODUCT
-
-    def _kron(self, node: Expression) -> Written:
-        return f" {self.style.cross} ".join(self.write(a, POSTFIX) for a in node.args), OUTER
 
     def _transposed(self, node: Expression) -> Written:
         (arg,) = node.args
         if arg.op == "apply" and arg["function"] == "inv":
             return self.style.inverse(self.write(arg.args[0], ATOM), True), POSTFIX
         return self.style.transpose(self.write(arg, ATOM)), POSTFIX
-
-    def _diag(self, node: Expression) -> Written:
-        return self._call("diag", node)
-
-    def _diagonal(self, node: Expression) -> Written:
-        return self._call("diagonal", node)
-
-    def _trace(self, node: Expression) -> Written:
-        return self._call("tr", node)
-
-    def _total(self, node: Expression) -> Written:
-        return self._call("sum", node)
 
     def _norm(self, node: Expression) -> Written:
         return self.style.norm(self.write(node.args[0])), ATOM
@@ -169,84 +160,39 @@ class Writer:
 
     # --- products ---
 
-    def _power(self, node: Expression) -> Written:
-        return self._raised(node.args[0], node["exponent"])
+    def quotient(self, number: Fraction) -> tuple[list[Written], list[Written]]:
+        """A simple fraction as its parts, any other number as a decimal."""
+        number = readable(number)
+        parts = number.as_integer_ratio() if _is_plain(number) else (number, 1)
+        above, below = ([self.style.number(Fraction(n))] if n != 1 else [] for n in parts)
+        return [(text, ATOM) for text in above], [(text, ATOM) for text in below]
 
-    def _raised(self, base: Expression, exponent: Fraction) -> Written:
-        if exponent < 0:
-            return self._quotient("1", [(base, -exponent)])
-        if exponent == 1:
-            return self.written(base)
-        if exponent == Fraction(1, 2):
-            text, strength = self.written(base)
-            return self.style.root(text, strength >= ATOM), POSTFIX
-        return self.style.power(self.write(base, ATOM), exponent), POSTFIX
+    def body(self, node: Expression, has_scalars: bool) -> list[Written]:
+        """Every entry of ones is the number before it."""
+        is_number = node.op == "ones" or (self.is_entrywise and nodes.is_outer_of_ones(node))
+        return [] if is_number and has_scalars else [self.written(node)]
 
-    def _quotient(self, top: str, bottom: Sequence[Part]) -> Written:
-        least = self._below_bar(bottom)
-        parts = [self.grouped(self._raised(*part), least) for part in bottom]
-        return self.over(top, f" {self.style.dot} ".join(parts), len(parts) == 1)
-
-    def _below_bar(self, parts: Sequence[object]) -> int:
-        """How strongly what stands alone under a fraction bar must bind."""
-        return COMPARISON if self.style.is_barred and len(parts) == 1 else POSTFIX
+    def fraction(
+        self, above: Sequence[Written], below: Sequence[Written], sign: str, last: int
+    ) -> Written:
+        """With a fraction bar what is above needs no parentheses, nor what is alone below."""
+        *first, end = above or [("1", ATOM)]
+        if not first and not below:
+            return end
+        is_barred, is_single = self.style.is_barred, len(below) == 1
+        least = COMPARISON if is_barred and below and not first else last
+        text = sign.join([*(self.grouped(p, POSTFIX) for p in first), self.grouped(end, least)])
+        if not below:
+            return text, PRODUCT
+        if first and last == POSTFIX and not is_barred:
+            text = self.style.group(text)  # x ⊙ y/z is read as two things
+        least = COMPARISON if is_barred and is_single else POSTFIX
+        return self.over(text, sign.join(self.grouped(p, least) for p in below), is_single)
 
     def over(self, top: str, bottom: str, single: bool = True) -> Written:
         if self.style.is_barred:
             return self.style.over(top, bottom), POSTFIX
         return self.style.over(top, bottom if single else self.style.group(bottom)), PRODUCT
-
-    def grouped(self, written: Written, least: int) -> str:
-        text, strength = written
-        return self.style.group(text) if strength < least else text
-
-    def _hadamard(self, node: Expression) -> Written:
-        parts = list(zip(node.args, node["powers"], strict=True))
-        above = [self.grouped(self._raised(*p), POSTFIX) for p in parts if p[1] > 0]
-        below = [(arg, -power) for arg, power in parts if power < 0]
-        top = f" {self.style.dot} ".join(above) or "1"
-        if not below:
-            return top, PRODUCT
-        several = len(above) > 1 and not self.style.is_barred
-        return self._quotient(self.style.group(top) if several else top, below)
-
-    def _times(self, node: Expression) -> Written:
-        above, below = self._above(node), self._below(node)
-        text, strength = above[0] if len(above) == 1 else (self._juxtaposed(above), PRODUCT)
-        if below:
-            least = COMPARISON if self.style.is_barred and len(below) == 1 else POSTFIX
-            bottom = " ".join(self.grouped(part, least) for part in below)
-            top = text if self.style.is_barred else self.grouped((text, strength), PRODUCT)
-            text, strength = self.over(top, bottom, len(below) == 1)
-        if node["coefficient"] < 0:
-            return self.style.minus + self.grouped((text, strength), OUTER), SUM
-        return text, strength
-
-    def _juxtaposed(self, parts: Sequence[Written]) -> str:
-        """Scalars before what they multiply; only the last may be a product of arrays."""
-        *scalars, last = parts
-        texts = [self.grouped(part, POSTFIX) for part in scalars]
-        return " ".join([*texts, self.grouped(last, PRODUCT)])
-
-    def _above(self, node: Expression) -> list[Written]:
-        """What is multiplied: a number, scalars, an array."""
-        coefficient = readable(abs(node["coefficient"]))
-        number = coefficient.numerator if _is_plain(coefficient) else coefficient
-        parts = [] if number == 1 else [(self.style.number(Fraction(number)), ATOM)]
-        scalars = zip(node.args, node["powers"], strict=False)
-        parts += [self._raised(*part) for part in scalars if part[1] > 0]
-        body = node.args[len(node["powers"]) :]
-        if body and (body[0].op != "ones" or not (parts or self._below(node))):
-            parts += [self.written(body[0])]  # every entry of ones is the number before it
-        return parts or [("1", ATOM)]
-
-    def _below(self, node: Expression) -> list[Written]:
-        """What it is divided by."""
-        coefficient = readable(abs(node["coefficient"]))
-        number = coefficient.denominator if _is_plain(coefficient) else 1
-        parts = [] if number == 1 else [(self.style.number(Fraction(number)), ATOM)]
-        scalars = zip(node.args, node["powers"], strict=False)
-        return parts + [self._raised(base, -power) for base, power in scalars if power < 0]
 
     # --- functions ---
 
@@ -279,16 +225,14 @@ class Writer:
         return self.style.entry(base, read), ATOM
 
     def _einsum(self, node: Expression) -> Written:
-        labels = [*node["labels"], tuple(range(len(node.shape)))]
-        letters = {i: INDICES[k] for k, i in enumerate(sorted({i for x in labels for i in x}))}
-        *read, out = ("".join(letters[i] for i in x) for x in labels)
-        args = [self._raised(*part)[0] for part in zip(node.args, node["powers"], strict=True)]
-        script = f'"{",".join(read)}→{out}"'
-        return self.style.call(self.style.word("einsum"), ", ".join([script, *args])), ATOM
+        script = self.script(node["labels"], tuple(range(len(node.shape))), "→")
+        powers = zip(node.args, node["powers"], strict=True)
+        args = [script, *(self.raised(*part)[0] for part in powers)]
+        return self.style.call(self.style.word("einsum"), ", ".join(args)), ATOM
 
     def _entries(self, node: Expression) -> Written:
         rank = len(node.shape)
-        text = self.style.entry("J", INDICES[:rank]) + f" {self.style.equal} "
+        text = self.style.entry("J", INDICES[:rank]) + " = "
         for position, term in enumerate(node.args):
             sign = self.style.minus if nodes.is_negative(term) else "+" if position else ""
             text += (f" {sign} " if position else sign) + self.entry(term, rank)
@@ -298,25 +242,23 @@ class Writer:
         """|coefficient| Σ Π factors, each at its indices."""
         if term.op == "omitted":
             return self.write(term)
-        number = readable(abs(term["coefficient"])) if term.op == "times" else Fraction(1)
-        top = number.numerator if _is_plain(number) else number
-        texts = [] if top == 1 else [self.style.number(Fraction(top))]
+        number = abs(term["coefficient"]) if term.op == "times" else Fraction(1)
+        above, below = self.quotient(number)
+        texts = [text for text, _ in above]
         term = term.args[0] if term.op == "times" else term
-        every = [*range(rank), *sorted({i for x in term["labels"] for i in x if i >= rank})]
-        letter = {i: INDICES[k] for k, i in enumerate(every)}
-        if every[rank:]:
-            texts.append(self.style.summed([letter[i] for i in every[rank:]]))
+        summed = sorted({i for labels in term["labels"] for i in labels if i >= rank})
+        letter = dict(zip([*range(rank), *summed], INDICES, strict=False))
+        if summed:
+            texts.append(self.style.summed([letter[i] for i in summed]))
         for arg, labels, power in zip(term.args, term["labels"], term["powers"], strict=True):
             texts.append(self._entry_of(arg, [letter[i] for i in labels], power))
         text = " ".join(texts) or self.style.one
-        if number.denominator == 1 or not _is_plain(number):
-            return text
-        return self.style.over(text, self.style.number(Fraction(number.denominator)))
+        return self.style.over(text, below[0][0]) if below else text
 
     def _entry_of(self, arg: Expression, indices: Sequence[str], power: Fraction) -> str:
         if arg.op == "eye":
             return self.style.entry(self.style.delta, indices)
-        base = self.write(arg, ATOM)
+        base = self.about(True).write(arg, ATOM)
         read = self.style.entry(base, indices) if indices else base
         return read if power == 1 else self.style.power(read, power)
 
@@ -330,3 +272,11 @@ def readable(number: Fraction) -> Fraction:
 def _is_plain(coefficient: Fraction) -> bool:
     """Whether a fraction is one that people write as such."""
     return coefficient.denominator <= _PLAIN
+
+
+def _reads_entries(node: Expression) -> bool:
+    """Whether a node is an operation entry by entry, or a tensor made of entries."""
+    if node.op == "apply":
+        return node["function"] in ELEMENTWISE
+    is_matrix = node.op == "diag" and len(node.args[0].shape) == 2
+    return is_matrix or node.op in ("hadamard", "power", "einsum")

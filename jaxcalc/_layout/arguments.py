@@ -10,14 +10,20 @@ from jax import Array
 from jax.typing import ArrayLike
 
 Argnums = int | Sequence[int]
+Value_co = TypeVar("Value_co", covariant=True)
 Of_co = TypeVar("Of_co", covariant=True)
 
 
-class OfFirst(Protocol[Of_co]):
-    """A derivative by the first argument: one where that is an array, else a tree of them."""
+class OfFirst(Protocol[Value_co, Of_co]):
+    """The derivative by the first argument of a function that returns `Value_co`.
+
+    It is one, `Of_co`, where argument and value are arrays, else a tree of them.
+    """
 
     @overload
-    def __call__(self, x: ArrayLike, /, *args: Any, **kwargs: Any) -> Of_co: ...
+    def __call__(
+        self: "OfFirst[Array, Of_co]", x: ArrayLike, /, *args: Any, **kwargs: Any
+    ) -> Of_co: ...
     @overload
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 

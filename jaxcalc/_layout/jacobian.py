@@ -26,7 +26,7 @@ def jacobian(
     mode: Mode = "auto",
     has_aux: Literal[False] = False,
     vec: Vec | None = None,
-) -> OfFirst[Array]: ...
+) -> OfFirst[Array, Array]: ...
 @overload
 def jacobian(
     f: Callable[..., Any],
@@ -99,7 +99,7 @@ def hessian(
     mode: Mode = "auto",
     has_aux: Literal[False] = False,
     vec: Vec | None = None,
-) -> OfFirst[Array]: ...
+) -> OfFirst[Array, Array]: ...
 @overload
 def hessian(
     f: Callable[..., Any],

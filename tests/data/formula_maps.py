@@ -36,18 +36,14 @@ def term(factors, links, out, scale=1.0):
     """A term whose links are labels, or (label, offset or places), one an axis of x."""
     pairs = [link if isinstance(link, tuple) else (link, None) for link in links]
     full = tuple((label, axis, offset) for axis, (label, offset) in enumerate(pairs))
-    return maps.Term(tuple(factors), full, tuple(out), scale)
+    return maps.Einsum(tuple(factors), full, tuple(out), scale)
 
 
-def linear(matrix):
-    """x ↦ M x."""
-    m, n = matrix.shape
-    return maps.Terms((m,), (n,), (term([(matrix, (0, 1))], [1], [0]),))
+linear = maps.matrix
 
 
 def diagonal(v):
-    labels = tuple(range(len(v.shape)))
-    return maps.Terms(v.shape, v.shape, (term([(v, labels)], labels, labels),))
+    return maps.diagonal(v.shape, v)
 
 
 def terms(codomain, domain, *all_terms):
@@ -59,24 +55,26 @@ Ax, s, S = matvec(A, x), softmax(matvec(A, x)), softmax(X)
 norm = elementwise("sqrt", contract(((0,), (0,)), (), x, x))
 sigma = elementwise("logistic", x)
 one_minus = call("sub", (number(1.0), sigma), (4,))
-rows = maps.Product((3,), (3,), "softmax", call("at", (S,), (3,), axis=0, index="i"), (-1,))
-scan = maps.Opaque((4,), (4,), "scan")
+rows = maps.of_rows("softmax", call("at", (S,), (3,), axis=0, index="i"), (-1,))
+triangle = maps.matrix(call("tri", (), (4, 4), k=0))
+scan = maps.matrix_free((4,), (4,), "scan")
 
 # fmt: off
 FORMULAS = {  # the map; its formula in numerator and in denominator layout
-    "softmax": (maps.Product((4,), (4,), "softmax", softmax(x), (-1,)),
+    "softmax": (maps.of_rows("softmax", softmax(x), (-1,)),
         "diag(s) − s sᵀ where s = softmax(x)", "diag(s) − s sᵀ where s = softmax(x)"),
-    "softmax(A x)": (maps.Chain((3,), (4,), (
-            maps.Product((3,), (3,), "softmax", s, (-1,)), linear(A))),
+    "softmax(A x)": (maps.Composition((3,), (4,), (
+            maps.of_rows("softmax", s, (-1,)), linear(A))),
         "(diag(s) − s sᵀ) A where s = softmax(A x)", "Aᵀ (diag(s) − s sᵀ) where s = softmax(A x)"),
-    "log_softmax": (maps.Product((4,), (4,), "log_softmax", softmax(x), (-1,)),
+    "log_softmax": (maps.of_rows("log_softmax", softmax(x), (-1,)),
         "I − 1 sᵀ where s = softmax(x)", "I − s 1ᵀ where s = softmax(x)"),
-    "its transpose": (maps.Product((4,), (4,), "log_softmax_transposed", softmax(x), (-1,)),
+    "its transpose": (maps.of_rows("log_softmax_transposed", softmax(x), (-1,)),
         "I − s 1ᵀ where s = softmax(x)", "I − 1 sᵀ where s = softmax(x)"),
-    "scaled softmax": (maps.Product((4,), (4,), "softmax", softmax(x), (-1,), left=y, right=b),
+    "scaled softmax": (maps.Composition((4,), (4,), (
+            diagonal(y), maps.of_rows("softmax", softmax(x), (-1,)), diagonal(b))),
         "diag(y ⊙ b ⊙ s) − (y ⊙ s) (b ⊙ s)ᵀ where s = softmax(x)",
         "diag(y ⊙ b ⊙ s) − (b ⊙ s) (y ⊙ s)ᵀ where s = softmax(x)"),
-    "softmax of rows": (maps.Product((4, 3), (4, 3), "softmax", S, (-1,)),
+    "softmax of rows": (maps.of_rows("softmax", S, (-1,)),
         "blockdiag_i(diag(sᵢ) − sᵢ sᵢᵀ) where s = softmax(X)",
         "blockdiag_i(diag(sᵢ) − sᵢ sᵢᵀ) where s = softmax(X)"),
     "block": (maps.Block((4, 3), (4, 3), rows, "i", 4, 0, 0),
@@ -130,20 +128,20 @@ FORMULAS = {  # the map; its formula in numerator and in denominator layout
     "an entry": (terms((), (4,), term([], [(0, (2,))], [])), "I[2]ᵀ", "I[2]"),
     "masked": (diagonal(elementwise("indicator", call("gt", (x, number(0.0)), (4,)))),
         "diag([x > 0])", "diag([x > 0])"),
-    "cumulative sum": (maps.CumulativeSum((4,), (4,), 0), "tril(1 1ᵀ)", "tril(1 1ᵀ)ᵀ"),
-    "reversed sum": (maps.CumulativeSum((4,), (4,), 0, True), "tril(1 1ᵀ)ᵀ", "tril(1 1ᵀ)"),
-    "reshaped": (maps.Selection((2, 2), (4,), "reshape", "reshape", (("new_sizes", (2, 2)),)),
+    "cumulative sum": (triangle, "tril(1 1ᵀ)", "tril(1 1ᵀ)ᵀ"),
+    "reversed sum": (maps.transposed(triangle), "tril(1 1ᵀ)ᵀ", "tril(1 1ᵀ)"),
+    "reshaped": (maps.Indexing((2, 2), (4,), "reshape", "reshape", (("new_sizes", (2, 2)),)),
         "reshape", "reshapeᵀ"),
-    "identity": (maps.Identity((4,), (4,)), "I", "I"),
-    "identity of matrices": (maps.Identity((4, 3), (4, 3)), "I", "I"),
-    "zero": (maps.Zero((3,), (4,)), "0", "0"),
-    "sum of maps": (maps.Sum((4,), (4,), (linear(W), maps.Identity((4,), (4,)), linear(E["M"]))),
+    "identity": (maps.diagonal((4,)), "I", "I"),
+    "identity of matrices": (maps.diagonal((4, 3)), "I", "I"),
+    "zero": (maps.zero((3,), (4,)), "0", "0"),
+    "sum of maps": (maps.Addition((4,), (4,), (linear(W), maps.diagonal((4,)), linear(E["M"]))),
         "W + I + M", "Wᵀ + I + Mᵀ"),
     "transposed": (maps.Transposed((4,), (3,), linear(A)), "Aᵀ", "A"),
-    "three matrices": (maps.Chain((5,), (4,), (
+    "three matrices": (maps.Composition((5,), (4,), (
             linear(C), diagonal(elementwise("cos", a)), linear(A))),
         "C diag(cos(a)) A", "Aᵀ diag(cos(a)) Cᵀ"),
-    "‖A x − c‖²": (maps.Chain((), (4,), (
+    "‖A x − c‖²": (maps.Composition((), (4,), (
             terms((), (3,), term([(call("sub", (Ax, c), (3,)), (0,))], [0], [], 2.0)), linear(A))),
         "2 (A x − c)ᵀ A", "2 Aᵀ (A x − c)"),
     "a constant": (terms((3,), (4,), term([], [0], [1], 0.25)), "1 1ᵀ/4", "1 1ᵀ/4"),
@@ -153,9 +151,9 @@ FORMULAS = {  # the map; its formula in numerator and in denominator layout
 }
 OPAQUE = {
     "scan": (scan, "D[scan]", "D[scan]ᵀ"),
-    "after a matrix": (maps.Chain((4,), (4,), (scan, linear(W))), "D[scan] W", "Wᵀ D[scan]ᵀ"),
-    "of matrices": (maps.Chain((4, 3), (4, 3), (
-            maps.Opaque((4, 3), (4, 3), "fft"), diagonal(elementwise("cos", X)))),
+    "after a matrix": (maps.Composition((4,), (4,), (scan, linear(W))), "D[scan] W", "Wᵀ D[scan]ᵀ"),
+    "of matrices": (maps.Composition((4, 3), (4, 3), (
+            maps.matrix_free((4, 3), (4, 3), "fft"), diagonal(elementwise("cos", X)))),
         "D[fft] diag(cos(X))", "diag(cos(X)) D[fft]ᵀ"),
 }
 LATEX = {

@@ -7,9 +7,9 @@ import numpy as np
 
 from jaxcalc._derive._names import _captured, argument_names
 from jaxcalc._formula import name, read
+from jaxcalc._formula._closed_form import source
 from jaxcalc._formula._naming import named
 from jaxcalc._formula._notation import Notation
-from jaxcalc._formula._source import source
 from jaxcalc._formula._tensor import Tensors
 
 

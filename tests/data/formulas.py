@@ -44,9 +44,7 @@ FORMULAS = {
     ("scalar by vector", "xᵀx"): ("2 xᵀ", "2 x"),
     ("scalar by vector", "sum x"): ("1ᵀ", "1"),
     ("scalar by vector", "mean x"): ("1ᵀ/4", "1/4"),
-    ("scalar by vector", "prod x"): (
-        "a[2] a[1] a[3] I[0]ᵀ + a[0] a[1] a[3] I[2]ᵀ + a[3] a[0] a[2] I[1]ᵀ + a[1] a[0] a[2] I[3]ᵀ",
-        "a[2] a[1] a[3] I[0] + a[0] a[1] a[3] I[2] + a[3] a[0] a[2] I[1] + a[1] a[0] a[2] I[3]"),
+    ("scalar by vector", "prod x"): ("prod_others(a)ᵀ", "prod_others(a)"),
     ("scalar by vector", "‖x‖"): ("xᵀ/‖x‖", "x/‖x‖"),
     ("scalar by vector", "1/xᵀx"): ("−2 xᵀ/(xᵀ x)²", "−2 x/(xᵀ x)²"),
     ("scalar by vector", "xᵀBx"): ("xᵀ Bᵀ + xᵀ B", "B x + Bᵀ x"),

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from formula_maps import ARRAYS, FORMULAS, LATEX, OPAQUE, S, s, x
+from formula_maps import ARRAYS, FORMULAS, LATEX, OPAQUE, S, s, softmax, x
 from formula_values import code_of, execute
 from slow import some
 
@@ -58,44 +58,38 @@ def tensor(map_):
     """The array of shape codomain + domain."""
     m, n = len(map_.codomain), len(map_.domain)
     match map_:
-        case maps.Zero():
-            return np.zeros(map_.codomain + map_.domain)
-        case maps.Identity():
-            return np.eye(int(np.prod(map_.domain))).reshape(map_.codomain + map_.domain)
         case maps.Terms():
-            return sum(tensor_of_term(map_.codomain, map_.domain, one) for one in map_.terms)
-        case maps.Sum():
+            zeros = np.zeros(map_.codomain + map_.domain)
+            return zeros + sum(tensor_of_term(map_.codomain, map_.domain, t) for t in map_.terms)
+        case maps.Addition():
             return sum(map(tensor, map_.maps))
         case maps.Transposed():
             return np.moveaxis(tensor(map_.map), range(n), range(m, m + n))
-        case maps.Chain():
+        case maps.Composition():
             first, *rest = map_.maps
             made = tensor(first)
             for part in rest:
                 made = np.tensordot(made, tensor(part), len(part.codomain))
             return made
-        case maps.Selection():
+        case maps.Indexing():
             return np.eye(int(np.prod(map_.domain))).reshape(map_.codomain + map_.domain)
-        case maps.CumulativeSum():
-            lower = np.tril(np.ones(map_.codomain * 2))
-            return lower.T if map_.reverse else lower
-        case maps.Product():
-            return tensor_of_product(map_)
         case maps.Block():
-            return tensor_of_product(maps.Product(map_.codomain, map_.domain, "softmax", S, (-1,)))
+            return tensor(maps.of_rows("softmax", S, (-1,)))
 
 
-def tensor_of_product(map_):
-    s_ = value(map_.parameter)
+@pytest.mark.parametrize("s_", [softmax(x), S], ids=["vector", "rows"])
+@pytest.mark.parametrize("kind", ["softmax", "log_softmax", "log_softmax_transposed"])
+def test_maps_of_rows_are_the_jacobians_of_the_notes(kind, s_, x64):
+    made, s_ = tensor(maps.of_rows(kind, s_, (-1,))), value(s_)
     eye, one = np.eye(s_.shape[-1]), np.ones_like(s_)
     pair = {"softmax": (s_, s_), "log_softmax": (one, s_), "log_softmax_transposed": (s_, one)}
-    u, v = pair[map_.kind]
-    blocks = -u[..., :, None] * v[..., None, :]
-    blocks += eye * (s_[..., :, None] if map_.kind == "softmax" else 1)
-    left, right = (1.0 if e is None else value(e) for e in (map_.left, map_.right))
-    if s_.ndim == 1:
-        return np.diag(left * np.ones(len(s_))) @ blocks @ np.diag(right * np.ones(len(s_)))
-    return np.einsum("ik,ijl->ijkl", np.eye(len(s_)), blocks)
+    u, v = pair[kind]
+    blocks = (
+        eye * (s_[..., :, None] if kind == "softmax" else 1) - u[..., :, None] * v[..., None, :]
+    )
+    if s_.ndim == 2:
+        blocks = np.einsum("ik,ijl->ijkl", np.eye(len(s_)), blocks)
+    np.testing.assert_allclose(made, blocks, rtol=1e-12)
 
 
 @pytest.mark.parametrize("transposed", [False, True], ids=["numerator", "denominator"])

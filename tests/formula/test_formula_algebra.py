@@ -9,8 +9,8 @@ from formula_values import node_of
 
 from jaxcalc._formula import Expression, call, name, number
 from jaxcalc._formula._expression import hashable
+from jaxcalc._formula._styles import TEXT
 from jaxcalc._formula._tensor import Tensors
-from jaxcalc._formula._text import WRITER
 
 A, B, x, y, t = (
     name(n, s) for n, s in [("A", (3, 4)), ("B", (4, 4)), ("x", (4,)), ("y", (4,)), ("t", ())]
@@ -113,7 +113,7 @@ SIMPLIFIED = [  # an expression, as it is written
 
 @pytest.mark.parametrize(("expression", "text"), SIMPLIFIED, ids=[text for _, text in SIMPLIFIED])
 def test_simplified(expression, text):
-    assert WRITER.write(node_of(expression)) == text
+    assert TEXT.write(node_of(expression)) == text
 
 
 def test_equal_expressions_are_one_object():

@@ -23,6 +23,15 @@ integer_loss = optax.losses.softmax_cross_entropy_with_integer_labels
 
 # fmt: off
 BOOKS = {  # a function, its arguments, the formula
+    "elu of a matrix": (
+        jax.nn.elu, (X,), "diag(u ⊙ (expm1(u ⊙ x) + 1) + [x > 0]) where u = [x ≤ 0]"),
+    "hard sigmoid of a matrix": (
+        jax.nn.hard_sigmoid, (X,), "diag([0 < u < 6])/6 where u = x + 3"),
+    "product": (lambda x: jnp.prod(jnp.sin(x)), (x,), "(cos(x) ⊙ prod_others(sin(x)))ᵀ"),
+    "products of rows": (
+        lambda x: jnp.prod(x, axis=1), (X,), "blockdiag_i(uᵢᵀ) where u = prod_others(x)"),
+    "least squares": (lambda y, A: jnp.linalg.lstsq(A.T, y)[0], (z, X), "(Aᵀ)⁺"),
+    "pseudo-inverse": (lambda y, A: jnp.linalg.pinv(A) @ y, (x[:3], X), "A⁺"),
     "clip": (lambda x: jnp.clip(x, 0, 1), (z,), "diag([0 < x < 1])"),
     "relu6": (jax.nn.relu6, (z,), "diag([0 < x < 6])"),
     "maximum": (lambda x: jnp.maximum(x, 0), (z,), "diag([x > 0])"),
@@ -63,7 +72,7 @@ BOOKS = {  # a function, its arguments, the formula
         "(sᵀ − one_hot(labels)ᵀ)/3 where s = softmax(x)"),
     "second derivative": (
         jax.grad(lambda z: -jnp.log(jc.softmax(z)[1])), (z,),
-        "((I − s 1ᵀ) diag(1 − I[1]/s[1]) + (I[1] ⊙ s − s[1] s) I[1]ᵀ/s[1]²) (diag(s) − s sᵀ) "
+        "((I − s 1ᵀ) diag(1 − I[1]/s[1]) + (s ⊙ I[1] − s[1] s) I[1]ᵀ/s[1]²) (diag(s) − s sᵀ) "
         "where s = softmax(z)"),
     "second derivative of log-softmax": (
         jax.grad(lambda z: -jc.log_softmax(z)[1]), (z,), "diag(s) − s sᵀ where s = softmax(z)"),
@@ -87,6 +96,17 @@ def test_code_agrees_where_there_is_no_derivative(f):
     J = jc.derive(f)(x)
     np.testing.assert_array_equal(execute(J.code, arrays_of(f, x)), J.todense())
     np.testing.assert_array_equal(J.todense(), jax.jacfwd(f)(x))
+
+
+@pytest.mark.parametrize("zeros", [[], [1], [1, 3]], ids=["none", "one", "two"])
+def test_products_of_others_are_exact_at_zeros(zeros, x64):
+    x = jnp.arange(1.0, 5.0).at[jnp.array(zeros, int)].set(0.0)
+    J = jc.derive(lambda x: jnp.prod(x))(x)
+    assert J.formula == "prod_others(x)ᵀ"
+    np.testing.assert_array_equal(J.todense(), jax.jacfwd(jnp.prod)(x)[None, :])
+    np.testing.assert_array_equal(execute(J.code, {"x": x}), J.todense())
+    H = jc.derive(jax.grad(jnp.prod))(x)
+    np.testing.assert_allclose(H.todense(), jax.hessian(jnp.prod)(x), atol=1e-12)
 
 
 # --- every function of some modules: no primitive by its raw name, and code that runs ---

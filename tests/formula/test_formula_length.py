@@ -11,7 +11,7 @@ from slow import some
 
 import jaxcalc as jc
 from jaxcalc._formula._algebra import Algebra
-from jaxcalc._formula._shortening import MOST
+from jaxcalc._formula._naming import MOST
 
 PRODUCTS = 6_000  # simplified for a formula; a second or two
 

@@ -8,12 +8,12 @@ from formula_values import execute
 from slow import some
 
 import jaxcalc as jc
-from jaxcalc._formula import maps, name, read
-from jaxcalc._formula._arrangement import arranged_tensor
+from jaxcalc._formula import name, read
+from jaxcalc._formula._arrangement import arranged_in
+from jaxcalc._formula._closed_form import source
 from jaxcalc._formula._local import Derivation
 from jaxcalc._formula._naming import named
 from jaxcalc._formula._notation import Notation
-from jaxcalc._formula._source import source
 from jaxcalc._formula._tensor import Tensors
 
 V = np.random.default_rng(3).uniform(0.5, 1.5, 4)
@@ -28,6 +28,12 @@ OPERATIONS = {  # each is one step
     "tanh": (jnp.tanh, V),
     "relu": (jax.nn.relu, V),
     "abs": (jnp.abs, V),
+    "sinh": (jnp.sinh, V),
+    "error function": (jax.scipy.special.erf, M),
+    "arctangent of two": (lambda y: jnp.arctan2(y, 2.0), V),
+    "larger": (lambda x: jnp.maximum(x, 1.0), V),
+    "product of the entries": (jnp.prod, V),
+    "products of rows": (lambda a: jnp.prod(a, axis=1), M),
     "sqrt": (jnp.sqrt, V),
     "power": (lambda x: x**3, M),
     "sigmoid": (jc.sigmoid, V),
@@ -61,11 +67,10 @@ def test_one_step_is_the_jacobian(operation, x64):
     tensors = Tensors()
     derivation = Derivation(tensors.algebra, tensors.value(x))
     steps = derivation.steps(tensors.value(value))
-    ((part, tensor),) = derivation.step(steps[0]).parts
+    ((part, map_),) = derivation.step(steps[0]).parts
     assert len(steps) == 1
     assert part is x
-    ends = maps.Zero(value.shape, x.shape)
-    made = arranged_tensor(tensors.algebra, Notation(), tensor, ends, transposed=False)
+    made = arranged_in(tensors, Notation(), map_, transposed=False)
     names = ["x", *(c["text"] for c in constants)]
     arrays = dict(zip(names, [point, *program.consts], strict=True))
     computed = execute(source(named(made.computed), made.shape, names), arrays)
