@@ -97,6 +97,7 @@ def derivative(definition: Callable[[Any, Any], Any], x: npt.ArrayLike, order: i
 
 
 def _functions(x: Array) -> SimpleNamespace:
+    erfc: Callable[[Any], Any]
     if x.dtype == object:
         mp = multiprecision()
         pi, sqrt, erfc = +mp.pi, mp.sqrt, _erfc_of_any
