@@ -97,9 +97,10 @@ def derivative(definition: Callable[[Any, Any], Any], x: npt.ArrayLike, order: i
 
 
 def _functions(x: Array) -> SimpleNamespace:
+    erfc: Callable[[Any], Any]
     if x.dtype == object:
         mp = multiprecision()
-        pi, sqrt, erfc = +mp.pi, mp.sqrt, mp.erfc
+        pi, sqrt, erfc = +mp.pi, mp.sqrt, _erfc_of_any
     else:
         pi, sqrt, erfc = np.longdouble("3.14159265358979323846264338328"), np.sqrt, math.erfc
     return SimpleNamespace(
@@ -112,6 +113,12 @@ def _functions(x: Array) -> SimpleNamespace:
         sqrt=lambda number: sqrt(number + 0 * pi),
         tanh=_tanh,
     )
+
+
+def _erfc_of_any(x: Any) -> Any:
+    """Of numbers that mpmath finds too large as well: beyond 1000 it is less than e^−10⁶."""
+    mp = multiprecision()
+    return mp.erfc(x) if abs(x) < 1000 else mp.mpf(0 if x > 0 else 2)
 
 
 def _integral(start: Array, slope: Series, u: Series) -> Series:

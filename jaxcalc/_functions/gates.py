@@ -22,7 +22,7 @@ are known from the integers of num and den. Three things keep the digits:
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -110,15 +110,16 @@ class _At(NamedTuple):
         return jnp.asarray(chosen)
 
     def evaluate(self, polynomials: Sequence[Polynomial]) -> Array:
-        """For each x the polynomial of its piece, by Horner's scheme."""
-        powers = sorted({power for p in polynomials for power in p})
-        result = jnp.zeros((), self.x.dtype)
-        for j in range(max((j for _, j in powers), default=0), -1, -1):
-            row = jnp.zeros((), self.x.dtype)
-            for i in range(max((i for i, k in powers if k == j), default=-1), -1, -1):
-                row = row * self.x + self.choose([float(p.get((i, j), 0)) for p in polynomials])
-            result = result * self.e + row
-        return result
+        """For each x the polynomial of its piece."""
+        powers = {power for p in polynomials for power in p}
+
+        def row(j: int) -> Array:
+            """What multiplies eʲ."""
+            highest = max((i for i, k in powers if k == j), default=0)
+            each = ([float(p.get((i, j), 0)) for p in polynomials] for i in range(highest, -1, -1))
+            return _horner(self.x, [self.choose(values) for values in each])
+
+        return _horner(self.e, [row(j) for j in range(max(j for _, j in powers), -1, -1)])
 
     def numerator(self) -> Array:
         """What is divided."""
@@ -133,6 +134,11 @@ class _At(NamedTuple):
         )
         by = self.choose([1.0 if p.root is None else d for p in self.pieces])
         return by * first + jnp.expm1(d * slope) * second
+
+
+def _horner(x: Array, coefficients: Sequence[Array]) -> Array:
+    """The polynomial with these coefficients, from the highest on."""
+    return reduce(lambda value, c: value * x + c, coefficients)
 
 
 def _same_number(a: Any, b: Any) -> bool:
