@@ -32,6 +32,7 @@ nb_merge_streams = True
 
 default_role = "py:obj"  # `name` links to what it names, and is code where there is nothing
 add_module_names = False
+napoleon_use_rtype = False
 autodoc_member_order = "bysource"
 maximum_signature_line_length = 80
 copybutton_exclude = ".gp, .go"  # prompts and what is printed
