@@ -23,8 +23,7 @@ integer_loss = optax.losses.softmax_cross_entropy_with_integer_labels
 
 # fmt: off
 BOOKS = {  # a function, its arguments, the formula
-    "elu of a matrix": (
-        jax.nn.elu, (X,), "diag(u ⊙ (expm1(u ⊙ x) + 1) + [x > 0]) where u = [x ≤ 0]"),
+    "leaky relu of a matrix": (jax.nn.leaky_relu, (X,), "diag(0.01 + 0.99 [x ≥ 0])"),
     "hard sigmoid of a matrix": (
         jax.nn.hard_sigmoid, (X,), "diag([0 < u < 6])/6 where u = x + 3"),
     "product": (lambda x: jnp.prod(jnp.sin(x)), (x,), "(cos(x) ⊙ prod_others(sin(x)))ᵀ"),
