@@ -4,6 +4,7 @@ Rows and columns are both one-dimensional arrays; which of them a node is decide
 written. Nothing relies on promotion of dtypes or ranks.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -31,6 +32,20 @@ _PLACES_OF_VALUES = {"argmax", "argmin", "sort"}  # integers, made of what need 
 
 def _power(base: str, exponent: Fraction) -> str:
     return f"{base} ** {exponent if exponent.denominator == 1 else float(exponent)}"
+
+
+def _decimal(number: Fraction) -> str:
+    """A number as a float has it."""
+    try:
+        return repr(float(number))
+    except OverflowError:
+        return "float('inf')"
+
+
+def _is_endless(scalar: nodes.Part) -> bool:
+    """Whether a scalar is an infinity or NaN: times it the zeros of I would not stay zero."""
+    node, _ = scalar
+    return bool(node.op == "number" and isinstance(node["value"], float))
 
 
 PYTHON = Spelling(
@@ -115,7 +130,11 @@ class CodeWriter(Walker):
 
     def _times(self, node: Expression) -> Written:
         """A vector of one number is in the dtype of that: it may be an index."""
-        _, scalars, body = nodes.parts_of(node)
+        coefficient, scalars, body = nodes.parts_of(node)
+        is_endless = abs(coefficient) > sys.float_info.max or any(map(_is_endless, scalars))
+        if body is not None and body.op == "eye" and is_endless:
+            number = self.write(nodes.times(coefficient, scalars))
+            return f"jnp.diag(jnp.full({body.shape[0]}, {number}{self.dtype}))", ATOM
         if not scalars or body is None or not is_ones(body):
             return super()._times(node)
         size, number = body.shape[-1], self.operand(node, True)[0]
@@ -125,7 +144,7 @@ class CodeWriter(Walker):
         """A simple fraction as its parts, any other number as a decimal."""
         top, bottom = number.as_integer_ratio()
         if bottom > 64 or top > 10**9:
-            return [(repr(float(number)), ATOM)], []
+            return [(_decimal(number), ATOM)], []
         above, below = ([(str(n), ATOM)] if n != 1 else [] for n in (top, bottom))
         return above, below
 

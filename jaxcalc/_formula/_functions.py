@@ -10,6 +10,7 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 import jax
@@ -163,8 +164,13 @@ def _dynamic_update_slice(call: Call) -> str:
 def _gather(call: Call) -> str:
     numbers, mode = _numbers_and_mode(call.params)
     filling = call.params.get("fill_value")
-    how = mode if filling is None else f"{mode}, fill_value={filling}"
+    how = mode if filling is None else f"{mode}, fill_value={_literal(filling)}"
     return f"jax.lax.gather({call.every}, {numbers}, {call.params['slice_sizes']}, {how})"
+
+
+def _literal(value: Any) -> str:
+    """A number as source."""
+    return f"float('{value}')" if isinstance(value, float) and not isfinite(value) else repr(value)
 
 
 def _scatter(function: str) -> Row:
@@ -200,7 +206,7 @@ def _one_hot(call: Call) -> str:
     size, filling = call.shape[-1], call.params.get("outside")
     if "outside" not in call.params:
         return f"jax.nn.one_hot({call.every}, {size}{call.dtype})"
-    how = "" if filling is None else f", fill_value={filling}"
+    how = "" if filling is None else f", fill_value={_literal(filling)}"
     return f"jnp.take(jnp.eye({size}{call.dtype}), {call.every}, axis=0{how})"
 
 

@@ -1,6 +1,7 @@
 """The styles of formulas: text with the signs of Unicode, and LaTeX."""
 
 from collections.abc import Sequence
+from decimal import Context, Decimal
 from fractions import Fraction
 
 from jaxcalc._formula._signs import SIGNS
@@ -28,9 +29,14 @@ _FUNCTIONS = {
 
 
 def _number(value: Fraction) -> str:
-    """A whole number, or six digits."""
-    whole = value.denominator == 1 and abs(value.numerator) < 10**9
-    return str(value) if whole else f"{float(value):.6g}"
+    """A whole number, or six digits, be it beyond the numbers that a float can have."""
+    if value.denominator == 1 and abs(value.numerator) < 10**9:
+        return str(value)
+    try:
+        return f"{float(value):.6g}"
+    except OverflowError:
+        digits = Context(prec=6).divide(Decimal(value.numerator), Decimal(value.denominator))
+        return f"{digits.normalize():g}"
 
 
 # --- text ---
@@ -137,7 +143,8 @@ def _latex_number(value: Fraction) -> str:
 
 
 def _lower(base: str, indices: Sequence[str]) -> str:
-    return f"{base}_{{{', '.join(indices)}}}"
+    whole = f"{{{base}}}" if "_{" in base else base  # TeX takes no second index
+    return f"{whole}_{{{', '.join(indices)}}}"
 
 
 LATEX = Writer(

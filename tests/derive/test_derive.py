@@ -213,9 +213,33 @@ EMPTY = {
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf], ids=str)
 def test_numbers_that_are_not_finite(number):
-    J = jc.derive(lambda x: number * x)(jnp.ones(2))
-    assert J.formula == f"{number} I"
-    np.testing.assert_array_equal(J.todense(), jnp.diag(jnp.full(2, number)))
+    assert_written(lambda x: number * x, f"{number} I", number)
+
+
+def test_a_product_of_numbers_beyond_the_largest(x64):
+    assert_written(lambda x: 1e200 * (1e200 * x), "1e+400 I", math.inf)
+
+
+def assert_written(f, formula, number):
+    J = jc.derive(f)(jnp.ones(2))
+    assert J.formula == formula
+    found: dict[str, Any] = {}
+    exec(J.code, found)
+    for array in (J.todense(), found["derivative"](**J.arrays)):
+        np.testing.assert_array_equal(array, np.diag([number, number]))
+
+
+def test_code_of_what_is_filled_with_nan():
+    index = jnp.array([0, -1])
+
+    def f(x):
+        return jax.nn.logsumexp(jnp.take(jnp.sum(x, keepdims=True), index)) ** 2
+
+    J = jc.derive(f)(jnp.ones(3))
+    assert "fill_value=float('nan')" in J.code
+    found: dict[str, Any] = {}
+    exec(J.code, found)
+    np.testing.assert_allclose(found["derivative"](**J.arrays), J.todense(), 1e-6)
 
 
 @pytest.mark.parametrize("name", EMPTY)

@@ -7,6 +7,7 @@ from formula_maps import ARRAYS, FORMULAS, LATEX, OPAQUE, S, s, softmax, x
 from formula_values import code_of, execute
 from slow import some
 
+import jaxcalc as jc
 from jaxcalc._formula import call, closed_form, explain, maps
 from jaxcalc._layout.layout import Layout, arrange
 
@@ -153,3 +154,9 @@ def test_explanations_name_their_rules():
 def test_an_unknown_value_is_explained_by_its_formula_alone():
     unknown = call("unknown", (), (4,), text="y0")
     assert explain(unknown, x, FORMULAS["cos"][0]) == "1. the derivative: diag(cos(x))"
+
+
+def test_latex_has_no_two_subscripts_in_a_row():
+    """TeX refuses x_{:2}_{j}."""
+    J = jc.derive(lambda x: jnp.outer(x, x[:2]))(jnp.ones(3))
+    assert r"x_{i} {I_{:2}}_{j, k}" in J.latex
