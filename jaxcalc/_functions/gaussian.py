@@ -19,7 +19,6 @@ from math import pi, sqrt
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from numpy.polynomial import chebyshev, hermite_e
 
 from jaxcalc._functions.exponents import Exponential, exponential, in_two, offset, split, two_sum
 
@@ -72,14 +71,16 @@ def _interpolated(f: Callable[[Decimal], Decimal], y: Array) -> Array:
 def _coefficients(f: Callable[[Decimal], Decimal], bits: int) -> tuple[float, ...]:
     """Those of the Chebyshev polynomials in t = (y − 4)/(y + 4)."""
     degree = _DEGREES[bits]
-    nodes = chebyshev.chebpts1(degree + 1)
+    nodes = np.polynomial.chebyshev.chebpts1(degree + 1)
     with localcontext(prec=_DIGITS):
         t = np.array([Decimal(float(v)) for v in nodes])
         values = np.array([f(_MIDDLE * (1 + v) / (1 - v)) for v in t])
         c = np.array([Decimal(0)] * (degree + 1))
         for _ in range(3):  # each adds the digits of a float64
-            missing = (values - chebyshev.chebval(t, c)).astype(float)
-            c = c + [Decimal(float(v)) for v in chebyshev.chebfit(nodes, missing, degree)]
+            missing = (values - np.polynomial.chebyshev.chebval(t, c)).astype(float)
+            c = c + [
+                Decimal(float(v)) for v in np.polynomial.chebyshev.chebfit(nodes, missing, degree)
+            ]
     return tuple(map(float, c))
 
 
@@ -87,7 +88,7 @@ def _coefficients(f: Callable[[Decimal], Decimal], bits: int) -> tuple[float, ..
 def _hermite_zeros(order: int) -> tuple[Decimal, ...]:
     """Those of Heₙ − Heₙ₋₂, to 40 digits by Newton's method from those of NumPy."""
     with localcontext(prec=_DIGITS):
-        p = hermite_e.herme2poly([0] * (order - 2) + [-1, 0, 1])
+        p = np.polynomial.hermite_e.herme2poly([0] * (order - 2) + [-1, 0, 1])
         return tuple(_newton([Decimal(int(c)) for c in p[::-1]], r) for r in np.roots(p[::-1]).real)
 
 
