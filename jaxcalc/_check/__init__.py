@@ -1,5 +1,6 @@
 """Hand-made derivatives, checked: whether they are right, and if not, what is wrong with them.
 
+_rounding   how much rounding may leave where a derivative cancels
 _oracles    the derivative by autodiff, in double precision, and by differences
 _evidence   a claim beside the truth, in every shape that layouts give
 _words      numbers and vectors by what they are: ½, 1/n, cos(x)

@@ -287,6 +287,7 @@ def further_rows():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_the_second_group_has_a_table_of_its_own(rows, further_rows):
     text = tables.show([*rows, *further_rows])
     first, second = text.split("The second group: masks, weights, other axes, losses:")
@@ -298,6 +299,7 @@ def test_the_second_group_has_a_table_of_its_own(rows, further_rows):
     assert count == [["all", "all", str(len(QUANTITIES))], ["all", "all", str(len(USES) + 2)]]
 
 
+@pytest.mark.slow
 def test_what_stands_beside_is_part_of_the_traffic(further_rows):
     moved = {row["function"]: row["bytes"] for row in further_rows if row["run"] == 1}
     n, rows = 4 * 16 * 8, 4 * 16

@@ -111,23 +111,19 @@ def test_a_mode_that_is_missing_is_no_fault():
     assert "f has no forward mode" in str(report)
 
 
-def test_what_rounding_leaves_of_a_zero_is_no_fault():
-    """Forward mode has 0 where reverse mode has what is left of a sum."""
-    Z, W = (
-        jax.random.normal(jax.random.key(0), (4, 5)),
-        jax.random.normal(jax.random.key(1), (2, 5)),
-    )
+def test_what_rounding_leaves_of_a_zero_is_no_fault(x64):
+    """Reverse mode has 0 where forward mode has what is left of 0.1 + 0.2 − 0.1 − 0.2."""
+    a, b, x = (jnp.array(v) for v in ([0.1, 0.3, 0.7], [0.2, 0.1, 0.1], [1.1, 2.3, -0.7]))
 
+    @jax.jit
     def f(x):
-        y = (2 * jax.nn.elu(x)) @ W
-        z = jax.jit(lambda y: Z * jnp.sin(y))(y) - jax.jit(lambda y: Z * jnp.sin(y))(y)
-        return jnp.repeat(z, 2, axis=1)
+        return (a + b) * x - a * x - b * x
 
-    x = jax.random.normal(jax.random.key(2), (4, 2))
-    for claim in (jax.jacfwd(f), jax.jacrev(f), jnp.zeros((4, 10, 4, 2))):
+    assert jnp.any(jax.jacrev(f)(x) != jax.jacfwd(f)(x))
+    for claim in (jax.jacfwd(f), jax.jacrev(f), jnp.zeros((3, 3))):
         report = jc.check(f, claim, x)
         assert report, str(report)
-    assert not jc.check(f, jax.jacfwd(f)(x) + 1e-6, x)
+    assert not jc.check(f, 1e-9 * jnp.eye(3), x)
 
 
 def test_modes_that_differ_are_a_fault():
@@ -218,7 +214,7 @@ def test_it_does_not_matter_whether_doubles_are_on():
 
 @pytest.mark.parametrize(
     "numbers",
-    some([range(2), *(range(5 * k, 5 * k + 5) for k in range(1, 12))], [range(2)]),
+    some([range(1), *(range(5 * k, 5 * k + 5) for k in range(12))], [range(1)]),
     ids=str,
 )
 def test_random_programs(numbers, x64):

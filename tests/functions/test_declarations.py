@@ -63,6 +63,7 @@ def test_the_command_line_has_the_word(f):
     np.testing.assert_array_equal(word(X), f(X))
 
 
+@pytest.mark.slow
 @by_function
 @pytest.mark.parametrize("order", [5, 6, 9])
 def test_high_orders(f, order, x64):

@@ -1,0 +1,54 @@
+"""How much rounding may leave where a result cancels: units of the largest number on the way."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxcalc._compat import bind, inlined, is_literal, opened
+
+
+def largest_on_the_way(f: Callable[..., Any], *args: Array) -> float:
+    """The largest finite number that is computed in f(*args); inside loops only their results.
+
+    It is 0 for a function that looks at its numbers, which has no program.
+    """
+    try:
+        program = jax.make_jaxpr(f)(*args)
+    except jax.errors.ConcretizationTypeError:
+        return 0.0
+
+    @jax.jit
+    def largest(*args: Array) -> Array:
+        seen: list[Array] = [*args]
+        _run(program, args, seen)
+        sizes = [jnp.max(jnp.abs(x), initial=0, where=jnp.isfinite(x)) for x in _floating(seen)]
+        return jnp.max(jnp.stack([x.astype(float) for x in sizes]), initial=0)
+
+    return float(largest(*args))
+
+
+def _run(program: Any, arguments: Sequence[Any], seen: list[Array]) -> list[Any]:
+    """The results of a program; each result inside it is added to what was seen."""
+    jaxpr, constants = opened(program)
+    variables = (*jaxpr.constvars, *jaxpr.invars)
+    values = dict(zip(variables, (*constants, *arguments), strict=True))
+
+    def read(atom: Any) -> Any:
+        return atom.val if is_literal(atom) else values[atom]
+
+    for equation in jaxpr.eqns:
+        operands, inner = list(map(read, equation.invars)), inlined(equation)
+        if inner is None:
+            results = bind(equation.primitive, operands, equation.params)
+            seen += results
+        else:
+            results = _run(inner, operands, seen)
+        values.update(zip(equation.outvars, results, strict=True))
+    return list(map(read, jaxpr.outvars))
+
+
+def _floating(arrays: Sequence[Array]) -> Iterator[Array]:
+    return (x for x in arrays if jnp.issubdtype(x.dtype, jnp.floating) and x.size)
