@@ -11,7 +11,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 8)  # for the tests of sharding
 
 
-MANY, LARGE, HUGE = 2, 16, 200  # cases of a test
+MANY, LARGE, HUGE = 2, 6, 100  # cases of a test
 GOLDEN = (5**0.5 - 1) / 2
 
 
