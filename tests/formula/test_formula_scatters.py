@@ -51,7 +51,7 @@ SCATTERS = {  # a function, the shape of x, the formula or None
     "a slice": (lambda x: jax.lax.dynamic_slice(x, (idx[0],), (2,)), (4,), "dynamic_slice"),
     "product of rows": (
         lambda x: jnp.prod(x, axis=1), (3, 2),
-        "blockdiag_i((x[i, 1] I[0] + x[i, 0] I[1])ᵀ)"),
+        "blockdiag_i(uᵢᵀ) where u = prod_others(x)"),
 }
 # fmt: on
 
