@@ -3,7 +3,7 @@
 The rest of the package imports these from here, so that a new jax release is met in this file.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -211,6 +211,28 @@ def sub_jaxprs(equation: Any) -> Iterator[Any]:
 def opened(program: Any) -> tuple[Any, list[Any]]:
     """A program, closed or not, and its constants."""
     return (program.jaxpr, program.consts) if hasattr(program, "jaxpr") else (program, [])
+
+
+def run(
+    jaxpr: Any,
+    operands: Sequence[Any],
+    literal: Callable[[Any], Any],
+    step: Callable[[Any, list[Any]], Sequence[Any]],
+) -> list[Any]:
+    """The results of an open program on its constants and arguments, whatever stands for a value.
+
+    `literal` makes a value of an atom that is a number, `step` the results of an equation from its
+    operands.
+    """
+    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), operands, strict=True))
+
+    def read(atom: Any) -> Any:
+        return literal(atom) if is_literal(atom) else values[atom]
+
+    for equation in jaxpr.eqns:
+        results = step(equation, list(map(read, equation.invars)))
+        values.update(zip(equation.outvars, results, strict=True))
+    return list(map(read, jaxpr.outvars))
 
 
 def substitutes(program: Any) -> bool:

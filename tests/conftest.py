@@ -36,7 +36,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             for case in _others(quick, 1 / 10 if len(quick) > LARGE else 1 / 6):
                 case.add_marker("slow")
         slow = [case for case in cases if case.get_closest_marker("slow")]
-        if len(slow) > LARGE and not config.getoption("--every"):
+        is_whole = cases[0].get_closest_marker("whole") or config.getoption("--every")
+        if len(slow) > LARGE and not is_whole:
             left_out += _others(slow, 1 / 16 if len(slow) > HUGE else 1 / 8)
     unwanted = set(left_out)
     items[:] = [item for item in items if item not in unwanted]

@@ -94,6 +94,7 @@ def test_import_brings_no_more_than_jax_and_starts_no_backend():
     assert result.stdout.splitlines() == ["{'jaxcalc'}", "False"]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("module", ["jaxcalc", *MODULES])
 def test_doctests(module):
     if module == "jaxcalc.__main__":

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxcalc._compat import bind, inlined, is_literal, opened
+from jaxcalc._compat import bind, inlined, opened, run
 
 
 def largest_on_the_way(f: Callable[..., Any], *args: Array) -> float:
@@ -33,21 +33,15 @@ def largest_on_the_way(f: Callable[..., Any], *args: Array) -> float:
 def _run(program: Any, arguments: Sequence[Any], seen: list[Array]) -> list[Any]:
     """The results of a program; each result inside it is added to what was seen."""
     jaxpr, constants = opened(program)
-    variables = (*jaxpr.constvars, *jaxpr.invars)
-    values = dict(zip(variables, (*constants, *arguments), strict=True))
 
-    def read(atom: Any) -> Any:
-        return atom.val if is_literal(atom) else values[atom]
+    def step(equation: Any, operands: list[Any]) -> list[Any]:
+        if inlined(equation) is not None:
+            return _run(inlined(equation), operands, seen)
+        results = bind(equation.primitive, operands, equation.params)
+        seen.extend(results)
+        return results
 
-    for equation in jaxpr.eqns:
-        operands, inner = list(map(read, equation.invars)), inlined(equation)
-        if inner is None:
-            results = bind(equation.primitive, operands, equation.params)
-            seen += results
-        else:
-            results = _run(inner, operands, seen)
-        values.update(zip(equation.outvars, results, strict=True))
-    return list(map(read, jaxpr.outvars))
+    return run(jaxpr, [*constants, *arguments], lambda atom: atom.val, step)
 
 
 def _floating(arrays: Sequence[Array]) -> Iterator[Array]:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxcalc._compat import bind, is_literal, jitted, opened
+from jaxcalc._compat import bind, jitted, opened, run
 from jaxcalc._derive._entry_products import entry_product, has_product
 from jaxcalc._formula import public
 from jaxcalc._functions.primitives import Value
@@ -114,16 +114,7 @@ _NAMES = {function.__name__ for function in CLOSED}
 def evaluated(program: Any, *arguments: Any) -> list[Any]:
     """The results of a program, with the closed forms in place of the algorithms."""
     jaxpr, constants = opened(program)
-    variables = (*jaxpr.constvars, *jaxpr.invars)
-    values = dict(zip(variables, (*constants, *arguments), strict=True))
-
-    def read(atom: Any) -> Any:
-        return atom.val if is_literal(atom) else values[atom]
-
-    for equation in jaxpr.eqns:
-        results = _results(equation, [read(atom) for atom in equation.invars])
-        values.update(zip(equation.outvars, results, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+    return run(jaxpr, [*constants, *arguments], lambda atom: atom.val, _results)
 
 
 def _results(equation: Any, operands: list[Any]) -> list[Any]:

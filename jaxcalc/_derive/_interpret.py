@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcalc._compat import bind, inlined, is_literal, opened, operation
+from jaxcalc._compat import bind, inlined, opened, operation, run
 from jaxcalc._derive._coefficients import Value
 from jaxcalc._derive._complex import is_complex
 from jaxcalc._derive._graph import Linear
@@ -17,20 +17,15 @@ from jaxcalc._formula import apply, number, unnamed
 
 def interpret(jaxpr: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[Operand]:
     """The results of an open program on its constants and arguments; coefficients in `dtype`."""
-    variables = (*jaxpr.constvars, *jaxpr.invars)
-    environment: dict[Any, Operand] = dict(zip(variables, operands, strict=True))
-
-    def read(atom: Any) -> Operand:
-        return _literal(atom) if is_literal(atom) else environment[atom]
-
     done: dict[Hashable, list[Operand]] = {}
-    for equation in jaxpr.eqns:
-        inputs = [read(atom) for atom in equation.invars]
+
+    def step(equation: Any, inputs: list[Operand]) -> list[Operand]:
         same = _key(equation, inputs)
         if same not in done:  # what is written twice is one value, as in formulas
             done[same] = _step(equation, inputs, dtype)
-        environment.update(zip(equation.outvars, done[same], strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+        return done[same]
+
+    return run(jaxpr, operands, _literal, step)
 
 
 def _key(equation: Any, inputs: Sequence[Operand]) -> Hashable:

@@ -31,7 +31,10 @@ Change = Callable[[Coefficient], Coefficient]
 class Piece(ABC):
     """A linear map; its arrays are coefficients."""
 
-    is_pointwise = False  # whether each entry of the result reads at most one of the source
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether each entry of the result reads at most one of the source."""
+        return False
 
     def pairs(self, codomain: Shape, domain: Shape) -> set[Pair]:
         """The axes of the result that are tied to axes of the source."""
@@ -61,7 +64,7 @@ class Einsums(Piece):
     terms: tuple[Term, ...]
 
     @property
-    def is_pointwise(self) -> bool:  # type: ignore[override]
+    def is_pointwise(self) -> bool:
         """Whether all terms are."""
         return all(term.is_pointwise for term in self.terms)
 
@@ -172,7 +175,10 @@ class Index(Piece):
     indices: tuple[Expression, ...] = ()
     scatters: bool = False
 
-    is_pointwise = True
+    @property
+    def is_pointwise(self) -> bool:
+        """Entries only move."""
+        return True
 
     def operator(self, codomain: Shape, domain: Shape, dtype: np.dtype) -> ops.LinearOperator:
         """A selection, or the transpose of one."""
@@ -190,7 +196,10 @@ class Index(Piece):
 class Reshape(Piece):
     """The same entries in another shape."""
 
-    is_pointwise = True
+    @property
+    def is_pointwise(self) -> bool:
+        """Entries only move."""
+        return True
 
     def pairs(self, codomain: Shape, domain: Shape) -> set[Pair]:
         """The first axes, as long as they stay."""

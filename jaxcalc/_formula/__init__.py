@@ -16,8 +16,9 @@
     _tensor                     map trees as canonical tensors
     _nodes, _notation           linear algebra: its nodes, and expressions written with them
     _arrangement                tensors as nodes, in either layout
-    _places, _functions         rows of I in few signs; functions in Python
-    _naming, _walking           names for what is repeated or long; nodes as strings
+    _places, _calls, _functions rows of I in few signs; functions in Python
+    _naming, _walking           names for what is repeated or long; nodes as strings,
+    _strength                       in parentheses where one binds less than another
     _writing, _signs, _styles   formulas, functions with signs of their own, text and LaTeX
     _code                       nodes as Python
     _closed_form                text, LaTeX and code of a map tree

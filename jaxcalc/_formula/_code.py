@@ -11,20 +11,13 @@ from fractions import Fraction
 from functools import cached_property
 
 from jaxcalc._formula import _nodes as nodes
+from jaxcalc._formula._calls import Call, Code
 from jaxcalc._formula._expression import Expression, Shape
-from jaxcalc._formula._functions import COMPARING, INFIX, Call, Code, index_arguments, written
+from jaxcalc._formula._functions import COMPARING, INFIX, index_arguments, written
 from jaxcalc._formula._nodes import is_ones
 from jaxcalc._formula._rules import BOOLEAN, ELEMENTWISE
-from jaxcalc._formula._walking import (
-    ATOM,
-    COMPARISON,
-    POSTFIX,
-    PRODUCT,
-    SUM,
-    Spelling,
-    Walker,
-    Written,
-)
+from jaxcalc._formula._strength import ATOM, COMPARISON, POSTFIX, PRODUCT, SUM
+from jaxcalc._formula._walking import Spelling, Walker, Written
 
 INTEGERS = ", dtype=jnp.int32"
 _PLACES_OF_VALUES = {"argmax", "argmin", "sort"}  # integers, made of what need not be

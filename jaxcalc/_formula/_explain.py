@@ -12,9 +12,10 @@ from jaxcalc._formula._expression import Expression, name, replaced, walk
 from jaxcalc._formula._local import Derivation, Step
 from jaxcalc._formula._naming import MOST, brief, shortened
 from jaxcalc._formula._notation import Notation
+from jaxcalc._formula._strength import ATOM, COMPARISON
 from jaxcalc._formula._styles import LATEX, TEXT
 from jaxcalc._formula._tensor import Tensors
-from jaxcalc._formula._writing import ATOM, COMPARISON, Writer
+from jaxcalc._formula._writing import Writer
 
 _LONG = 30  # characters of what is written again rather than named
 _LINE = 400  # characters of one formula in a step

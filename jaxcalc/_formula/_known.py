@@ -89,7 +89,7 @@ def _computed(program: Any) -> Hashable:
 
 
 def _key(value: Any) -> Hashable:
-    """A parameter or a constant; what cannot be compared is equal to itself alone."""
+    """A parameter or a constant; what cannot be compared is equal to nothing."""
     if hasattr(value, "eqns"):
         return _computed(value)
     if isinstance(value, tuple | list):
@@ -99,13 +99,13 @@ def _key(value: Any) -> Hashable:
     try:
         hash(value)
     except TypeError:
-        return id(value)
+        return object()
     return value
 
 
 def _entries(value: Any) -> Hashable:
     if not is_concrete(value):
-        return id(value)
+        return object()
     array = np.asarray(value)
     return array.shape, str(array.dtype), array.tobytes()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcalc._compat import inlined, is_concrete, is_literal, opened, sub_jaxprs
+from jaxcalc._compat import inlined, is_concrete, opened, run, sub_jaxprs
 from jaxcalc._formula._anonymous import number_of
 from jaxcalc._formula._expression import Expression, Shape, call, hashable, number
 from jaxcalc._formula._known import known
@@ -27,15 +27,7 @@ def read(
     """The expressions of a program's results, from those of its constants and arguments."""
     jaxpr, closed = opened(program)
     constants = [*constants] or [_constant(value) for value in closed]
-    values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *arguments], strict=True))
-
-    def atom(variable: Any) -> Expression:
-        return _constant(variable.val) if is_literal(variable) else values[variable]
-
-    for equation in jaxpr.eqns:
-        results = apply(equation, [atom(variable) for variable in equation.invars])
-        values.update(zip(equation.outvars, results, strict=True))
-    return [atom(variable) for variable in jaxpr.outvars]
+    return run(jaxpr, [*constants, *arguments], lambda atom: _constant(atom.val), apply)
 
 
 def apply(equation: Any, args: Args) -> list[Expression]:

@@ -6,7 +6,9 @@ from fractions import Fraction
 from jaxcalc._formula._expression import Expression, walk
 from jaxcalc._formula._nodes import parameter
 from jaxcalc._formula._places import entries_text, rows
-from jaxcalc._formula._writing import ATOM, COMPARISON, OUTER, POSTFIX, SUM, Writer, Written
+from jaxcalc._formula._strength import ATOM, COMPARISON, OUTER, POSTFIX, SUM
+from jaxcalc._formula._walking import Written
+from jaxcalc._formula._writing import Writer
 from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
 
 

@@ -25,7 +25,7 @@ def terms_of(map_: maps.Map) -> tuple[str, ...]:
 
     >>> from jaxcalc._formula import call, maps, name
     >>> s = call("softmax", (name("x", (3,)),), (3,), axes=(-1,))
-    >>> print("\n".join(terms_of(maps.of_rows((3,), (3,), "softmax", s, (-1,)))))
+    >>> print("\n".join(terms_of(maps.of_rows("softmax", s, (-1,)))))
     s[i] ∂x[i] → y[i]
     −s[i] s[j] ∂x[j] → y[i]
     where s = softmax(x)

@@ -7,8 +7,8 @@ from fractions import Fraction
 from jaxcalc._formula import _nodes as nodes
 from jaxcalc._formula._expression import Expression
 from jaxcalc._formula._nodes import INDICES
+from jaxcalc._formula._strength import ATOM, COMPARISON, OUTER, POSTFIX, PRODUCT, SUM
 
-COMPARISON, SUM, OUTER, PRODUCT, POSTFIX, ATOM = range(6)  # how strongly an operation binds
 Written = tuple[str, int]
 
 

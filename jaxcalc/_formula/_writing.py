@@ -9,13 +9,8 @@ from jaxcalc._formula._expression import Expression
 from jaxcalc._formula._naming import Named
 from jaxcalc._formula._nodes import INDICES
 from jaxcalc._formula._rules import ELEMENTWISE
-from jaxcalc._formula._walking import ATOM as ATOM
-from jaxcalc._formula._walking import COMPARISON as COMPARISON
-from jaxcalc._formula._walking import OUTER as OUTER
-from jaxcalc._formula._walking import POSTFIX as POSTFIX
-from jaxcalc._formula._walking import PRODUCT, Spelling, Walker
-from jaxcalc._formula._walking import SUM as SUM
-from jaxcalc._formula._walking import Written as Written
+from jaxcalc._formula._strength import ATOM, COMPARISON, POSTFIX, PRODUCT, SUM
+from jaxcalc._formula._walking import Spelling, Walker, Written
 
 _PLAIN = 64
 _ROUNDING = Fraction(1, 10**7)

@@ -1,5 +1,7 @@
 """Map trees as formulas: text and LaTeX in both layouts, and code against a NumPy evaluation."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -160,3 +162,13 @@ def test_latex_has_no_two_subscripts_in_a_row():
     """TeX refuses x_{:2}_{j}."""
     J = jc.derive(lambda x: jnp.outer(x, x[:2]))(jnp.ones(3))
     assert r"x_{i} {I_{:2}}_{j, k}" in J.latex
+
+
+def test_a_power_in_code_is_no_atom():
+    """`h ** 2.at[…]` would be no Python."""
+    h = jnp.array([1.0, 2.0])
+    J = jc.derive(lambda x: jnp.convolve(x, h**2))(jnp.ones(3))
+    assert J.formula == "toeplitz(h[::−1]², 1)"
+    found: dict[str, Any] = {}
+    exec(J.code, found)
+    np.testing.assert_array_equal(found["derivative"](**J.arrays), J.todense())

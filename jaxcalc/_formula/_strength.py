@@ -1,0 +1,3 @@
+"""How strongly the operations of a formula, and of Python, bind: from comparisons to atoms."""
+
+COMPARISON, SUM, OUTER, PRODUCT, POSTFIX, ATOM = range(6)
