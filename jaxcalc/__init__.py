@@ -31,11 +31,12 @@ Derivatives of any function, in either `Layout`, and those of the functions in c
 The rooms, a floor a paragraph, from the ground up; imports run only upwards:
 
     _compat        names that drift between jax versions
-    _versions      what a bug report says
+    _native        the library of native kernels, or why there is none
     _arrays        what enters: dtypes, axes, masks, and the wording of errors
 
     _functions     sigmoid, softmax, logsumexp, the losses; their products as primitives
     _layout        Layout, jacobian, hessian, to_layout
+    _versions      what a bug report says
 
     _formula       expressions, and closed forms as text, LaTeX and Python
     operators      structured linear maps

@@ -17,7 +17,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 Accuracy = Literal["high", "fast"]
-Implementation = Literal["xla", "pallas"]
+Implementation = Literal["xla", "native", "pallas"]
 Axis = int | Sequence[int] | None
 StaticAxis = int | tuple[int, ...] | None
 AxisName = str | tuple[str, ...] | None  # of a mesh
@@ -136,15 +136,14 @@ def _check_accuracy(accuracy: object) -> None:
         raise ValueError(f"`accuracy` must be 'high' or 'fast', but got {accuracy!r}.")
 
 
-def chosen_implementation(implementation: object) -> Implementation:
-    """`implementation`, or the default for None."""
-    check_static("implementation", implementation, "'xla', 'pallas' or None")
-    if implementation is None or implementation == "xla":
-        return "xla"
-    if implementation == "pallas":
-        return "pallas"
+def chosen_implementation(implementation: object) -> Implementation | None:
+    """`implementation`, if it is one; None leaves the choice to the platform."""
+    check_static("implementation", implementation, "'xla', 'native', 'pallas' or None")
+    for one in (None, *get_args(Implementation)):
+        if implementation == one:
+            return one
     raise ValueError(
-        f"`implementation` must be 'xla', 'pallas' or None, but got {implementation!r}."
+        f"`implementation` must be 'xla', 'native', 'pallas' or None, but got {implementation!r}."
     )
 
 

@@ -120,6 +120,11 @@ def holds_whole_arrays(context: Any) -> bool:
     return frozenset(axes.mesh.axis_names) == axes.manual_axes | frozenset(axes.mesh.manual_axes)
 
 
+def is_exported(context: Any) -> bool:
+    """Whether a program is being lowered to run elsewhere, by `jax.export`."""
+    return bool(context.module_context.lowering_parameters.for_export)
+
+
 def emit_assembly(text: str) -> None:
     """Put instructions for a GPU, which read and write memory, into the program being lowered."""
     from jaxlib.mlir import ir

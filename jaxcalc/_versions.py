@@ -1,4 +1,4 @@
-"""What a bug report should say: versions and devices."""
+"""What a bug report should say: versions, devices, native kernels."""
 
 import platform
 
@@ -6,11 +6,15 @@ import jax
 import numpy as np
 from jaxlib import version as jaxlib_version
 
+from jaxcalc._native import described
+
 __version__ = "0.1.0"
 
 
 def show_versions() -> None:
     """Print the versions of jaxcalc and of what it runs on, and the devices that JAX sees.
+
+    Of the native kernels for CPUs it names the instruction set, or why there are none.
 
     >>> import jaxcalc as jc
     >>> jc.show_versions()  # doctest: +ELLIPSIS
@@ -24,6 +28,7 @@ def show_versions() -> None:
         "python": platform.python_version(),
         "system": platform.platform(),
         "devices": ", ".join(f"{d.device_kind} ({d.platform}:{d.id})" for d in jax.devices()),
+        "native": described(),
     }
     for name, fact in facts.items():
         print(f"{name:8} {fact}")

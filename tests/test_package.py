@@ -136,4 +136,4 @@ def test_the_docstring_begins_with_every_public_name():
 def test_show_versions_names_what_matters(capsys):
     jc.show_versions()
     words = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert words == ["jaxcalc", "jax", "jaxlib", "numpy", "python", "system", "devices"]
+    assert words == ["jaxcalc", "jax", "jaxlib", "numpy", "python", "system", "devices", "native"]

@@ -8,6 +8,7 @@ From the ground up:
     row_primitives                primitives of rows, split over devices or not
     masks                         what is left out
     labels                        class indices and distributions
+    native                        rows on CPUs, in C++
     kernels                       rows on NVIDIA Hopper GPUs, in one kernel
     holomorphic                   the same of complex numbers, by the plain formulas
     softmax_maps                  the linear maps of the softmax family

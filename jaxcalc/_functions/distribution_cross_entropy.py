@@ -9,6 +9,7 @@ from jax import Array
 
 from jaxcalc._arrays import narrowed, weighed, wide
 from jaxcalc._functions.labels import distribution
+from jaxcalc._functions.native.forms import native_form
 from jaxcalc._functions.primitives import add, changing
 from jaxcalc._functions.row_primitives import RowProduct, RowValue
 from jaxcalc._functions.rows import Rows, normalizer, probabilities, shifted, total
@@ -77,6 +78,13 @@ distribution_cross_entropy_transposed = RowProduct(
 )
 distribution_cross_entropy_product.deftranspose(distribution_cross_entropy_transposed)
 distribution_cross_entropy_transposed.deftranspose(distribution_cross_entropy_product)
+
+_value.defform("cpu", native_form("distribution_cross_entropy", "cx", "r"))
+for _map, _takes, _gives in (
+    (distribution_cross_entropy_product, "xcc", "r"),
+    (distribution_cross_entropy_transposed, "xcr", "c"),
+):
+    _map.defform("cpu", native_form(_map.name, _takes, _gives))
 
 
 def _mass(x: Array, y: Array, rows: Rows) -> Array:

@@ -24,7 +24,8 @@ from jax import Array, lax
 
 from jaxcalc._arrays import narrowed, wide
 from jaxcalc._functions.labels import is_valid, marked
-from jaxcalc._functions.primitives import JacobianProduct
+from jaxcalc._functions.native.forms import native_form
+from jaxcalc._functions.primitives import JacobianProduct, Lowered
 from jaxcalc._functions.row_primitives import RowProduct, RowValue
 from jaxcalc._functions.rows import Rows, base, exponentials_over, normalizer, total
 from jaxcalc._functions.softmax_maps import mean_change, softmax_change
@@ -162,22 +163,22 @@ def _some(x: Array) -> bool:
     return not any(isinstance(size, int) and size == 0 for size in x.shape)
 
 
-def _on_cpu(apply: Callable[..., Array], whole: bool) -> Callable[..., Array]:
-    def form(*operands: Array, rows: Rows, dtype: Any) -> Array:
-        in_place = whole and not rows.axis_name and all(map(_some, operands))
+def _in_place(apply: Callable[..., Any], lowered: Lowered) -> Callable[..., Any]:
+    def form(*operands: Array, rows: Rows, dtype: Any) -> Any:
+        in_place = lowered.whole and not rows.axis_name and all(map(_some, operands))
         access = IN_PLACE if in_place else BY_MASKS
         return apply(*operands, rows=rows, dtype=dtype, access=access)
 
     return form
 
 
-for _primitive in (
-    _index_cross_entropy_value,
-    _value_and_sums_values,
-    index_cross_entropy_product,
-    index_cross_entropy_transposed,
+for _primitive, _map, _takes, _gives in (
+    (_index_cross_entropy_value, "index_cross_entropy", "yx", "rrrr"),
+    (_value_and_sums_values, "index_cross_entropy", "yx", "rrrr"),
+    (index_cross_entropy_product, "index_cross_entropy_product", "xyrrrc", "r"),
+    (index_cross_entropy_transposed, "index_cross_entropy_transposed", "xyrrrr", "c"),
 ):
-    _primitive.defform("cpu", _on_cpu)
+    _primitive.defform("cpu", native_form(_map, _takes, _gives, _in_place))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))

@@ -193,7 +193,7 @@ def _form(W: Array, x: Array, *, given: Any) -> Array:
 
 _product = Value("linear_product", _form, lambda W, x, *, given: with_axes(x, (-1,), W))
 if not cpu_multiplies_16_bits():
-    _product.defform("cpu", lambda apply, whole: lambda W, x, *, given: jnp.matmul(x, W))
+    _product.defform("cpu", lambda apply, lowered: lambda W, x, *, given: jnp.matmul(x, W))
 
 
 @_product.defjvp  # x dW + dx W

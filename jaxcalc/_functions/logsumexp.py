@@ -25,6 +25,7 @@ from jaxcalc._arrays import (
 )
 from jaxcalc._functions import holomorphic
 from jaxcalc._functions.masks import fill, mask_logits, nonempty, split_mask
+from jaxcalc._functions.native.forms import native_form
 from jaxcalc._functions.primitives import add, changing
 from jaxcalc._functions.row_primitives import RowValue
 from jaxcalc._functions.rows import (
@@ -215,6 +216,10 @@ _logsumexp_value = RowValue("logsumexp", _logsumexp_formula, "row")
 _logsumexp_and_softmax_values = RowValue(  # one exp for both
     "logsumexp_and_softmax", _logsumexp_and_softmax, "row", "classes"
 )
+
+
+_logsumexp_value.defform("cpu", native_form("logsumexp", "x", "r"))
+_logsumexp_and_softmax_values.defform("cpu", native_form("logsumexp_and_softmax", "x", "rc"))
 
 
 @_logsumexp_value.defjvp

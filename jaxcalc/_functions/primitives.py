@@ -20,7 +20,7 @@ import operator
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial, reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,7 @@ from jaxcalc._compat import (
     ad,
     batching,
     holds_whole_arrays,
+    is_exported,
     match_varying,
     mlir,
     new_primitive,
@@ -40,11 +41,31 @@ from jaxcalc._compat import (
     zero_tangent,
 )
 
-# what is computed instead of `apply`; whether its arrays are whole, not parts on many devices
-Form = Callable[[Callable[..., Array], bool], Callable[..., Array]]
+
+class Lowered(NamedTuple):
+    """The program that a primitive is lowered in.
+
+    Attributes:
+        whole: whether its arrays are whole, not parts on many devices.
+        exported: whether it is to run elsewhere.
+        types: the type of the result, or a list of them.
+    """
+
+    whole: bool
+    exported: bool
+    types: Any
+
+
+# what is computed instead of `apply`
+Form = Callable[[Callable[..., Any], Lowered], Callable[..., Any]]
 Rule = Callable[..., Any]
 
 _making = threading.RLock()  # a primitive is seen by other threads with all of its rules or not yet
+
+
+def plain_form(apply: Callable[..., Any], lowered: Lowered) -> Callable[..., Any]:
+    """What JAX and XLA make of the mathematics."""
+    return apply
 
 
 def _last(*avals: Any, **params: Hashable) -> Any:
@@ -77,7 +98,7 @@ class Value:
         self._multiple = multiple
         self._apply = apply
         self._aval = aval
-        self._forms: dict[str | None, Form] = {None: lambda apply, whole: apply}
+        self._forms: dict[str | None, Form] = {None: plain_form}
         self._rule: Rule | None = None
         self._primitive: Any = None
 
@@ -129,14 +150,15 @@ class Value:
 
     def _lowering(self, form: Form) -> Callable[..., Any]:
         def rule(context: Any, *operands: Any, **params: Hashable) -> Any:
-            apply = form(self._apply, holds_whole_arrays(context))
             types = context.avals_out if self._multiple else context.avals_out[0]
+            lowered = Lowered(holds_whole_arrays(context), is_exported(context), types)
+            apply = form(self._apply, lowered)
 
-            def lowered(*operands: Array, **params: Hashable) -> Any:
+            def rounded(*operands: Array, **params: Hashable) -> Any:
                 out = apply(*operands, **params)
                 return jax.tree.map(lambda y, aval: y.astype(aval.dtype), out, types)
 
-            lower = mlir.lower_fun(lowered, multiple_results=self._multiple)
+            lower = mlir.lower_fun(rounded, multiple_results=self._multiple)
             return lower(context, *operands, **params)
 
         return rule

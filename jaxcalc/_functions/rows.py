@@ -23,7 +23,7 @@ class Rows(NamedTuple):
         axes: the axes of one row, counted from the end.
         accuracy: the forms to compute with.
         source: what is kept of a row to have its softmax from; see `probabilities`.
-        implementation: what computes them on a GPU.
+        implementation: what computes them; None takes what is best on the platform.
         axis_name: the mesh axes of `jax.shard_map` over which rows are split.
         exact: whether the entries are numbers of 16 bits, be their dtype wider: so few that the
             difference of two is rounded little.
@@ -32,7 +32,7 @@ class Rows(NamedTuple):
     axes: tuple[int, ...]
     accuracy: Accuracy
     source: Literal["softmax", "shares", "logits", "extended logits"] = "logits"
-    implementation: Implementation = "xla"
+    implementation: Implementation | None = None
     axis_name: tuple[str, ...] = ()
     exact: bool = False
 
@@ -81,7 +81,7 @@ def largest(x: Array, rows: Rows) -> Array:
 def shifted(x: Array, rows: Rows) -> tuple[Array, Array]:
     """d = x − m and m = max x, at least in float32. m is 0 where it would be infinite."""
     m = _shift(x, rows)
-    return (wide(x) if _is_plain(x, rows) else rounded(x, m)) - m, m
+    return (wide(x) if is_plain(x, rows) else rounded(x, m)) - m, m
 
 
 def exponentials(x: Array, rows: Rows) -> Array:
@@ -92,7 +92,7 @@ def exponentials(x: Array, rows: Rows) -> Array:
 def base(x: Array, rows: Rows) -> Array:
     """c: the largest entry of each row, or the multiple of 4 below it; 0 where it is infinite."""
     m = _shift(x, rows)
-    return m if _is_plain(x, rows) else 4 * jnp.floor(m / 4)
+    return m if is_plain(x, rows) else 4 * jnp.floor(m / 4)
 
 
 def exponentials_over(x: Array, c: Array, rows: Rows) -> Array:
@@ -102,7 +102,7 @@ def exponentials_over(x: Array, c: Array, rows: Rows) -> Array:
     rounded, is a number of the dtype: what was lost is x − (d + c) (Dekker's FastTwoSum, without
     its condition). A quarter of each cannot overflow.
     """
-    if _is_plain(x, rows):
+    if is_plain(x, rows):
         return jnp.exp(wide(x) - c)
     x, c = rounded(x, c) / 4, c / 4
     d = x - c
@@ -116,7 +116,7 @@ def shifted_exponentials(x: Array, rows: Rows) -> tuple[Array, Array, Array]:
     x − m takes three operations more (Knuth's TwoSum).
     """
     d, m = shifted(x, rows)
-    if _is_plain(x, rows):
+    if is_plain(x, rows):
         return d, jnp.exp(d), m
     x, c = rounded(x, m) / 4, m / 4
     q, p = _finite(x, rows), _finite(x - c, rows)
@@ -155,7 +155,7 @@ def _shift(x: Array, rows: Rows) -> Array:
     return jnp.where(jnp.isfinite(m), m, 0)
 
 
-def _is_plain(x: Array, rows: Rows) -> bool:
+def is_plain(x: Array, rows: Rows) -> bool:
     """Whether x − m may be rounded: float32 leaves a 16-bit result 13 bits to spare."""
     return rows.accuracy == "fast" or rows.exact or is_narrow(x)
 

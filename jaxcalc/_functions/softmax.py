@@ -25,6 +25,7 @@ from jaxcalc._arrays import (
 from jaxcalc._functions import holomorphic
 from jaxcalc._functions.kernels import check_rows, kernel_form, maps, refused_form
 from jaxcalc._functions.masks import fill, mask_logits, masked_logits, masked_product, split_mask
+from jaxcalc._functions.native.forms import native_form
 from jaxcalc._functions.row_primitives import RowValue
 from jaxcalc._functions.rows import (
     Rows,
@@ -157,7 +158,7 @@ def _softmax_of(
     *,
     axis: StaticAxis,
     accuracy: Accuracy,
-    implementation: Implementation,
+    implementation: Implementation | None,
     axis_name: tuple[str, ...],
 ) -> Array:
     array, chosen = split_mask("x", x, where)
@@ -180,7 +181,7 @@ def _log_softmax_of(
     *,
     axis: StaticAxis,
     accuracy: Accuracy,
-    implementation: Implementation,
+    implementation: Implementation | None,
     axis_name: tuple[str, ...],
 ) -> Array:
     array, chosen = split_mask("x", x, where)
@@ -299,4 +300,7 @@ for _value, _map in (
     (_log_softmax_value, maps.log_softmax),
 ):
     _value.defform("cuda", kernel_form(_map))
+    _value.defform("cpu", native_form(_value.name, "x", "c", refused_form))
     _value.defform(None, refused_form)
+_masked_softmax_value.defform("cpu", native_form("masked_softmax", "mx", "c"))
+_log_softmax_and_softmax_values.defform("cpu", native_form("log_softmax_and_softmax", "x", "cc"))

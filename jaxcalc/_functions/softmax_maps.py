@@ -35,6 +35,7 @@ from jax import Array, lax
 from jaxcalc._arrays import is_narrow, wide, working
 from jaxcalc._functions.fusion import seeded_form
 from jaxcalc._functions.kernels import fits, kernel_form, maps, refused_form
+from jaxcalc._functions.native.forms import native_form
 from jaxcalc._functions.row_primitives import RowProduct, spread
 from jaxcalc._functions.rows import Rows, probabilities, rounded, total
 
@@ -175,10 +176,16 @@ for _product, _map in (
     (softmax_curvature, maps.softmax_curvature),
     (softmax_curvature_transposed, maps.softmax_curvature_transposed),
 ):
+    _takes = "xcc" if "curvature" in _product.name else "xc"
     _product.defform("cuda", kernel_form(_map))
+    _product.defform("cpu", native_form(_product.name, _takes, "c", refused_form))
     _product.defform(None, refused_form)
-for _product in (logsumexp_product, logsumexp_transposed):
-    _product.defform("cuda", lambda apply, whole: seeded_form(apply))
+for _product, _takes, _gives in (
+    (logsumexp_product, "xc", "r"),
+    (logsumexp_transposed, "xr", "c"),
+):
+    _product.defform("cuda", lambda apply, lowered: seeded_form(apply))
+    _product.defform("cpu", native_form(_product.name, _takes, _gives))
 
 
 def softmax_change(r: Array, dr: Array, rows: Rows) -> Array:
@@ -194,10 +201,11 @@ def mean_change(dr: Array, r: Array, t: Array, rows: Rows) -> Array:
 
 
 def curvature(r: Array, t: Array, dr: Array, rows: Rows) -> Array:
-    """dJ t = Cᵀ(ds ⊙ C t); by a kernel of its own where that is asked for and fits."""
-    if rows.implementation == "pallas" and fits(t, rows, arrays=3):
-        return softmax_curvature(r, t, jnp.broadcast_to(dr, t.shape), rows=rows)
-    return _composed(r, t, dr, rows)
+    """dJ t = Cᵀ(ds ⊙ C t), in parts where rows are split or no kernel of three arrays fits."""
+    kernel_fits = rows.implementation != "pallas" or fits(t, rows, arrays=3)
+    if rows.axis_name or not kernel_fits:
+        return _composed(r, t, dr, rows)
+    return softmax_curvature(r, t, jnp.broadcast_to(dr, t.shape), rows=rows)
 
 
 def _composed(r: Array, t: Array, dr: Array, rows: Rows) -> Array:

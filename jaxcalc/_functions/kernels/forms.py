@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +12,7 @@ from jaxcalc._compat import compute_capabilities
 from jaxcalc._functions.fusion import seeded_form
 from jaxcalc._functions.kernels.layout import column_layout, layout
 from jaxcalc._functions.kernels.maps import Map
-from jaxcalc._functions.primitives import Form
+from jaxcalc._functions.primitives import Form, Lowered
 from jaxcalc._functions.rows import Rows
 
 HOPPER = 9.0  # the compute capability from which there are clusters
@@ -24,13 +24,15 @@ def kernel_form(of: Map) -> Form:
     Arrays that are split over devices are XLA's: it knows how to.
     """
 
-    def form(apply: Callable[..., Array], whole: bool) -> Callable[..., Array]:
+    def form(apply: Callable[..., Array], lowered: Lowered) -> Callable[..., Array]:
         by_xla = seeded_form(apply)
 
         def choice(*operands: Array, rows: Rows) -> Array:
-            if rows.implementation == "pallas" and whole:
+            if rows.implementation == "pallas" and lowered.whole:
                 _check_devices()
                 return run(of, operands, rows)
+            if rows.implementation == "native":
+                _refuse_native()
             return by_xla(*operands, rows=rows)
 
         return choice
@@ -38,12 +40,14 @@ def kernel_form(of: Map) -> Form:
     return form
 
 
-def refused_form(apply: Callable[..., Array], whole: bool) -> Callable[..., Array]:
+def refused_form(apply: Callable[..., Array], lowered: Lowered) -> Callable[..., Array]:
     """The form for other platforms: an error where the rows ask for a kernel."""
 
     def form(*operands: Array, rows: Rows) -> Array:
         if rows.implementation == "pallas":
             _refuse("the program is for another platform")
+        if rows.implementation == "native":
+            _refuse_native()
         return apply(*operands, rows=rows)
 
     return form
@@ -53,6 +57,13 @@ def _check_devices() -> None:
     oldest = min(compute_capabilities(), default=HOPPER)
     if oldest < HOPPER:
         _refuse(f"got one of {oldest}")
+
+
+def _refuse_native() -> NoReturn:
+    raise NotImplementedError(
+        "`implementation='native'` needs a CPU, but the program is for another platform; "
+        "leave it None, which takes what is best there."
+    )
 
 
 def _refuse(what: str) -> None:

@@ -1,0 +1,75 @@
+// What is handed to the rows of each instruction set.
+
+#pragma once
+
+#include <cstdint>
+
+namespace jaxcalc {
+
+enum class Kind { FLOAT32, FLOAT64, BFLOAT16, FLOAT16, BOOLEAN, INT32 };
+
+// Threads that do n pieces of work, each once, in any order; `run` returns when all are done.
+struct Team {
+  int64_t size;
+  void (*run)(const Team&, int64_t n, void (*piece)(void*, int64_t), void* of);
+};
+
+struct Array {
+  void* data;
+  Kind kind;
+  int64_t outer;  // along the first axis; fewer than those of the call are repeated
+};
+
+constexpr int MOST_ARRAYS = 6;
+
+struct Call {
+  int64_t map;                    // which of `SIGNATURES`
+  int64_t outer, classes, inner;  // rows lie along the middle axis
+  bool plain;                     // x − max x may be rounded
+  bool high;                      // products by the accurate form …
+  bool twice;                     // … of a tangent whose mean is taken off twice
+  bool softmax;                   // the first array is a softmax, not logits
+  bool extended;                  // of logits −inf throughout it is 0
+  int64_t order;                  // of a derivative of the logistic function …
+  const double* roots;            // … with its roots, each as the sum of two numbers
+  int64_t root_count;
+  Array in[MOST_ARRAYS], out[MOST_ARRAYS];
+};
+
+// What a map's arrays hold: x logits, or a softmax; c other numbers of the classes; m a mask; r a
+// number a row; y a label; e entries that stand by themselves.
+struct Signature {
+  const char *name, *in, *out;
+};
+
+#define MAPS(F)                                        \
+  F(softmax, "x", "c")                                 \
+  F(masked_softmax, "mx", "c")                         \
+  F(log_softmax, "x", "c")                             \
+  F(log_softmax_and_softmax, "x", "cc")                \
+  F(logsumexp, "x", "r")                               \
+  F(logsumexp_and_softmax, "x", "rc")                  \
+  F(softmax_product, "xc", "c")                        \
+  F(log_softmax_product, "xc", "c")                    \
+  F(log_softmax_transposed, "xc", "c")                 \
+  F(logsumexp_product, "xc", "r")                      \
+  F(logsumexp_transposed, "xr", "c")                   \
+  F(softmax_curvature, "xcc", "c")                     \
+  F(softmax_curvature_transposed, "xcc", "c")          \
+  F(index_cross_entropy, "yx", "rrrr")                 \
+  F(index_cross_entropy_product, "xyrrrc", "r")        \
+  F(index_cross_entropy_transposed, "xyrrrr", "c")     \
+  F(distribution_cross_entropy, "cx", "r")             \
+  F(distribution_cross_entropy_product, "xcc", "r")    \
+  F(distribution_cross_entropy_transposed, "xcr", "c") \
+  F(sigmoid, "e", "e")                                 \
+  F(softplus, "e", "e")                                \
+  F(log_sigmoid, "e", "e")                             \
+  F(logistic_product, "ee", "e")
+
+#define SIGNATURE(name, in, out) {#name, in, out},
+constexpr Signature SIGNATURES[] = {MAPS(SIGNATURE)};
+#undef SIGNATURE
+constexpr int64_t MAP_COUNT = sizeof(SIGNATURES) / sizeof(*SIGNATURES);
+
+}  // namespace jaxcalc

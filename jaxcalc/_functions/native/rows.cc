@@ -1,0 +1,322 @@
+// The rows of a call, for one instruction set: TARGET, by which this file is compiled.
+//
+// Nothing here but what is in an anonymous namespace may be shared with code for a lesser processor:
+// no templates of the standard library that the linker would merge.
+
+#include <cstdlib>
+
+#include "maps.h"
+#include "storage.h"
+
+namespace jaxcalc {
+namespace {
+
+constexpr int64_t SHORT = 32;      // rows of so many classes or fewer go side by side
+constexpr int64_t GRAIN = 16384;   // entries of a piece of work
+constexpr int64_t ENTRIES = 2048;  // a row of what has no rows
+
+template <class T>
+T least(T a, T b) {
+  return a < b ? a : b;
+}
+
+// --- how arrays stand in memory ---
+
+template <class T>
+struct Access {
+  int size;
+  void (*load_run)(const void*, T*, int64_t);
+  void (*store_run)(const T*, void*, int64_t);
+  void (*load_columns)(const void*, T*, int64_t, int64_t, int, int);
+  void (*store_columns)(const T*, void*, int64_t, int64_t, int, int);
+};
+
+template <class Stored, class T>
+constexpr Access<T> access_of() {
+  return {sizeof(typename Stored::Stored), load_run<Stored, T>, store_run<Stored, T>, load_columns<Stored, T>,
+          store_columns<Stored, T>};
+}
+
+template <class Stored, class T>
+constexpr Access<T> reading_of() {
+  return {sizeof(typename Stored::Stored), load_run<Stored, T>, nullptr, load_columns<Stored, T>, nullptr};
+}
+
+template <class T>
+Access<T> access(Kind kind);
+
+template <>
+Access<float> access<float>(Kind kind) {
+  switch (kind) {
+    case Kind::BFLOAT16:
+      return access_of<BFloat16, float>();
+    case Kind::FLOAT16:
+      return access_of<Float16, float>();
+    case Kind::BOOLEAN:
+      return reading_of<Boolean, float>();
+    default:
+      return access_of<Same<float>, float>();
+  }
+}
+
+template <>
+Access<double> access<double>(Kind kind) {
+  return kind == Kind::BOOLEAN ? reading_of<WideBoolean, double>() : access_of<Same<double>, double>();
+}
+
+template <class T>
+constexpr Kind OWN = sizeof(T) == 4 ? Kind::FLOAT32 : Kind::FLOAT64;
+
+// --- memory of a thread, kept from call to call ---
+
+constexpr size_t KEPT = 16 << 20;
+
+struct Scratch {
+  char* data = nullptr;
+  size_t size = 0;
+  ~Scratch() { std::free(data); }
+  void release() {
+    if (size <= KEPT) return;
+    std::free(data);
+    data = nullptr, size = 0;
+  }
+  char* get(size_t wanted) {
+    if (wanted > size) {
+      std::free(data);
+      size = (wanted + 4095) / 4096 * 4096;
+      data = static_cast<char*>(std::aligned_alloc(64, size));
+      if (!data) std::abort();
+    }
+    return data;
+  }
+};
+
+thread_local Scratch scratch;
+
+// --- a call, tile by tile ---
+
+template <class T, bool LANES>
+using Body = void (*)(Job<T, LANES>&);
+
+#define BODY(name, in, out) name<T, LANES>,
+template <class T, bool LANES>
+constexpr Body<T, LANES> BODIES[] = {MAPS(BODY)};
+#undef BODY
+
+template <class T, bool LANES>
+class Runner {
+  static constexpr int W = WIDTH<T>;
+
+ public:
+  Runner(const Call& call, const Team& team) : call(call), team(team), signature(SIGNATURES[call.map]) {
+    for (ins = 0; signature.in[ins]; ins++) from[ins] = access<T>(call.in[ins].kind);
+    for (outs = 0; signature.out[outs]; outs++) to[outs] = access<T>(call.out[outs].kind);
+  }
+
+  void run() {
+    int64_t tiles = (call.outer * call.inner + group() - 1) / group();
+    int64_t grain = GRAIN / (call.classes * group()) + 1;
+    if (!LANES && tiles < team.size && steps() > CHUNK) {  // the team within each row
+      for (int64_t t = 0; t < tiles; t++) rows(t, t + 1, &team);
+      return;
+    }
+    struct Work {
+      Runner* of;
+      int64_t tiles, grain;
+    } work{this, tiles, grain};
+    auto piece = [](void* of, int64_t p) {
+      auto& w = *static_cast<Work*>(of);
+      w.of->rows(p * w.grain, least(w.tiles, (p + 1) * w.grain), nullptr);
+    };
+    team.run(team, (tiles + grain - 1) / grain, piece, &work);
+  }
+
+ private:
+  const Call& call;
+  const Team& team;
+  const Signature& signature;
+  Access<T> from[MOST_ARRAYS], to[MOST_ARRAYS];
+  int ins, outs;
+
+  int64_t steps() const { return LANES ? call.classes : (call.classes + W - 1) / W; }
+  // How many rows are loaded at once: whole cache lines, in columns.
+  int64_t group() const { return !LANES ? 1 : call.classes <= 4096 ? 64 : 16; }
+  // Numbers of one array of a group.
+  int64_t extent() const { return steps() * (LANES ? group() : W); }
+
+  // Whether a row may stay where it is.
+  bool in_place(const Array& a) const { return !LANES && a.kind == OWN<T> && call.classes % W == 0; }
+
+  static bool of_classes(char letter) { return letter != 'r' && letter != 'y'; }
+
+  void rows(int64_t first, int64_t last, const Team* within) {
+    int64_t slot = extent() * sizeof(T) + 64;  // arrays do not start at the same place of a page
+    auto slots = scratch.get((ins + outs + 3) * slot);
+    auto at = [=](int k) { return reinterpret_cast<T*>(slots + k * slot); };
+    Place<T> row_in[MOST_ARRAYS], row_out[MOST_ARRAYS];
+    Job<T, LANES> job{call, {steps(), within}, {}, {}, {}, {}};
+    for (int k = 0; k < 2; k++) job.work[k] = reinterpret_cast<Place<T>*>(at(ins + outs + 1 + k));
+    bool has_rows = std::strpbrk(signature.in, "ry");
+    T* spare = at(ins + outs);
+    for (int64_t tile = first; tile < last; tile++) {
+      int64_t q = tile * group();
+      int count = static_cast<int>(least(group(), call.outer * call.inner - q));
+      for (int k = 0; k < ins; k++)
+        if (of_classes(signature.in[k]) && !in_place(call.in[k])) load_classes(k, q, count, at(k), spare);
+      for (int k = 0; k < ins; k++)
+        job.in[k] = place<const Place<T>>(signature.in[k], call.in[k], q, at(k), row_in + k);
+      for (int k = 0; k < outs; k++)
+        job.out[k] = place<Place<T>>(signature.out[k], call.out[k], q, at(ins + k), row_out + k);
+      for (int sub = 0; sub < count; sub += LANES ? W : 1) {
+        int lanes = static_cast<int>(least<int64_t>(W, count - sub));
+        if (has_rows) numbers_of_rows(job, row_in, q + sub, lanes);
+        BODIES<T, LANES>[call.map](job);
+        for (int k = 0; k < outs; k++)
+          if (signature.out[k] == 'r')
+            std::memcpy(static_cast<T*>(call.out[k].data) + q + sub, row_out + k, (LANES ? lanes : 1) * sizeof(T));
+          else
+            job.out[k] += steps();
+        for (int k = 0; k < ins; k++)
+          if (of_classes(signature.in[k])) job.in[k] += steps();
+      }
+      for (int k = 0; k < outs; k++)
+        if (signature.out[k] != 'r' && !in_place(call.out[k])) store_classes(k, q, count, at(ins + k), spare);
+    }
+    scratch.release();
+  }
+
+  // Where a map finds an array: in memory itself, in a slot, or as the number of a row.
+  template <class P>
+  P* place(char letter, const Array& a, int64_t q, T* slot, P* number) const {
+    if (!of_classes(letter)) return number;
+    return in_place(a) ? reinterpret_cast<P*>(row(a, q, sizeof(T))) : reinterpret_cast<P*>(slot);
+  }
+
+  // --- numbers a row ---
+
+  void numbers_of_rows(Job<T, LANES>& job, Place<T>* row_in, int64_t q, int lanes) const {
+    for (int k = 0; k < ins; k++) {
+      if (signature.in[k] == 'y') job.label = labels(call.in[k], q, lanes);
+      if (signature.in[k] == 'r') row_in[k].v = numbers(call.in[k], q, lanes);
+    }
+  }
+
+  int64_t index(const Array& a, int64_t q) const { return q / call.inner % a.outer * call.inner + q % call.inner; }
+
+  Vec<T> numbers(const Array& a, int64_t q, int lanes) const {
+    auto p = static_cast<const T*>(a.data);
+    if (!LANES) return all<T>(p[index(a, q)]);
+    Vec<T> v = {};
+    for (int l = 0; l < lanes; l++) v[l] = p[index(a, q + l)];
+    return v;
+  }
+
+  Ints<T> labels(const Array& a, int64_t q, int lanes) const {
+    auto p = static_cast<const int32_t*>(a.data);
+    if (!LANES) return Ints<T>{} + p[index(a, q)];
+    Ints<T> v = {};
+    for (int l = 0; l < lanes; l++) v[l] = p[index(a, q + l)];
+    return v;
+  }
+
+  // --- a number for each class ---
+
+  char* row(const Array& a, int64_t q, int size) const {
+    return static_cast<char*>(a.data) + (q / call.inner % a.outer * call.classes * call.inner + q % call.inner) * size;
+  }
+
+  void load_classes(int k, int64_t q, int count, T* to, T* spare) const {
+    const Array& a = call.in[k];
+    int size = from[k].size;
+    T pad = signature.in[k] == 'x' && !call.softmax ? -std::numeric_limits<T>::infinity() : T(0);
+    if (!LANES) {
+      from[k].load_run(row(a, q, size), to, call.classes);
+      for (int64_t i = call.classes; i < extent(); i++) to[i] = pad;
+    } else if (call.inner == 1) {
+      bool repeated = a.outer < call.outer;
+      for (int l = 0; l < count; l += repeated ? 1 : count)
+        from[k].load_run(row(a, q + l, size), spare + l * call.classes, (repeated ? 1 : count) * call.classes);
+      transpose(count, [=](int64_t tile, int64_t row) INLINE_LAMBDA { to[tile] = spare[row]; });
+      for (int l = count; l % W; l++) fill(to, l, pad);
+    } else {
+      for_columns(q, count, [=](int l, int lanes) {
+        from[k].load_columns(row(a, q + l, size), to, call.classes, call.inner, l, lanes);
+      });
+      for (int l = count; l % W; l++) fill(to, l, pad);
+    }
+  }
+
+  void store_classes(int k, int64_t q, int count, const T* from, T* spare) const {
+    const Array& a = call.out[k];
+    int size = to[k].size;
+    if (!LANES) {
+      to[k].store_run(from, row(a, q, size), call.classes);
+    } else if (call.inner == 1) {
+      transpose(count, [=](int64_t tile, int64_t row) INLINE_LAMBDA { spare[row] = from[tile]; });
+      to[k].store_run(spare, row(a, q, size), count * call.classes);
+    } else {
+      for_columns(q, count, [=](int l, int lanes) {
+        to[k].store_columns(from, row(a, q + l, size), call.classes, call.inner, l, lanes);
+      });
+    }
+  }
+
+  void fill(T* to, int l, T pad) const {
+    for (int64_t c = 0; c < call.classes; c++) to[l / W * W * call.classes + c * W + l % W] = pad;
+  }
+
+  // f(place in a tile, place in rows one after the other)
+  template <class F>
+  INLINE void transpose(int count, F f) const {
+    for (int l = 0; l < count; l++)
+      for (int64_t c = 0; c < call.classes; c++) f(l / W * W * call.classes + c * W + l % W, l * call.classes + c);
+  }
+
+  // f(first, how many) of the rows that lie side by side in memory
+  template <class F>
+  INLINE void for_columns(int64_t q, int count, F f) const {
+    for (int l = 0; l < count;) {
+      int beside = static_cast<int>(least<int64_t>(count - l, call.inner - (q + l) % call.inner));
+      f(l, beside);
+      l += beside;
+    }
+  }
+};
+
+template <class T>
+void run(const Call& call, const Team& team) {
+  bool side_by_side = call.inner > 1 || (call.classes <= SHORT && SIGNATURES[call.map].in[0] != 'e');
+  if (side_by_side)
+    Runner<T, true>(call, team).run();
+  else
+    Runner<T, false>(call, team).run();
+}
+
+// Of a call whose entries stand by themselves, some from `start` on as rows.
+Call entries(Call call, int64_t start, int64_t outer, int64_t classes) {
+  auto part = [=](Array& a) {
+    int size = a.kind == Kind::FLOAT64 ? 8 : a.kind == Kind::FLOAT32 ? 4 : 2;
+    a.data = static_cast<char*>(a.data) + start * size;
+    a.outer = outer;
+  };
+  const Signature& signature = SIGNATURES[call.map];
+  for (int k = 0; signature.in[k]; k++) part(call.in[k]);
+  for (int k = 0; signature.out[k]; k++) part(call.out[k]);
+  call.outer = outer, call.classes = classes;
+  return call;
+}
+
+}  // namespace
+
+void TARGET(const Call& call, const Team& team) {
+  bool is_double = false;
+  const Signature& signature = SIGNATURES[call.map];
+  for (int k = 0; signature.in[k]; k++) is_double |= call.in[k].kind == Kind::FLOAT64;
+  auto run_one = is_double ? run<double> : run<float>;
+  if (signature.in[0] != 'e') return run_one(call, team);
+  int64_t whole = call.classes / ENTRIES, rest = call.classes % ENTRIES;
+  if (whole) run_one(entries(call, 0, whole, ENTRIES), team);
+  if (rest) run_one(entries(call, whole * ENTRIES, 1, rest), team);
+}
+
+}  // namespace jaxcalc

@@ -1,0 +1,207 @@
+// Vectors, by the extension that gcc and clang share, as wide as the instruction set has them, and
+// the exponential, the logarithm and their kin on them.
+
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#define INLINE inline __attribute__((always_inline))
+#define INLINE_LAMBDA __attribute__((always_inline))
+
+namespace jaxcalc {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int BYTES = 64;
+#elif defined(__AVX__)
+constexpr int BYTES = 32;
+#else
+constexpr int BYTES = 16;
+#endif
+
+template <class T>
+constexpr int WIDTH = BYTES / static_cast<int>(sizeof(T));
+
+template <class T, int N>
+struct Vectors {
+  typedef T type __attribute__((vector_size(N * sizeof(T))));
+};
+template <class T, int N>
+using Short = typename Vectors<T, N>::type;
+template <class T>
+using Vec = Short<T, WIDTH<T>>;
+
+// Where a vector stands in memory, at any address.
+template <class T>
+struct __attribute__((packed, may_alias)) Place {
+  Vec<T> v;
+};
+
+template <class To, class From>
+INLINE To bits(From from) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  std::memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+template <class T>
+INLINE Vec<T> all(T x) {
+  return x - Vec<T>{};
+}
+
+// --- the two types to compute in ---
+
+template <class T>
+struct Format;
+
+template <>
+struct Format<float> {
+  using Int = int32_t;
+  static constexpr int MANTISSA = 23, BIAS = 127;
+  static constexpr float MAGIC = 12582912.f;  // 1.5 · 2²³: what is added to it is rounded to an integer
+  static constexpr float LN2_HIGH = 6.9313812256e-01f, LN2_LOW = 9.0580006145e-06f;
+  static constexpr float LEAST = -88;               // below, exp is 0
+  static constexpr int POWERS = 7, ODD_POWERS = 9;  // of a series
+};
+
+template <>
+struct Format<double> {
+  using Int = int64_t;
+  static constexpr int MANTISSA = 52, BIAS = 1023;
+  static constexpr double MAGIC = 6755399441055744.;
+  static constexpr double LN2_HIGH = 6.93147180369123816490e-01, LN2_LOW = 1.90821492927058770002e-10;
+  static constexpr double LEAST = -709;
+  static constexpr int POWERS = 13, ODD_POWERS = 18;
+};
+
+template <class T>
+using Ints = Vec<typename Format<T>::Int>;
+
+constexpr double LOG2E = 1.4426950408889634, SQRT_HALF = 0.70710678118654752;
+
+// --- choices; a comparison with NaN is false ---
+
+template <class V>
+INLINE V larger(V a, V b) {
+  return a > b ? a : b;
+}
+
+template <class T>
+INLINE Vec<T> magnitude(Vec<T> x) {
+  return bits<Vec<T>>(bits<Ints<T>>(x) & std::numeric_limits<typename Format<T>::Int>::max());
+}
+
+template <class V>
+INLINE auto is_finite(V x) {
+  return x - x == V{};
+}
+
+// --- exponentials ---
+
+// exp(d + low) = scale + scale·rest, where d + low = n ln 2 + r, scale = 2ⁿ and rest = expm1(r); of
+// d = ∞ it is NaN.
+template <class T>
+struct Exponential {
+  Vec<T> scale, rest;
+
+  INLINE explicit Exponential(Vec<T> d) {
+    *this = Exponential(d, [](Vec<T> r) INLINE_LAMBDA { return r; });
+  }
+  INLINE Exponential(Vec<T> d, Vec<T> low) {
+    *this = Exponential(d, [=](Vec<T> r) INLINE_LAMBDA { return r + low; });
+  }
+
+  INLINE Vec<T> value() const { return scale + scale * rest; }
+  INLINE Vec<T> minus_one() const { return scale * rest + (scale - 1); }
+
+ private:
+  template <class Corrected>
+  INLINE Exponential(Vec<T> d, Corrected corrected) {
+    using F = Format<T>;
+    d = larger<Vec<T>>(all<T>(F::LEAST), d);
+    Vec<T> z = d * T(LOG2E) + F::MAGIC;
+    Vec<T> n = z - F::MAGIC;
+    scale = bits<Vec<T>>((bits<Ints<T>>(z) << F::MANTISSA) + (static_cast<typename F::Int>(F::BIAS) << F::MANTISSA));
+    Vec<T> r = corrected((d - n * F::LN2_HIGH) - n * F::LN2_LOW);
+    rest = series(r, std::make_integer_sequence<int, F::POWERS - 2>()) * (r * r) + r;
+  }
+
+  static constexpr T over_factorial(int k) { return k < 2 ? T(1) : over_factorial(k - 1) / T(k); }
+
+  // ½ + r/3! + r²/4! + …
+  template <int... K>
+  static INLINE Vec<T> series(Vec<T> r, std::integer_sequence<int, K...>) {
+    constexpr int last = sizeof...(K) + 2;
+    Vec<T> sum = all<T>(over_factorial(last));
+    ((sum = sum * r + over_factorial(last - 1 - K)), ...);
+    return sum;
+  }
+};
+
+template <class T>
+INLINE Vec<T> exponential(Vec<T> d) {
+  return Exponential<T>(d).value();
+}
+
+// exp(x − m), where d = x − m is rounded and what is lost of it is carried along (Knuth's TwoSum).
+template <class T>
+INLINE Vec<T> exponential_of_difference(Vec<T> x, Vec<T> m) {
+  Vec<T> d = x - m, b = d - x;
+  Vec<T> lost = (x - (d - b)) - (m + b);
+  lost = d >= Format<T>::LEAST ? lost : Vec<T>{};  // of −∞ it is NaN
+  return Exponential<T>(d, lost).value();
+}
+
+// --- logarithms ---
+
+// 2 artanh(u/2) = u(1 + w/3 + w²/5 + …), w = u²/4 ≤ 1/9
+template <class T>
+INLINE Vec<T> twice_artanh_half(Vec<T> u) {
+  constexpr int last = 2 * Format<T>::ODD_POWERS + 1;
+  Vec<T> w = u * u / 4, sum = all<T>(T(1) / last);
+  for (int k = last - 2; k > 1; k -= 2) sum = sum * w + T(1) / T(k);
+  return sum * w * u + u;
+}
+
+// log x of 0 and of numbers from 1 on
+template <class T>
+INLINE Vec<T> logarithm(Vec<T> x) {
+  using F = Format<T>;
+  using Int = typename F::Int;
+  const Int half = bits<Int>(T(SQRT_HALF));
+  Ints<T> i = bits<Ints<T>>(x) - half, n = i >> F::MANTISSA;
+  Vec<T> f = bits<Vec<T>>((i - (n << F::MANTISSA)) + half);  // x = 2ⁿ f, √½ ≤ f < √2
+  Vec<T> k = __builtin_convertvector(n, Vec<T>);
+  Vec<T> y = k * F::LN2_HIGH + (k * F::LN2_LOW + twice_artanh_half<T>(2 * (f - 1) / (f + 1)));
+  y = x == Vec<T>{} ? all<T>(-std::numeric_limits<T>::infinity()) : y;
+  return is_finite(x) ? y : x;
+}
+
+// log(1 + q), 0 ≤ q ≤ 1
+template <class T>
+INLINE Vec<T> log_one_plus_part(Vec<T> q) {
+  return twice_artanh_half<T>(q / (1 + q / 2));
+}
+
+// log(1 + q), q ≥ 0
+template <class T>
+INLINE Vec<T> log_one_plus(Vec<T> q) {
+  return q <= 1 ? log_one_plus_part<T>(q) : logarithm<T>(1 + q);
+}
+
+// e/Σ with the rounding of 1/Σ carried along
+template <class T>
+struct Reciprocal {
+  Vec<T> inverse, rest;
+
+  INLINE explicit Reciprocal(Vec<T> sum) : inverse(1 / sum), rest((1 - sum * inverse) * inverse) {}
+  INLINE Vec<T> times(Vec<T> e) const { return e * inverse + e * rest; }
+};
+
+}  // namespace
+}  // namespace jaxcalc
