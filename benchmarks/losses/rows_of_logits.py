@@ -19,7 +19,7 @@ from benchmarks.losses.contestants import (
 )
 from benchmarks.oracles.wide import Array
 from benchmarks.report import Result, Row
-from benchmarks.statistics import paired_ratio, spread
+from benchmarks.statistics import timing
 from benchmarks.timing import Contestant, Effort, Timed, check, measure
 from benchmarks.torch_side.job import Job
 from benchmarks.torch_side.process import Remote, TorchProcess, WorkerError
@@ -73,7 +73,7 @@ def _job(case: Case, data: Data) -> Job:
     ones = np.ones(len(data.x), data.x.dtype)
     labels = data.y.astype(np.int64)
     arguments = (data.x, labels, ones)
-    return Job("cross_entropy", "loss+gradient", -1, arguments, 1, 1, device, compiled=False)
+    return Job("cross-entropy", "loss+gradient", -1, arguments, 1, 1, device, compiled=False)
 
 
 def _wrong(data: Data, outputs: Mapping[str, Outputs]) -> Iterator[tuple[str, str]]:
@@ -113,19 +113,6 @@ def _row(
         "row_error": found.row,
         "gradient_error": found.gradient,
         "arrays": None if held is None else held / (4 * math.prod(case.shape)),
-        **timing(name, times, BASELINE),
+        **timing(times, name, BASELINE),
         "note": note,
-    }
-
-
-def timing(name: str, times: Mapping[str, list[float]], baseline: str) -> dict[str, float | None]:
-    """Seconds, and the ratio to the baseline's of the same rounds; None where it was not timed."""
-    if name not in times or baseline not in times:
-        return dict.fromkeys(("seconds", "ratio", "ratio_low", "ratio_high"))
-    ratio = paired_ratio(times[name], times[baseline])
-    return {
-        "seconds": spread(times[name]).median,
-        "ratio": ratio.value,
-        "ratio_low": ratio.low,
-        "ratio_high": ratio.high,
     }

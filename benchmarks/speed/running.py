@@ -44,7 +44,7 @@ class Field(NamedTuple):
         return Field(rest, {**self.absent, **reasons})
 
 
-def run_cell(cell: Cell, rivals: Rivals, working_set: int, effort: Effort, run: int = 1) -> Result:
+def run_cell(cell: Cell, rivals: Rivals, working_set: int, effort: Effort) -> Result:
     """Rows for everyone who was right; where one on JAX was wrong, failures and no times."""
     with jax.enable_x64(cell.dtype == "float64"):
         field, true = _enter(cell, rivals, working_set), true_rows(cell, make_data(cell))
@@ -55,7 +55,7 @@ def run_cell(cell: Cell, rivals: Rivals, working_set: int, effort: Effort, run: 
         right = field.without(wrong)
         timed, rows = (right, []) if failures else _timed(cell, right, true, effort, working_set)
     rows += [absent_row(cell, *reason) for reason in timed.absent.items()]
-    return Result([{**row, "run": run} for row in rows], failures)
+    return Result(rows, failures)
 
 
 # --- making ready ---

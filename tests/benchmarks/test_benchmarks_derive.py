@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from slow import some
-
-from benchmarks import derive, plot
 from benchmarks.peers.jacobians import JacobianPeer, find_jacobian_peers
-from benchmarks.report import Progress
-from benchmarks.statistics import Ratio
 from benchmarks.structure import cases, dense, growing, growth, overhead, tables
 from benchmarks.structure.contest import Aim, Contest, against, hold
 from benchmarks.structure.trial import RIGHT, Entry, near, near_determinant, try_entry
+from slow import some
+
+from benchmarks import derive, plot
+from benchmarks.report import Progress
+from benchmarks.statistics import Ratio
 from benchmarks.timing import Contestant, Effort
 
 SILENT = Progress(io.StringIO(), every=math.inf)

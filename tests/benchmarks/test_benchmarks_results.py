@@ -5,12 +5,12 @@ import json
 import math
 
 import pytest
+from benchmarks.speed.aims import MET, MISSED, NOT_MEASURED
 
 from benchmarks import __main__ as command
 from benchmarks import machine
 from benchmarks.report import Column, Result, field
 from benchmarks.speed import aims, overhead, page, results, summary
-from benchmarks.speed.aims import MET, MISSED, NOT_MEASURED
 from benchmarks.speed.cell import FUNCTIONS, QUANTITIES
 from benchmarks.subjects import Subject
 

@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import pytest
+from benchmarks.scale.communication import communication
+from benchmarks.scale.hlo import entries, parse
 from jax import lax
 
 from benchmarks.report import Progress
 from benchmarks.scale import aims, memory, splitting, subject, tables
 from benchmarks.scale.__main__ import main
-from benchmarks.scale.communication import communication
-from benchmarks.scale.hlo import entries, parse
 from benchmarks.speed.cell import Cell
 from benchmarks.speed.jax_side import along, rivals
 from benchmarks.subjects import SUBJECTS
