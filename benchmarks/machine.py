@@ -42,10 +42,9 @@ def describe() -> dict[str, str | float]:
 def named() -> str:
     """The device and the versions in a line, for a terminal."""
     on = describe()
-    device = (
-        f"{on['device_name']}, {on['cores']} cores" if on["platform"] == "cpu" else on["device"]
-    )
-    return f"{device}; jaxcalc {on['jaxcalc']}, jax {on['jax']}, Python {on['python']}"
+    cores = f", {on['cores']} cores" if on["platform"] == "cpu" else ""
+    versions = f"jaxcalc {on['jaxcalc']}, jax {on['jax']}, Python {on['python']}"
+    return f"{on['device_name']}{cores}; {versions}"
 
 
 def _peers() -> dict[str, str]:

@@ -172,8 +172,8 @@ def _draw_map(axes: Axes, ratios: list[list[float]]) -> None:
         if np.isfinite(ratio):
             dark = abs(math.log2(ratio)) > 0.6 * OCTAVES
             text = f"{ratio:.2f}" if ratio < 9.95 else f"{ratio:.0f}"
-            style = {"ha": "center", "va": "center", "color": "white" if dark else "black"}
-            axes.text(column, line, text, size=7, **style)
+            colour = "white" if dark else "black"
+            axes.text(column, line, text, ha="center", va="center", size=7, color=colour)
 
 
 def draw_rates(rows: Rows) -> Figure:

@@ -4,7 +4,6 @@ jaxcalc as it comes ("high"). What both have is timed as a value, and as value a
 program, every result checked first; errors are the worst over the quick rows of `accuracy`.
 """
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -28,7 +27,6 @@ from benchmarks.speed.running import Rivals, run_cell
 from benchmarks.speed.summary import mean, noise, select
 from benchmarks.timing import Effort
 
-WIDTH = 80
 DTYPES = ("float32", "bfloat16")
 OWN = "high"
 VALUE, GRADIENT = "value", "gradient"
@@ -42,10 +40,10 @@ PLACES: dict[str, Shape] = {
 }
 EFFORT = Effort(rounds=11, seconds=1e-3, budget=0.3)
 
-LEGEND = """How many times as fast as {baseline}: above 1 is faster; gradients with their values, in one
-program; {places}. Errors: the worst on hard inputs, of {baseline} in brackets; in ULP or, of sums
-whose terms cancel, in roundings of the terms. From 1.7e7 on no digit of float32 is right, from 256 on
-none of bfloat16."""
+LEGEND = """How many times as fast as {baseline}: above 1 is faster; gradients with their values,
+in one program; {places}. Errors: the worst on hard inputs, of {baseline} in brackets; in ULP or, of
+sums whose terms cancel, in roundings of the terms. From 1.7e7 on no digit of float32 is right, from
+256 on none of bfloat16."""
 SENTENCE = (
     "On this machine jaxcalc is {float32:.2f} × as fast as jax.nn in float32 and {bfloat16:.2f} × "
     "in bfloat16 (geometric means, {cells} cells in all), and its worst derivative error is {own} "
@@ -93,11 +91,10 @@ def _errors(function: str, what: str, dtype: str) -> Result:
 def parts(rows: Sequence[Row]) -> list[Part]:
     """The table, what its numbers are, and the answer in words."""
     columns = [field("function"), field("what", ""), *map(_speed, DTYPES), *map(_error, DTYPES)]
-    said = " ".join(filter(None, (answer(rows), noise(rows))))
     return [
         Part("", columns=columns, rows=lines(rows)),
         Part("", _legend(rows)),
-        Part("", _filled(said)),
+        Part("", f"{answer(rows)} {noise(rows)}"),
     ]
 
 
@@ -167,8 +164,4 @@ def _legend(rows: Sequence[Row]) -> str:
     places = "; ".join(
         f"{', '.join(dict.fromkeys(names))} of {shape}" for shape, names in shapes.items()
     )
-    return _filled(LEGEND.format(baseline=BASELINE, places=places))
-
-
-def _filled(text: str) -> str:
-    return textwrap.fill(" ".join(text.split()), WIDTH)
+    return LEGEND.format(baseline=BASELINE, places=places)

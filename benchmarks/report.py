@@ -3,11 +3,13 @@
 import json
 import math
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+WIDTH = 80  # of text on a terminal
 Row = Mapping[str, Any]
 Line = dict[str, Any]  # several rows as one line of a table
 
@@ -125,7 +127,9 @@ def show(parts: Iterable[Part]) -> str:
 
 def _shown(part: Part) -> tuple[str, str, str]:
     heading = f"{part.heading}:" if part.heading else ""
-    return heading, part.text, table(part.columns, part.rows) if part.columns else ""
+    paragraphs = (" ".join(text.split()) for text in part.text.split("\n\n"))
+    text = "\n\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in paragraphs)
+    return heading, text, table(part.columns, part.rows) if part.columns else ""
 
 
 # --- JSON ---
@@ -161,8 +165,8 @@ def _finite(row: Row) -> dict[str, Any]:
 class Progress:
     """A line on stderr that says what is being done, rewritten in place on a terminal."""
 
-    def __init__(self, stream: IO[str] = sys.stderr, every: float = 5.0) -> None:
-        self._stream, self._every, self._last = stream, every, -math.inf
+    def __init__(self, stream: IO[str] | None = None, every: float = 5.0) -> None:
+        self._stream, self._every, self._last = stream or sys.stderr, every, -math.inf
 
     def __call__(self, done: int, total: int, what: str) -> None:
         """Say that step `done` of `total` begins."""

@@ -63,7 +63,7 @@ TIMING = (
 
 def timing(times: Times, name: str, baseline: str | None) -> dict[str, float | None]:
     """Seconds of a contestant, and its ratio to the baseline; None where one was not timed."""
-    if name not in times or baseline not in times:
+    if baseline is None or name not in times or baseline not in times:
         return dict.fromkeys(TIMING)
     ratio = paired_ratio(times[name], times[baseline])
     return dict(zip(TIMING, (*spread(times[name]), *ratio), strict=True))

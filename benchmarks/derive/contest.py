@@ -1,6 +1,6 @@
 """The contestants of one case, checked, then timed together."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +10,7 @@ import jaxcalc as jc
 from benchmarks.derive.cases import Case, Function, normal
 from benchmarks.oracles.ulp import unit_roundoff
 from benchmarks.oracles.wide import Array
-from benchmarks.report import Result
+from benchmarks.report import Result, Row
 from benchmarks.statistics import timing
 from benchmarks.timing import Contestant, Effort, check, measure
 
@@ -36,9 +36,7 @@ def compiled(f: Function, *arguments: Any) -> Contestant:
     return Contestant(jax.jit(f), [arguments])
 
 
-def hold(
-    named: Mapping[str, Any], entries: Sequence[Entry], yardsticks: Sequence[str], effort: Effort
-) -> Result:
+def hold(named: Row, entries: Sequence[Entry], yardsticks: Sequence[str], effort: Effort) -> Result:
     """Time those that are right, over the fastest of the contestants that are yardsticks."""
     where = " ".join(str(value) for value in list(named.values())[1:])
     verdicts = [(entry, entry.judge(entry.function.result())) for entry in entries]
@@ -51,16 +49,12 @@ def hold(
     times = measure({key: entry.function for key, entry in right.items()}, effort)
     known = [key for key, entry in right.items() if entry.contestant in yardsticks]
     over = min(known, key=lambda key: float(np.median(times[key])), default=None)
-    rows = [
-        {
-            **named,
-            "quantity": entry.quantity,
-            "contestant": entry.contestant,
-            **timing(times, key, over),
-        }
-        for key, entry in right.items()
-    ]
+    rows = [_row(named, entry, timing(times, key, over)) for key, entry in right.items()]
     return Result(rows, failures)
+
+
+def _row(named: Row, entry: Entry, times: Row) -> Row:
+    return {**named, "quantity": entry.quantity, "contestant": entry.contestant, **times}
 
 
 def _key(entry: Entry) -> str:

@@ -4,15 +4,15 @@ Compiled programs, in which everything is counted and of which nothing is run: t
 and gradient with a given cotangent (`value+vjp`), and the gradient with its derivative along a
 tangent (`vjp+hvp`).
 
-communication   the class axis over virtual CPU devices, under plain `jit` with a split argument, and
-                inside `shard_map` with `axis_name=`: rounds, and numbers a row (`splitting`)
+communication   the class axis over virtual CPU devices, under plain `jit` with a split argument,
+                and inside `shard_map` with `axis_name=`: rounds, and numbers a row (`splitting`)
 memory          temporaries of value+vjp on one device, in arrays like x
 
     programs             what is compiled
     splitting, memory    the rows
     tables               what is shown
-    __main__             a process of its own with several devices: how many there are is settled when
-                         JAX starts, which in this one it has
+    __main__             a process of its own with several devices: how many there are is settled
+                         when JAX starts, which in this one it has
 """
 
 import json

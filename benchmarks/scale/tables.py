@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from benchmarks.report import Column, Part, Row, field, lines_of, show_number
 from benchmarks.speed.jax_side import BASELINE, OWN
 
-COMMUNICATION = f"""Of {{devices}} devices that share the classes, in compiled code: rounds / numbers that a
-device hands over for each row. {BASELINE} knows no name of an axis, and stands under `jit` alone."""
-MEMORY = """Temporaries of value+vjp on one device, by compiled memory analysis, in arrays like x of the
-dtype computed in."""
+COMMUNICATION = f"""Of {{devices}} devices that share the classes, in compiled code: rounds /
+numbers that a device hands over for each row. {BASELINE} knows no name of an axis."""
+MEMORY = """Temporaries of value+vjp on one device, by compiled memory analysis, in arrays like x of
+the dtype computed in."""
 
 
 def parts(rows: Sequence[Row]) -> list[Part]:

@@ -1,8 +1,8 @@
 """Which cells a run measures.
 
-The product of everything is thousands of cells. The shapes are spread over it, so that every function
-with every quantity occurs in every family of dtypes and every shape occurs; then come backward passes
-of long rows. It looks the same on every machine: nothing is drawn.
+The product of everything is thousands of cells. The shapes are spread over it, so that every
+function with every quantity occurs in every family of dtypes and every shape occurs; then come
+backward passes of long rows. It looks the same on every machine: nothing is drawn.
 
 A second group, `further`, is chosen by hand: masks, weights, other axes, losses, and the functions
 made from a declaration. It is reported by itself, so that the first remains comparable with earlier

@@ -9,8 +9,8 @@ from benchmarks.speed.overhead import CALL, COMPILATION
 from benchmarks.speed.summary import FURTHER, contestants, mean, noise, select
 
 FIRST, SECOND = f"Time over {BASELINE}", "The second group: masks, weights, other axes, losses"
-MEANS = f"""Geometric means of times over those of {BASELINE}: below 1 is faster. A cell counts as slower
-if its 95 % interval lies above 1.1."""
+MEANS = f"""Geometric means of times over those of {BASELINE}: below 1 is faster. A cell counts as
+slower if its 95 % interval lies above 1.1."""
 CELLS = f"""Ratios are times over those of {BASELINE}, with 95 % intervals: below 1 is faster.
 'faster' and 'slower' stand where these leave out 1 and the ratio of {BASELINE} to itself."""
 CELL = ("function", "quantity", "dtype", "shape")
@@ -23,7 +23,7 @@ def parts(rows: Sequence[Row]) -> list[Part]:
     return [
         *(_means_part(name, cells) for name, cells in measured.items()),
         *_small_inputs(rows),
-        Part("Who took part", "\n".join(_present(rows))),
+        Part("Who took part", "\n\n".join(_present(rows))),
         *(_cells_part(name, cells) for name, cells in measured.items()),
     ]
 
@@ -38,7 +38,7 @@ def _second_group(rows: Sequence[Row]) -> list[Row]:
 
 def _means_part(name: str, rows: Sequence[Row]) -> Part:
     columns = [*map(field, ("dtype", "quantity", "cells")), *map(_mean, contestants(rows))]
-    return Part(name, " ".join(filter(None, (MEANS, noise(rows)))), columns, means(rows))
+    return Part(name, f"{MEANS} {noise(rows)}", columns, means(rows))
 
 
 def means(rows: Sequence[Row]) -> list[Line]:
@@ -65,10 +65,14 @@ def _mean(name: str) -> Column:
 def _small_inputs(rows: Sequence[Row]) -> Iterator[Part]:
     for kind, unit, size in ((CALL, "µs", 1e-6), (COMPILATION, "ms", 1e-3)):
         lines = lines_of((r for r in rows if r["part"] == kind), ("function", "quantity", "shape"))
-        own = (Column(name, lambda line, name=name: interval(line[name])) for name in OWN)
+        own = map(_interval, OWN)
         columns = [*map(field, ("function", "quantity", "shape")), _seconds(unit, size), *own]
         if lines:
             yield Part(f"Small inputs: {kind}", "", columns, lines)
+
+
+def _interval(name: str) -> Column:
+    return Column(name, lambda line: interval(line[name]))
 
 
 def _seconds(unit: str, size: float) -> Column:
@@ -94,10 +98,14 @@ def _cells_part(name: str, rows: Sequence[Row]) -> Part:
     columns = [
         *map(field, CELL),
         Column(f"{BASELINE} µs (quartiles)", lambda line: _micros(line[BASELINE])),
-        *(Column(name, lambda line, name=name: _ratio(line.get(name))) for name in (*names, AGAIN)),
+        *map(_ratios, (*names, AGAIN)),
         *(_rates(name) for name in names if name in OWN),
     ]
     return Part(f"{name}: every cell", CELLS, columns, lines_of(select(rows), CELL))
+
+
+def _ratios(name: str) -> Column:
+    return Column(name, lambda line: _ratio(line.get(name)))
 
 
 def _rates(name: str) -> Column:

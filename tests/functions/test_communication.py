@@ -1,8 +1,8 @@
 """What devices say to each other, counted in compiled programs in which classes are split.
 
 Numbers are those that a device hands over for each row: what an all-gather takes, not what it gives
-back (of three numbers to each of four devices, three); to gather logits would be hundreds. A round is a collective that waits for an
-earlier one.
+back (of three numbers to each of four devices, three); to gather logits would be
+hundreds. A round is a collective that waits for an earlier one.
 """
 
 import itertools

@@ -1,8 +1,8 @@
 """What XLA compiles for a GPU: kernels and the bytes they move, counted and held to limits.
 
 Texts are written for the purpose; with `--target FILE -m compiled`, a description of a card as
-`jax.experimental.topologies` takes it, the programs of `compiled_cells` are compiled for it. They are
-not run. `benchmarks/results/h200-compiled.md` has what was counted for an H200.
+`jax.experimental.topologies` takes it, the programs of `compiled_cells` are compiled for it. They
+are not run. `benchmarks/results/h200-compiled.md` has what was counted for an H200.
 """
 
 import os
