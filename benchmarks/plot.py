@@ -176,30 +176,6 @@ def _draw_map(axes: Axes, ratios: list[list[float]]) -> None:
             axes.text(column, line, text, ha="center", va="center", size=7, color=colour)
 
 
-def draw_rates(rows: Rows) -> Figure:
-    """GB/s of every cell over the length of a row, a panel a quantity, with a copy beside."""
-    quantities = [q for q in QUANTITIES if select(rows, quantity=q)]
-    size = 1 + 2.2 * len(quantities), 3.6
-    figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle("GB/s of the least traffic; black: a copy of as many bytes")
-    panels = figure.subplots(1, len(quantities), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, quantity in zip(panels, quantities, strict=True):
-        cells = select(rows, quantity=quantity)
-        _draw_rates(axes, _of(cells, contestant=BASELINE), "copy_gb_per_second", "copy", "black")
-        for name in (BASELINE, *contestants(rows)):
-            own = _of(cells, contestant=name)
-            _draw_rates(axes, own, "gb_per_second", name, COLOURS[name])
-        axes.set(xscale="log", yscale="log", title=quantity, xlabel="classes in a row")
-        axes.grid(alpha=0.3)
-    _legend(figure, panels)
-    return figure
-
-
-def _draw_rates(axes: Axes, rows: Rows, rate: str, name: str, colour: str) -> None:
-    places = [row["classes"] for row in rows], [row[rate] for row in rows]
-    axes.plot(*places, ".", color=colour, label=name, alpha=0.7)
-
-
 # --- losses ---
 
 ERRORS = {"mean_error": "mean loss", "gradient_error": "gradient of the worst row"}
@@ -265,18 +241,16 @@ Drawing = Callable[[Rows], Figure]
 DRAWINGS: dict[str, dict[str, Drawing]] = {
     "quick": {"answer": draw_quick},
     "accuracy": {"errors": draw_accuracy},
-    "speed": {"ratios": draw_ratios, "rates": draw_rates},
+    "speed": {"ratios": draw_ratios},
     "losses": {"errors": draw_loss_errors, "memory": draw_memory},
 }
 
 
-def write(subject: str, rows: Rows, path: Path) -> list[Path]:
-    """Draw what that subject has: one picture to the path, more beside it with their kinds."""
+def write(subject: str, rows: Rows, path: Path, kinds: bool = False) -> list[Path]:
+    """Draw what a subject has: to the path, or several beside it with their kinds."""
     drawings = DRAWINGS.get(subject, {})
-    if len(drawings) > 1:
-        places = {kind: path.with_stem(f"{path.stem}-{kind}") for kind in drawings}
-    else:
-        places = dict.fromkeys(drawings, path)
+    several = kinds or len(drawings) > 1
+    places = {k: path.with_stem(f"{path.stem}-{k}") if several else path for k in drawings}
     with rc_context(SVG):
         for kind, place in places.items():
             save(drawings[kind](rows), place)

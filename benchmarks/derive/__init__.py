@@ -1,9 +1,9 @@
 """Structured derivatives: growth with the number of entries, dense forms, time to trace.
 
-Every result is checked against a closed form in float64, then the contestants of one case are timed
+Every result is checked against float64, then the contestants of one case are timed
 in turns. What is wrong is a failed check.
 
-    cases     functions with their Jacobians in NumPy
+    cases     functions whose dense derivatives are timed
     growing   functions of vectors of any size, and what their derivatives do, in NumPy
     contest   the contestants of one case, checked, then timed
     tracing   the time to trace

@@ -66,7 +66,7 @@ def _key(entry: Entry) -> str:
 
 def dense_contest(case: Case, effort: Effort) -> Result:
     """The dense form by `derive`, over the better of both modes of autodiff."""
-    judge = near(case.reference())
+    judge = near(case.jacobian())
     functions = {OWN: case.f} if case.own is None else {OWN: case.f, OWN_JC: case.own}
     forms = {name: _todense(f) for name, f in functions.items()}
     forms |= {name: transform(case.f) for name, transform in AUTODIFF.items()}
@@ -84,7 +84,7 @@ def product_contest(case: Case, effort: Effort) -> Result:
     """Products of a function of one vector with its derivative, over one `jax.jvp`."""
     (x,) = case.arguments
     v = normal(*x.shape, seed=4)
-    entries = products(case.f, x, v, near(case.reference() @ np.asarray(v, np.float64)))
+    entries = products(case.f, x, v, near(case.jacobian() @ np.asarray(v, np.float64)))
     return hold({"part": "case", "case": case.name}, list(entries), ["jvp"], effort)
 
 

@@ -4,8 +4,7 @@ That is `jax.linearize` and `jax.make_jaxpr` of the same function, traced like i
 a fresh function, as no cache of JAX knows; the library functions it calls are known already.
 """
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -26,33 +25,21 @@ def layer_norm(x: jax.Array) -> jax.Array:
     return centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
 
 
-def _perceptron(layers: Sequence[jax.Array], x: jax.Array) -> jax.Array:
-    for W in layers:
-        x = jnp.tanh(W @ x)
-    return x
-
-
-def _residual(layers: Sequence[jax.Array], x: jax.Array) -> jax.Array:
-    for W in layers:
-        x = x + jax.nn.silu(W @ layer_norm(x))
-    return x
-
-
-def traced(n: int, depth: int) -> dict[str, Function]:
-    """From one primitive to nets of that depth, of vectors of n entries."""
-    layers = [weights(n, seed) for seed in range(depth)]
-    return {
-        "sigmoid": jax.nn.sigmoid,
-        "softmax(A x)": lambda x: jax.nn.softmax(layers[0] @ x),
-        "layer norm": layer_norm,
-        f"{depth}-layer MLP": functools.partial(_perceptron, layers),
-        f"{depth} residual layers": functools.partial(_residual, layers),
-    }
-
-
 def measure_all(n: int, depth: int, effort: Effort) -> Result:
-    """A row of each function."""
-    functions, x = traced(n, depth), normal(n, seed=depth)
+    """A row each for one primitive, several, and a net of that depth."""
+    layers = [weights(n, seed) for seed in range(depth)]
+
+    def perceptron(x: jax.Array) -> jax.Array:
+        for W in layers:
+            x = jnp.tanh(W @ x)
+        return x
+
+    functions = {
+        "sigmoid": jax.nn.sigmoid,
+        "layer norm": layer_norm,
+        f"{depth}-layer MLP": perceptron,
+    }
+    x = normal(n, seed=depth)
     return Result([measure_tracing(name, f, x, effort) for name, f in functions.items()], [])
 
 
