@@ -4,13 +4,14 @@ import argparse
 import importlib.util
 import shlex
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from benchmarks import machine
-from benchmarks.report import Progress, Result, show, write_json
+from benchmarks.report import WIDTH, Progress, Result, show, write_json
 from benchmarks.subjects import QUICK, SUBJECTS
 
 INTERRUPTED = 130  # what a shell reports after SIGINT
@@ -112,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = [options.subject or QUICK]
     if names == ["all"]:
         names = [name for name in SUBJECTS if name != QUICK]
-    print(f"{machine.named()}\n", flush=True)
+    print(f"{textwrap.fill(machine.named(), WIDTH)}\n", flush=True)
     on, start = machine.describe(), time.monotonic()
     results = {name: _run(name, options, alone=len(names) == 1) for name in names}
     on["minutes"] = round((time.monotonic() - start) / 60, 1)

@@ -44,7 +44,7 @@ def named() -> str:
     on = describe()
     cores = f", {on['cores']} cores" if on["platform"] == "cpu" else ""
     versions = f"jaxcalc {on['jaxcalc']}, jax {on['jax']}, Python {on['python']}"
-    return f"{on['device_name']}{cores}; {versions}"
+    return f"{on['device_name']}{cores}, load {on['load']}; {versions}"
 
 
 def _peers() -> dict[str, str]:
