@@ -4,14 +4,15 @@ import argparse
 import importlib.util
 import shlex
 import sys
+import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from benchmarks import machine
-from benchmarks.report import Progress, Result, write_json
-from benchmarks.subjects import SUBJECTS, Subject
+from benchmarks.report import WIDTH, Progress, Result, show, write_json
+from benchmarks.subjects import QUICK, SUBJECTS
 
 INTERRUPTED = 130  # what a shell reports after SIGINT
 PICTURES = (".png", ".pdf", ".svg")
@@ -30,18 +31,19 @@ def build_parser() -> Parser:
     """The parser of the command line."""
     parser = Parser(
         prog="python -m benchmarks",
-        description="How accurate and how fast jaxcalc is beside its peers.",
+        description="How accurate and how fast jaxcalc is beside its peers: without a subject the "
+        "short answer, within a minute.",
         allow_abbrev=False,
     )
+    named = {name: subject for name, subject in SUBJECTS.items() if name != QUICK}
     parser.add_argument(
         "--subject",
-        choices=[*SUBJECTS, "all"],
-        default="all",
-        help="; ".join(f"{name}: {subject.summary}" for name, subject in SUBJECTS.items()),
+        choices=[*named, "all"],
+        help="; ".join(f"{name}: {subject.summary}" for name, subject in named.items()),
     )
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument("--quick", action="store_true", help="a small run, under a minute")
-    length.add_argument("--full", action="store_true", help="everything; speed takes hours")
+    parser.add_argument(
+        "--quick", action="store_true", help="the short answer; with a subject a small run of it"
+    )
     parser.add_argument("--json", type=writable_file, metavar="FILE", help="write all rows")
     parser.add_argument(
         "--plot", type=picture_path, metavar="PATH", help="draw to a picture file, or a folder"
@@ -52,7 +54,7 @@ def build_parser() -> Parser:
         nargs="?",
         const=str(RESULTS),
         metavar="FOLDER",
-        help="write the page, rows and pictures of what has a page (default benchmarks/results)",
+        help="write a subject's page, rows and pictures (default benchmarks/results)",
     )
     return parser
 
@@ -98,13 +100,6 @@ def _require_matplotlib() -> None:
         raise argparse.ArgumentTypeError("needs matplotlib: pip install 'jaxcalc[plot]'")
 
 
-def picture_of(subject: str, path: Path, alone: bool) -> Path:
-    """Where the picture of that subject goes."""
-    if path.is_dir():
-        return path / f"{subject}.png"
-    return path if alone else path.with_stem(f"{path.stem}-{subject}")
-
-
 # --- running ---
 
 
@@ -113,50 +108,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     parser = build_parser()
     options = parser.parse_args(arguments)
-    names = list(SUBJECTS) if options.subject == "all" else [options.subject]
-    if options.results is not None and not any(SUBJECTS[name].write_results for name in names):
-        having = [name for name, subject in SUBJECTS.items() if subject.write_results]
-        parser.error(
-            f"`--results` has no page for {options.subject}; {' and '.join(having)} have one"
-        )
-    on = machine.describe()
-    print(", ".join(f"{key} {value}" for key, value in on.items()), flush=True)
-    start = time.monotonic()
+    if options.results is not None and options.subject is None:
+        parser.error("`--results` needs a `--subject`")
+    names = [options.subject or QUICK]
+    if names == ["all"]:
+        names = [name for name in SUBJECTS if name != QUICK]
+    print(f"{textwrap.fill(machine.named(), WIDTH)}\n", flush=True)
+    on, start = machine.describe(), time.monotonic()
     results = {name: _run(name, options, alone=len(names) == 1) for name in names}
     on["minutes"] = round((time.monotonic() - start) / 60, 1)
+    on["command"] = shlex.join(["python", "-m", "benchmarks", *arguments])
     if options.json is not None:
         write_json(options.json, on, results)
     if options.results is not None:
-        _write_pages(options.results, results, on, arguments)
+        from benchmarks.pages import write_page  # matplotlib is optional
+
+        for name, result in results.items():
+            page = write_page(options.results, name, SUBJECTS[name].parts, result, on)
+            print(f"\nwritten: {page}")
     return 1 if any(result.failures for result in results.values()) else 0
 
 
 def _run(name: str, options: argparse.Namespace, alone: bool) -> Result:
     subject = SUBJECTS[name]
-    result = _measure(subject, options)
-    print(f"\n{name}: {subject.summary}\n\n{subject.show(result.rows)}")
+    result = subject.run(options.quick, Progress())
+    if not alone:
+        print(f"\n{name}: {subject.summary}\n")
+    print(show(subject.parts(result.rows)))
     print(*result.failures, sep="\n", file=sys.stderr, end="\n" if result.failures else "")
     if options.plot is not None and result.rows:
         from benchmarks import plot  # matplotlib is optional
 
-        plot.draw(name, result.rows, picture_of(name, options.plot, alone))
+        plot.write(name, result.rows, picture_of(name, options.plot, alone))
     return result
 
 
-def _measure(subject: Subject, options: argparse.Namespace) -> Result:
-    if options.full and subject.run_all is not None:
-        return subject.run_all(Progress())
-    return subject.run(options.quick, Progress())
-
-
-def _write_pages(
-    folder: Path, results: Mapping[str, Result], on: Mapping[str, Any], arguments: Sequence[str]
-) -> None:
-    command = shlex.join(["python", "-m", "benchmarks", *arguments])
-    for name, result in results.items():
-        write = SUBJECTS[name].write_results
-        if write is not None:
-            print(f"\nwritten: {write(folder, result, on, command)}")
+def picture_of(subject: str, path: Path, alone: bool) -> Path:
+    """Where the picture of that subject goes."""
+    if path.is_dir():
+        return path / f"{subject}.png"
+    return path if alone else path.with_stem(f"{path.stem}-{subject}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ and third derivatives not right beside their zeros (|true| ≤ 0.01 where |x| < 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,8 @@ from benchmarks.inputs import elementwise_points, row_inputs
 from benchmarks.oracles.softmax import Product
 from benchmarks.oracles.ulp import FloatArray
 from benchmarks.oracles.wide import Array, widen
-from benchmarks.peers import DECLARED, ELEMENTWISE, ORDERS, Peer, find_peers
-from benchmarks.report import Column, Progress, Result, Row, field, show_number, table
+from benchmarks.peers import DECLARED, ELEMENTWISE, LOSS, ORDERS, Peer, find_peers
+from benchmarks.report import Column, Part, Progress, Result, Row, field, lines_of, show_number
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 QUICK_DTYPES = ("bfloat16", "float32")
@@ -56,7 +57,8 @@ class Question(NamedTuple):
 
 
 def _cotangent(function: str, quantity: str, t: Array) -> Array:
-    return t[..., 0] if (function, quantity) == ("logsumexp", "vjp") else t
+    one_a_row = function in ("logsumexp", LOSS) and quantity == "vjp"
+    return t[..., 0] if one_a_row else t
 
 
 # --- judges ---
@@ -71,9 +73,14 @@ def _in_ulp(true: Array, kept: npt.NDArray[np.bool_] | None = None) -> Judge:
     return judge
 
 
+def _ample(x: Array) -> npt.NDArray[np.bool_]:
+    """The rows whose probabilities do not underflow when multiplied."""
+    return np.asarray(oracles.softmax(x).min(axis=-1) > oracles.SMALLEST[x.dtype.name], np.bool_)
+
+
 def _over_condition(product: Product, x: Array) -> Judge:
-    """Products are judged on rows whose probabilities do not underflow when multiplied."""
-    ample = oracles.softmax(x).min(axis=-1) > oracles.SMALLEST[x.dtype.name]
+    """Products are judged on ample rows."""
+    ample = _ample(x)
     value, condition = product.value[ample], product.condition[ample]
 
     def judge(got: Array) -> FloatArray:
@@ -108,6 +115,17 @@ def _judge_scaled_softmax(x: Array, t: Array) -> Judge:
     return _in_ulp(widen(t, x.dtype)[..., None] * s, oracles.is_normal(s, x.dtype))
 
 
+def _judge_loss(x: Array, t: Array) -> Judge:
+    return _in_ulp(oracles.cross_entropy(x, np.argmax(x, -1)), _ample(x))
+
+
+def _judge_scaled_loss(x: Array, t: Array) -> Judge:
+    """t (s − y)."""
+    gradient = oracles.cross_entropy_gradient(x, np.argmax(x, -1)).value
+    true = widen(t, x.dtype)[..., None] * gradient
+    return _in_ulp(true, np.broadcast_to(_ample(x)[..., None], true.shape))
+
+
 ROW_JUDGES: dict[tuple[str, str], Callable[[Array, Array], Judge]] = {
     ("softmax", "value"): lambda x, t: _in_ulp(oracles.softmax(x)),
     ("softmax", "jvp"): lambda x, t: _over_condition(oracles.softmax_product(x, t), x),
@@ -119,9 +137,17 @@ ROW_JUDGES: dict[tuple[str, str], Callable[[Array, Array], Judge]] = {
     ("logsumexp", "value"): lambda x, t: _over_magnitude(oracles.logsumexp(x), x.shape[-1]),
     ("logsumexp", "jvp"): lambda x, t: _over_condition(oracles.logsumexp_jvp(x, t), x),
     ("logsumexp", "vjp"): _judge_scaled_softmax,
+    (LOSS, "value"): _judge_loss,
+    (LOSS, "vjp"): _judge_scaled_loss,
 }
 
-IN_ULP = {("softmax", "value"), ("softmax", "jacobian"), ("logsumexp", "vjp")}
+IN_ULP = {
+    ("softmax", "value"),
+    ("softmax", "jacobian"),
+    ("logsumexp", "vjp"),
+    (LOSS, "value"),
+    (LOSS, "vjp"),
+}
 
 
 # --- the subject ---
@@ -134,6 +160,12 @@ def questions(dtypes: Sequence[str]) -> list[Question]:
     return [Question(d, *rest) for d in dtypes for rest in elementwise + rows]
 
 
+def question(function: str, quantity: str, dtype: str) -> Question:
+    """One of them."""
+    (found,) = (q for q in questions([dtype]) if (q.function, q.quantity) == (function, quantity))
+    return found
+
+
 def run(quick: bool, progress: Progress) -> Result:
     """Ask every question of every peer."""
     return ask(questions(QUICK_DTYPES if quick else DTYPES), find_peers(), quick, progress)
@@ -141,12 +173,16 @@ def run(quick: bool, progress: Progress) -> Result:
 
 def ask(asked: list[Question], peers: list[Peer], quick: bool, progress: Progress) -> Result:
     """Ask these questions of these peers."""
-    rows = list[Row]()
-    for done, question in enumerate(asked):
-        progress(done, len(asked), f"accuracy of {' '.join(question[:3])}")
-        rows += answers(question, peers, quick)
-    progress.finish()
-    return Result(rows, [])
+    return progress.each(
+        [
+            (f"accuracy of {' '.join(question[:3])}", partial(_answered, question, peers, quick))
+            for question in asked
+        ]
+    )
+
+
+def _answered(question: Question, peers: list[Peer], quick: bool) -> Result:
+    return Result(answers(question, peers, quick), [])
 
 
 def answers(question: Question, peers: list[Peer], quick: bool) -> list[Row]:
@@ -176,16 +212,12 @@ def _row(question: Question, peer: Peer, errors: FloatArray) -> Row:
     }
 
 
-def show(rows: list[Row]) -> str:
+def parts(rows: Sequence[Row]) -> list[Part]:
     """One line a question, the worst error of each peer beside each other."""
-    peers = list(dict.fromkeys(str(row["peer"]) for row in rows))
-    lines: dict[tuple[object, ...], dict[str, Any]] = {}
-    for row in rows:
-        key = tuple(row[name] for name in Question._fields)
-        line = lines.setdefault(key, {name: row[name] for name in Question._fields})
-        line[str(row["peer"])] = row["worst"]
-    return table([*map(field, Question._fields), *map(_peer_column, peers)], list(lines.values()))
+    peers = dict.fromkeys(str(row["peer"]) for row in rows)
+    columns = [*map(field, Question._fields), *map(_peer_column, peers)]
+    return [Part("", "", columns, lines_of(rows, Question._fields, lambda row: row["peer"]))]
 
 
 def _peer_column(peer: str) -> Column:
-    return Column(peer, lambda row: show_number(row.get(peer)))
+    return Column(peer, lambda line: show_number(line[peer]["worst"]) if peer in line else "")

@@ -14,7 +14,7 @@ import jax
 import jaxcalc as jc
 
 # Packages that are compared, where they are installed.
-PEERS = ("optax", "torch", "triton", "liger-kernel", "quack-kernels", "scipy")
+PEERS = ("optax", "torch", "triton", "scipy")
 ENVIRONMENT = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "XLA_", "OMP_")
 
 
@@ -37,6 +37,14 @@ def describe() -> dict[str, str | float]:
         **_peers(),
         **{name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)},
     }
+
+
+def named() -> str:
+    """The device and the versions in a line, for a terminal."""
+    on = describe()
+    cores = f", {on['cores']} cores" if on["platform"] == "cpu" else ""
+    versions = f"jaxcalc {on['jaxcalc']}, jax {on['jax']}, Python {on['python']}"
+    return f"{on['device_name']}{cores}, load {on['load']}; {versions}"
 
 
 def _peers() -> dict[str, str]:

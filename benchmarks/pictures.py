@@ -16,7 +16,7 @@ import jaxcalc as jc
 from benchmarks.losses.cases import SCALES, SHAPES, Case, make_data
 from benchmarks.losses.contestants import contestants, value_and_gradient
 from benchmarks.oracles import cross_entropy
-from benchmarks.speed.results import SVG
+from benchmarks.plot import SVG, save
 
 LossAndGradient = Callable[..., tuple[jax.Array, jax.Array]]
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with rc_context({**SVG, "svg.fonttype": "path"}):  # whatever fonts the reader has
         for name, drawing in DRAWINGS.items():
-            drawing().savefig(folder / f"{name}.svg", metadata={"Date": None})
+            save(drawing(), folder / f"{name}.svg")
             print(folder / f"{name}.svg")
     return 0
 

@@ -1,12 +1,13 @@
 """Statistics of interleaved timings: medians with quartiles, ratios with bootstrap intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+Times = Mapping[str, Sequence[float]]  # the samples of each contestant, round by round
 FloatArray = npt.NDArray[np.float64]
 RESAMPLES = 2000
 
@@ -52,6 +53,20 @@ def paired_ratio(times: Sequence[float], baseline: Sequence[float], seed: int = 
     medians = np.median(logs[_block_indices(len(logs), seed)], axis=1)
     low, high = np.quantile(medians, [0.025, 0.975])
     return Ratio(math.exp(np.median(logs)), math.exp(low), math.exp(high))
+
+
+TIMING = (
+    *("seconds", "seconds_lower_quartile", "seconds_upper_quartile"),
+    *("ratio", "ratio_low", "ratio_high"),
+)
+
+
+def timing(times: Times, name: str, baseline: str | None) -> dict[str, float | None]:
+    """Seconds of a contestant, and its ratio to the baseline; None where one was not timed."""
+    if baseline is None or name not in times or baseline not in times:
+        return dict.fromkeys(TIMING)
+    ratio = paired_ratio(times[name], times[baseline])
+    return dict(zip(TIMING, (*spread(times[name]), *ratio), strict=True))
 
 
 def _block_indices(n: int, seed: int) -> npt.NDArray[np.int64]:

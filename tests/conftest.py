@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import pathlib
 
 import jax
 import pytest
@@ -17,6 +18,7 @@ GOLDEN = (5**0.5 - 1) / 2
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every", action="store_true", help="every case of the large tables")
+    parser.addoption("--target", type=pathlib.Path, help="a GPU in XLA's words, for `-m compiled`")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 import jaxcalc as jc
+from benchmarks.peers.jax import plain_cross_entropy
 from benchmarks.speed.cell import NARROW
 from jaxcalc._arrays import Accuracy
 
@@ -19,17 +20,12 @@ OWN: tuple[Accuracy, ...] = ("high", "fast")
 WIDENED = "of float32"  # logits that are made float32 first
 
 
-def plain(x: jax.Array, y: jax.Array) -> jax.Array:
-    """As it is written with `jax.nn`."""
-    return jax.nn.logsumexp(x, -1) - jnp.take_along_axis(x, y[:, None], -1)[:, 0]
-
-
 def contestants(dtype: str) -> dict[str, Loss]:
     """On JAX, by name; of 16 bits the peers also with logits that are made float32 first."""
     own: dict[str, Loss] = {
         name: partial(jc.softmax_cross_entropy, accuracy=name, dtype=jnp.float32) for name in OWN
     }
-    peers = {BASELINE: plain, **_optax()}
+    peers = {BASELINE: plain_cross_entropy, **_optax()}
     widened = {f"{name}, {WIDENED}": _widened(loss) for name, loss in peers.items()}
     return own | peers | (widened if dtype in NARROW else {})
 

@@ -2,13 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.contest import Entered, checked, enter, take_turns, torch_device
 from benchmarks.losses.cases import DTYPES, SCALES, SHAPES, Case, Data, errors, make_data
 from benchmarks.losses.contestants import (
     BASELINE,
@@ -19,13 +20,12 @@ from benchmarks.losses.contestants import (
 )
 from benchmarks.oracles.wide import Array
 from benchmarks.report import Result, Row
-from benchmarks.statistics import paired_ratio, spread
-from benchmarks.timing import Contestant, Effort, Timed, check, measure
+from benchmarks.statistics import Times, timing
+from benchmarks.timing import Contestant, Effort, check
 from benchmarks.torch_side.job import Job
-from benchmarks.torch_side.process import Remote, TorchProcess, WorkerError
+from benchmarks.torch_side.process import TorchProcess
 
 TIMED_SCALE = 5  # no time depends on the scale
-Outputs = tuple[Array, Array]
 
 
 def planned(quick: bool) -> list[Case]:
@@ -39,67 +39,46 @@ def planned(quick: bool) -> list[Case]:
 def run_case(case: Case, effort: Effort, torch: TorchProcess | None) -> Result:
     """Rows for everyone; a failure where jaxcalc is wrong, a note where others are."""
     data = make_data(case)
-    if torch is not None:
-        torch.begin(_job(case, data))
     x, y = jnp.array(data.x), jnp.array(data.y)
     compiled = {
         name: jax.jit(value_and_gradient(loss)).lower(x, y).compile()
         for name, loss in contestants(case.dtype).items()
     }
+    here = {name: Contestant(f, [(x, y)]) for name, f in compiled.items()}
+    field = enter(
+        lambda: {name: Entered(c, list(map(np.asarray, c.result()))) for name, c in here.items()},
+        torch,
+        lambda: _job(data),
+    )
+    right = checked(field, partial(_wrong, data))
+    _, times = take_turns(right, effort) if case.scale == TIMED_SCALE else (right, {})
     held = {name: temporaries(program) for name, program in compiled.items()}
-    timed: dict[str, Timed] = {name: Contestant(f, [(x, y)]) for name, f in compiled.items()}
-    outputs: dict[str, Outputs] = {name: _arrays(f(x, y)) for name, f in compiled.items()}
-    if torch is not None:
-        answer = torch.answer()
-        timed |= {name: Remote(torch, name) for name in answer.outputs}
-        outputs |= {name: (loss, slope) for name, (loss, slope) in answer.outputs.items()}
-    wrong = dict(_wrong(data, outputs))
-    right = {name: c for name, c in timed.items() if name not in wrong}
-    times = _times(right, effort) if case.scale == TIMED_SCALE else {}
     rows = [
-        _row(case, name, data, outputs[name], held.get(name), times, wrong.get(name, ""))
-        for name in outputs
+        _row(case, name, data, entered.outputs, held.get(name), times, right.absent.get(name, ""))
+        for name, entered in field.entered.items()
     ]
-    return Result(rows, [f"{case}: {name} is {wrong[name]}" for name in OWN if name in wrong])
+    absent = right.absent
+    return Result(rows, [f"{case}: {name} is {absent[name]}" for name in OWN if name in absent])
 
 
-def _arrays(result: Any) -> Outputs:
-    loss, gradient = map(np.asarray, result)
-    return loss, gradient
+def _job(data: Data) -> Job:
+    arguments = data.x, data.y.astype(np.int64), np.ones(len(data.x), data.x.dtype)
+    return Job("cross-entropy", "loss+gradient", -1, arguments, 1, 1, torch_device(), False)
 
 
-def _job(case: Case, data: Data) -> Job:
-    device = "cpu" if jax.default_backend() == "cpu" else "cuda"
-    ones = np.ones(len(data.x), data.x.dtype)
-    labels = data.y.astype(np.int64)
-    arguments = (data.x, labels, ones)
-    return Job("cross_entropy", "loss+gradient", -1, arguments, 1, 1, device, compiled=False)
-
-
-def _wrong(data: Data, outputs: Mapping[str, Outputs]) -> Iterator[tuple[str, str]]:
-    for name, got in outputs.items():
-        # a loss is a difference of numbers that may be far larger
-        slack = max(1.0, float(abs(data.x.astype(np.float64)).max() / data.loss.mean()))
-        what = check(list(got), (data.loss, data.gradient), slack)
-        if what is not None:
-            yield name, f"wrong, not timed: {what}"
-
-
-def _times(timed: Mapping[str, Timed], effort: Effort) -> dict[str, list[float]]:
-    """Of everyone in turns; without PyTorch where its process fails."""
-    try:
-        return measure(timed, effort)
-    except WorkerError:
-        return measure({n: c for n, c in timed.items() if not isinstance(c, Remote)}, effort)
+def _wrong(data: Data, outputs: Sequence[Array]) -> str | None:
+    """A loss is a difference of numbers that may be far larger."""
+    slack = max(1.0, float(abs(data.x.astype(np.float64)).max() / data.loss.mean()))
+    return check(list(outputs), (data.loss, data.gradient), slack)
 
 
 def _row(
     case: Case,
     name: str,
     data: Data,
-    outputs: Outputs,
+    outputs: Sequence[Array],
     held: int | None,
-    times: Mapping[str, list[float]],
+    times: Times,
     note: str,
 ) -> Row:
     found = errors(data, *outputs)
@@ -113,19 +92,6 @@ def _row(
         "row_error": found.row,
         "gradient_error": found.gradient,
         "arrays": None if held is None else held / (4 * math.prod(case.shape)),
-        **timing(name, times, BASELINE),
+        **timing(times, name, BASELINE),
         "note": note,
-    }
-
-
-def timing(name: str, times: Mapping[str, list[float]], baseline: str) -> dict[str, float | None]:
-    """Seconds, and the ratio to the baseline's of the same rounds; None where it was not timed."""
-    if name not in times or baseline not in times:
-        return dict.fromkeys(("seconds", "ratio", "ratio_low", "ratio_high"))
-    ratio = paired_ratio(times[name], times[baseline])
-    return {
-        "seconds": spread(times[name]).median,
-        "ratio": ratio.value,
-        "ratio_low": ratio.low,
-        "ratio_high": ratio.high,
     }

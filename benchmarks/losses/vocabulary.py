@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxcalc as jc
-from benchmarks.losses.contestants import plain, temporaries
-from benchmarks.losses.rows_of_logits import timing
+from benchmarks.losses.contestants import temporaries
+from benchmarks.peers.jax import plain_cross_entropy
 from benchmarks.report import Result, Row
+from benchmarks.statistics import timing
 from benchmarks.timing import Contestant, Effort, check, measure
 
 ROWS, FEATURES = 4096, 64
@@ -32,7 +33,7 @@ class Layer(NamedTuple):
         return f"{self.rows} × {self.features} × {self.vocabulary} {self.dtype}"
 
 
-def planned(quick: bool) -> list[Layer]:
+def planned_layers(quick: bool) -> list[Layer]:
     """The layers in the order in which they are run."""
     if quick:
         return [Layer(768, 16, 32768, "float32")]
@@ -49,7 +50,7 @@ def _of_logits(x: jax.Array, kernel: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def _plain(x: jax.Array, kernel: jax.Array, y: jax.Array) -> jax.Array:
-    return jnp.mean(plain(_logits(x, kernel), y))
+    return jnp.mean(plain_cross_entropy(_logits(x, kernel), y))
 
 
 def _logits(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -114,5 +115,5 @@ def _row(layer: Layer, name: str, held: int, times: dict[str, list[float]]) -> R
         "dtype": layer.dtype,
         "contestant": name,
         "mib": held / 2**20,
-        **timing(name, times, PLAIN),
+        **timing(times, name, PLAIN),
     }

@@ -8,6 +8,7 @@ is one file with a `find` function, and a place in `_FINDERS`.
 from benchmarks.peers import jax, scipy, torch
 from benchmarks.peers.peer import DECLARED as DECLARED
 from benchmarks.peers.peer import ELEMENTWISE as ELEMENTWISE
+from benchmarks.peers.peer import LOSS as LOSS
 from benchmarks.peers.peer import ORDERS as ORDERS
 from benchmarks.peers.peer import ROWS as ROWS
 from benchmarks.peers.peer import Peer as Peer

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxcalc as jc
-from benchmarks.peers.peer import DECLARED, ELEMENTWISE, ORDERS, ROWS, Array, Peer
+from benchmarks.peers.peer import DECLARED, ELEMENTWISE, LOSS, ORDERS, ROWS, Array, Peer
+from jaxcalc._arrays import Accuracy
 
 Function = Callable[..., jax.Array]
 Transformation = Callable[[Function], Function]
@@ -37,7 +38,19 @@ def jax_nn() -> Library:
         for name in ELEMENTWISE
     }
     functions |= {name: functools.partial(getattr(jax.nn, name), axis=-1) for name in ROWS}
-    return Library(functions, _by_reverse_mode(functions))
+    jacobians = _by_reverse_mode(functions)
+    return Library({**functions, LOSS: _of_likeliest(plain_cross_entropy)}, jacobians)
+
+
+def plain_cross_entropy(x: jax.Array, y: jax.Array, axis: int = -1) -> jax.Array:
+    """The loss of class indices as it is written with `jax.nn`."""
+    chosen = jnp.take_along_axis(x, jnp.expand_dims(y, axis), axis)
+    return jax.nn.logsumexp(x, axis) - jnp.squeeze(chosen, axis)
+
+
+def _of_likeliest(loss: Function) -> Function:
+    """Of the logits alone: labels are the likeliest classes, for which the loss is small."""
+    return lambda x: loss(x, jnp.argmax(x, -1))
 
 
 def _called(code: str) -> Function:
@@ -49,7 +62,7 @@ def jaxcalc_high() -> Library:
     """The functions of jaxcalc, and its closed-form Jacobians."""
     functions = _jaxcalc("high")
     jacobians = {name: _dense(name) for name in functions}
-    return Library({**functions, **DECLARED}, jacobians)
+    return Library({**functions, **DECLARED, **_loss("high")}, jacobians)
 
 
 def _dense(name: str) -> Function:
@@ -61,7 +74,11 @@ def _dense(name: str) -> Function:
 def jaxcalc_fast() -> Library:
     """The functions of jaxcalc at accuracy "fast", which the closed forms do not have."""
     functions = _jaxcalc("fast")
-    return Library(functions, _by_reverse_mode(functions))
+    return Library({**functions, **_loss("fast")}, _by_reverse_mode(functions))
+
+
+def _loss(accuracy: Accuracy) -> dict[str, Function]:
+    return {LOSS: _of_likeliest(functools.partial(jc.softmax_cross_entropy, accuracy=accuracy))}
 
 
 def _jaxcalc(accuracy: str) -> dict[str, Function]:

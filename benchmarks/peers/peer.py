@@ -15,6 +15,7 @@ Array = npt.NDArray[Any]
 DECLARED = {function.name: function for function in activations.ELEMENTWISE}
 ELEMENTWISE = ("sigmoid", "log_sigmoid", "softplus", *DECLARED)
 ROWS = ("softmax", "log_softmax", "logsumexp")
+LOSS = "cross-entropy"  # of the likeliest class of each row
 ORDERS = ("value", "derivative 1", "derivative 2", "derivative 3")
 
 

@@ -3,18 +3,18 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from benchmarks.report import Progress, Row
-from benchmarks.scale.communication import Rounds, communication
 from benchmarks.scale.programs import QUANTITIES, compiled
 from benchmarks.speed.cell import Cell
 from benchmarks.speed.data import make_data
 from benchmarks.speed.jax_side import BASELINE, Program, along, rivals
 from benchmarks.traffic import is_reduction
+from jaxcalc._commands.communication import communication
 
 AXIS = "model"
 ROWS, CLASSES = 64, 4096
@@ -42,7 +42,14 @@ def _by_name(f: Program, cell: Cell, mesh: Mesh) -> Program:
 WAYS: dict[str, Way] = {"jit": _as_it_is, "shard_map": _by_name}
 
 
-def said(f: Program, cell: Cell, way: str, devices: int) -> Rounds:
+class Said(NamedTuple):
+    """Rounds of collectives that wait for each other; numbers a device hands over for each row."""
+
+    rounds: int
+    numbers: float
+
+
+def said(f: Program, cell: Cell, way: str, devices: int) -> Said:
     """What so many devices say to each other to compute that quantity of f."""
     mesh = jax.make_mesh((devices,), (AXIS,), axis_types=(AxisType.Auto,))
 
@@ -51,7 +58,8 @@ def said(f: Program, cell: Cell, way: str, devices: int) -> Rounds:
         return jax.ShapeDtypeStruct(y.shape, y.dtype, sharding=NamedSharding(mesh, spec))
 
     program = compiled(WAYS[way](f, cell, mesh), cell, typed)
-    return communication(program.as_text(), rows=cell.shape[0])
+    rounds, numbers = communication(program.as_text())
+    return Said(rounds, numbers / cell.shape[0])
 
 
 def communication_rows(
@@ -71,5 +79,4 @@ def communication_rows(
                 found = said(along(library, cell), cell, way, devices)
                 named = {**cell._asdict(), "shape": cell.place, "contestant": name}
                 split = {"part": "communication", "way": way, "devices": devices}
-                gathers = found.largest >= CLASSES / devices
-                yield {**split, **named, **found._asdict(), "gathers": gathers}
+                yield {**split, **named, **found._asdict()}

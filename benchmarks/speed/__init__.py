@@ -6,7 +6,7 @@ What is measured
     vector, forward over reverse in one program; `jacobian`, dense, of every row. All under
     `jax.jit`, on random data, for five functions (`cell`), on the cells that `grid` chooses.
 
-    A second group, without PyTorch and with tables and aims of its own: masks, weights and losses
+    A second group, without PyTorch and with tables of its own: masks, weights and losses
     beside what is written in plain JAX (`uses`), classes along the first or several axes, and the
     functions made from a declaration, which have one accuracy only.
 
@@ -22,14 +22,12 @@ How
        so that drift cancels, with a 95 % interval from a bootstrap over blocks of rounds
        (`benchmarks.statistics`). The baseline, `jax.nn`, takes part twice; the ratio of the two
        is the noise, and a verdict needs an interval clear of 1 and of the noise.
-    5. A cell where jaxcalc "fast" seems slower than 1.1 is measured once more, without PyTorch,
-       and both are kept.
-    6. GB/s follow from the least traffic that the computation needs (`benchmarks.traffic`), and
+    5. GB/s follow from the least traffic that the computation needs (`benchmarks.traffic`), and
        stand beside a pass over as many bytes timed in the same run: `-x`, which reads and writes
        every element once.
-    7. The error of each result is the relative error that 999 of 1000 entries stay below, in unit
+    6. The error of each result is the relative error that 999 of 1000 entries stay below, in unit
        roundoffs, on the very data that was timed. The subject `accuracy` looks for the worst.
-    8. Small inputs: the time of eager calls, and of compilation (`overhead`).
+    7. Small inputs: the time of eager calls, and of compilation (`overhead`).
 
 Results are written to whatever pages the allocator gives: for large arrays often fresh ones, whose
 faults cost as much as the computation. Settings in the environment that change this (`MALLOC_…`,
@@ -39,11 +37,11 @@ What it cannot show: other machines, other shapes, programs in which XLA fuses t
 with their surroundings.
 
     cell, grid, data, uses  what is measured, on which arrays
-    jax_side, running       the contestants; one cell from start to rows
+    jax_side, running, rows the contestants; one cell from start to rows
     overhead                small inputs
-    summary, aims           geometric means; what is aimed at, and whether it was met
-    tables, pictures, page  the terminal, the figures, the results page
+    subject                 the run
+    summary, tables         geometric means; what is shown
 """
 
 from benchmarks.speed.subject import run as run
-from benchmarks.speed.tables import show as show
+from benchmarks.speed.tables import parts as parts

@@ -1,8 +1,8 @@
 """Which cells a run measures.
 
-The product of everything is thousands of cells. The default spreads the shapes over it, so that
-every function with every quantity occurs in every family of dtypes and every shape occurs; then
-come the cells that an aim names. It looks the same on every machine: nothing is drawn.
+The product of everything is thousands of cells. The shapes are spread over it, so that every
+function with every quantity occurs in every family of dtypes and every shape occurs; then come
+backward passes of long rows. It looks the same on every machine: nothing is drawn.
 
 A second group, `further`, is chosen by hand: masks, weights, other axes, losses, and the functions
 made from a declaration. It is reported by itself, so that the first remains comparable with earlier
@@ -40,7 +40,7 @@ class Machine(NamedTuple):
     places: tuple[Place, ...]
     narrow_places: tuple[Place, ...]  # too large but for 16-bit dtypes
     jacobian_places: tuple[Place, ...]
-    named: tuple[Cell, ...]  # what the aims name
+    named: tuple[Cell, ...]
     working_set: int = 0
 
 
@@ -134,29 +134,17 @@ FURTHER = tuple(
 )
 
 
-def grid(level: str) -> Grid:
-    """The grid of a "quick", "default" or "full" run on the device that JAX uses."""
-    machine = CPU if jax.default_backend() == "cpu" else GPU
-    return QUICK if level == "quick" else full(machine) if level == "full" else spread(machine)
+def grid(quick: bool) -> Grid:
+    """The cells of a run on the device that JAX uses."""
+    return QUICK if quick else spread(CPU if jax.default_backend() == "cpu" else GPU)
 
 
-def further(level: str) -> Grid:
-    """The second group at that level; a full run has no more of it than a default one."""
-    if level == "quick":
-        return Grid(
-            tuple(Cell(name, "value+vjp", "float32", (512, 256)) for name in (*USES, *DECLARED))
-        )
-    return Grid(FURTHER, grid(level).working_set)
-
-
-def full(machine: Machine) -> Grid:
-    """The product of everything."""
-    dtypes = dict.fromkeys(dtype for family in machine.families for dtype in family)
-    each = product(dtypes, FUNCTIONS, QUANTITIES)
-    cells = (
-        Cell(f, q, dtype, *place) for dtype, f, q in each for place in _places(machine, q, dtype)
-    )
-    return Grid(_in_order({*cells, *machine.named}), machine.working_set)
+def further(quick: bool) -> Grid:
+    """The second group."""
+    if quick:
+        functions = (*USES, *DECLARED)
+        return Grid(tuple(Cell(name, "value+vjp", "float32", (512, 256)) for name in functions))
+    return Grid(FURTHER, grid(quick).working_set)
 
 
 def spread(machine: Machine) -> Grid:

@@ -62,7 +62,11 @@ def contestant(library: Library, cell: Cell, sets: list[JaxData]) -> Contestant:
     if cell.quantity == "jacobian":
         rows = jax.jit(jax.vmap(library.jacobians[cell.function]))
         return Contestant(rows, [(data.x,) for data in sets])
-    return _MAKERS[cell.quantity](along(library, cell), sets)
+    f = along(library, cell)
+    if cell.quantity == "vjp":
+        return _vjp(f, sets)
+    quantity = QUANTITIES[cell.quantity]
+    return Contestant(jax.jit(quantity.make(f)), [quantity.arguments(data) for data in sets])
 
 
 def along(library: Library, cell: Cell) -> Function:
@@ -103,15 +107,20 @@ def hvp(f: Function) -> Program:
     return lambda *arguments: vjp_and_hvp(f)(*arguments)[1]
 
 
-# --- contestants ---
+class Quantity(NamedTuple):
+    """A program of a function, and its arguments among the data of a cell."""
+
+    make: Callable[[Function], Program]
+    arguments: Callable[[Any], tuple[Any, ...]]
 
 
-def _value(f: Function, sets: list[JaxData]) -> Contestant:
-    return Contestant(jax.jit(f), [(x, *beside) for x, _, _, beside in sets])
-
-
-def _jvp(f: Function, sets: list[JaxData]) -> Contestant:
-    return Contestant(jax.jit(value_and_jvp(f)), [(x, t, *beside) for x, t, _, beside in sets])
+QUANTITIES = {
+    "value": Quantity(lambda f: f, lambda data: (data.x, *data.beside)),
+    "jvp": Quantity(value_and_jvp, lambda data: (data.x, data.t, *data.beside)),
+    "value+vjp": Quantity(value_and_vjp, lambda data: (data.x, data.g, *data.beside)),
+    "vjp+hvp": Quantity(vjp_and_hvp, lambda data: (data.x, data.t, data.g, *data.beside)),
+    "hvp": Quantity(hvp, lambda data: (data.x, data.t, data.g, *data.beside)),
+}
 
 
 def _vjp(f: Function, sets: list[JaxData]) -> Contestant:
@@ -119,20 +128,3 @@ def _vjp(f: Function, sets: list[JaxData]) -> Contestant:
     forward = jax.jit(lambda x, *beside: jax.vjp(lambda x: f(x, *beside), x)[1])
     backward = jax.jit(lambda pullback, g: pullback(g)[0])
     return Contestant(backward, [(forward(x, *beside), g) for x, _, g, beside in sets])
-
-
-def _value_and_vjp(f: Function, sets: list[JaxData]) -> Contestant:
-    return Contestant(jax.jit(value_and_vjp(f)), [(x, g, *beside) for x, _, g, beside in sets])
-
-
-def _hvp(f: Function, sets: list[JaxData]) -> Contestant:
-    return Contestant(jax.jit(hvp(f)), [(x, t, g, *beside) for x, t, g, beside in sets])
-
-
-_MAKERS: dict[str, Callable[[Function, list[JaxData]], Contestant]] = {
-    "value": _value,
-    "jvp": _jvp,
-    "vjp": _vjp,
-    "value+vjp": _value_and_vjp,
-    "hvp": _hvp,
-}

@@ -6,9 +6,8 @@ compiling of a function that JAX has not seen.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from benchmarks.peers.jax import Function
 from benchmarks.report import Row
 from benchmarks.speed.cell import FUNCTIONS, spoken
 from benchmarks.speed.jax_side import BASELINE
-from benchmarks.statistics import paired_ratio, spread
+from benchmarks.statistics import timing
 from benchmarks.timing import Contestant, Effort, measure
 
 SHAPES = ((8,), (128, 10))
@@ -55,15 +54,7 @@ def _rows(
     }
     times = measure(contestants, effort)
     named = {"part": kind, "function": function, "quantity": quantity, "shape": spoken(shape)}
-    return (named | {"contestant": name} | _timing(times, name) for name in times)
-
-
-def _timing(times: Mapping[str, Sequence[float]], name: str) -> dict[str, Any]:
-    ratio = paired_ratio(times[name], times[BASELINE])
-    return {
-        "seconds": spread(times[name]).median,
-        **dict(zip(("ratio", "ratio_low", "ratio_high"), ratio, strict=True)),
-    }
+    return (named | {"contestant": name} | timing(times, name, BASELINE) for name in times)
 
 
 def _itself(f: Function) -> Function:

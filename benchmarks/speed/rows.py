@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,11 +12,10 @@ from benchmarks.report import Row
 from benchmarks.speed.cell import Cell
 from benchmarks.speed.data import make_data
 from benchmarks.speed.jax_side import AGAIN, BASELINE
-from benchmarks.statistics import paired_ratio, spread
+from benchmarks.statistics import Times, paired_ratio, spread, timing
 from benchmarks.timing import Contestant, Effort, measure
 from benchmarks.traffic import Sizes, ideal_bytes
 
-Times = Mapping[str, Sequence[float]]
 Fields = dict[str, Any]
 
 
@@ -54,19 +53,10 @@ def _named(cell: Cell, part: str, name: str) -> Fields:
 
 
 def _times(times: Times, name: str) -> Fields:
-    time, ratio = spread(times[name]), paired_ratio(times[name], times[BASELINE])
+    ratio = paired_ratio(times[name], times[BASELINE])
     noise = paired_ratio(times[AGAIN], times[BASELINE]).value
-    return {
-        "rounds": len(times[name]),
-        "seconds": time.median,
-        "seconds_lower_quartile": time.lower,
-        "seconds_upper_quartile": time.upper,
-        "ratio": ratio.value,
-        "ratio_low": ratio.low,
-        "ratio_high": ratio.high,
-        "noise": noise,
-        "verdict": ratio.verdict(noise),
-    }
+    fields = {"rounds": len(times[name]), **timing(times, name, BASELINE)}
+    return {**fields, "noise": noise, "verdict": ratio.verdict(noise)}
 
 
 def _rates(times: Sequence[float], traffic: Traffic) -> Fields:

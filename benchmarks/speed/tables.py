@@ -1,120 +1,131 @@
-"""The tables: every cell on a line, means, aims, small inputs."""
+"""The tables: geometric means, small inputs, who took part, every cell on a line."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-import jax
-
-from benchmarks.report import Column, Row, field, show_number, table
-from benchmarks.speed.aims import Verdict, verdicts
+from benchmarks.report import Column, Line, Part, Row, field, interval, lines_of, show_number
+from benchmarks.speed.cell import NARROW, QUANTITIES, WIDE
 from benchmarks.speed.jax_side import AGAIN, BASELINE, OWN
 from benchmarks.speed.overhead import CALL, COMPILATION
-from benchmarks.speed.summary import (
-    contestants,
-    interval,
-    noise,
-    overhead_lines,
-    second_group,
-    select,
-    show_means,
-)
+from benchmarks.speed.summary import FURTHER, contestants, mean, noise, select
 
-LEGEND = f"""Ratios are times over those of {BASELINE}, with 95 % intervals: below 1 is faster.
+FIRST, SECOND = f"Time over {BASELINE}", "The second group: masks, weights, other axes, losses"
+MEANS = f"""Geometric means of times over those of {BASELINE}: below 1 is faster. A cell counts as
+slower if its 95 % interval lies above 1.1."""
+CELLS = f"""Ratios are times over those of {BASELINE}, with 95 % intervals: below 1 is faster.
 'faster' and 'slower' stand where these leave out 1 and the ratio of {BASELINE} to itself."""
-SECOND = "The second group: masks, weights, other axes, losses"
 CELL = ("function", "quantity", "dtype", "shape")
-AIMS = tuple(field(name) for name in Verdict._fields)
-
-Line = dict[str, Any]
 
 
-def show(rows: list[Row]) -> str:
-    """All of it, for a terminal."""
-    parts = [LEGEND, table(cell_columns(rows), cell_lines(rows)), *absent_lines(rows)]
-    parts += [f"Geometric means over {BASELINE}:", show_means(rows), noise(rows)]
-    if further := second_group(rows):
-        parts += [f"{SECOND}:", table(cell_columns(further), cell_lines(further))]
-        parts += [f"Geometric means over {BASELINE}:", show_means(further), noise(further)]
-    for kind in (CALL, COMPILATION):
-        lines = overhead_lines(rows, kind)
-        parts += [f"Small inputs, {kind}:", table(overhead_columns(kind), lines)] if lines else []
-    judged = [verdict._asdict() for verdict in verdicts(rows, jax.default_backend())]
-    return "\n\n".join([*parts, "Aims:", table(AIMS, judged)])
-
-
-def cell_lines(rows: Sequence[Row]) -> list[Line]:
-    """The rows of each cell and run as one line."""
-    lines: dict[tuple[Any, ...], Line] = {}
-    for row in select(rows, run=(1, 2)):
-        key = (*(row[name] for name in CELL), row["run"])
-        lines.setdefault(key, dict(zip((*CELL, "run"), key, strict=True)))[row["contestant"]] = row
-    return list(lines.values())
-
-
-def cell_columns(rows: Sequence[Row]) -> list[Column]:
-    """The cell, the baseline's time, everyone's ratio, the rates of jaxcalc."""
-    names = contestants(rows)
+def parts(rows: Sequence[Row]) -> list[Part]:
+    """All tables, those of all cells last."""
+    groups = {FIRST: list(rows), SECOND: _second_group(rows)}
+    measured = {name: cells for name, cells in groups.items() if select(cells)}
     return [
-        *map(field, CELL),
-        Column("run", lambda line: "" if line["run"] == 1 else "again"),
-        Column(f"{BASELINE} µs (quartiles)", lambda line: _micros(line[BASELINE])),
-        *(_ratio_column(name) for name in (*names, AGAIN)),
-        *(_rate_column(name) for name in names if name in OWN),
+        *(_means_part(name, cells) for name, cells in measured.items()),
+        *_small_inputs(rows),
+        Part("Who took part", "\n\n".join(_present(rows))),
+        *(_cells_part(name, cells) for name, cells in measured.items()),
     ]
 
 
-def overhead_columns(kind: str) -> list[Column]:
-    """A case, the baseline's time, both accuracies."""
-    unit, size = ("ms", 1e-3) if kind == COMPILATION else ("µs", 1e-6)
-    return [
-        *map(field, ("function", "quantity", "shape")),
-        Column(f"{BASELINE} {unit}", lambda line: show_number(line[BASELINE]["seconds"] / size)),
-        *map(_interval_column, OWN),
-    ]
+def _second_group(rows: Sequence[Row]) -> list[Row]:
+    """Its rows, as those of the first are written."""
+    return [{**row, "part": "cell"} for row in rows if row["part"] == FURTHER]
 
 
-def absent_lines(rows: Sequence[Row]) -> list[str]:
-    """Who did not take part, in how many cells, and why."""
-    reasons: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if row["part"] == "absent":
-            reasons.setdefault((row["contestant"], row["why"]), []).append(row)
-    return [
-        f"{name} is absent from {len(cells)} cells ({_example(cells[0])} …): {why}"
-        for (name, why), cells in reasons.items()
-    ]
+# --- means ---
 
 
-def _example(row: Row) -> str:
-    return " ".join(str(row[name]) for name in CELL)
+def _means_part(name: str, rows: Sequence[Row]) -> Part:
+    columns = [*map(field, ("dtype", "quantity", "cells")), *map(_mean, contestants(rows))]
+    return Part(name, f"{MEANS} {noise(rows)}", columns, means(rows))
 
 
-def _ratio_column(name: str) -> Column:
-    return Column(name, lambda line: _ratio_text(line.get(name)))
+def means(rows: Sequence[Row]) -> list[Line]:
+    """A line for each dtype and quantity, for each dtype, and for everything."""
+    dtypes = [d for d in (*WIDE, *NARROW) if select(rows, dtype=d)]
+    lines = [_line(rows, d, q) for d in dtypes for q in (*QUANTITIES, "all")]
+    return [line for line in (*lines, _line(rows, "all", "all")) if line["cells"]]
 
 
-def _interval_column(name: str) -> Column:
+def _line(rows: Sequence[Row], dtype: str, quantity: str) -> Line:
+    wanted = {"dtype": dtype, "quantity": quantity}
+    chosen = select(rows, **{name: value for name, value in wanted.items() if value != "all"})
+    by_name = {name: mean(select(chosen, contestant=name)) for name in contestants(rows)}
+    return {**wanted, "cells": len(select(chosen, contestant=BASELINE)), **by_name}
+
+
+def _mean(name: str) -> Column:
+    return Column(name, lambda line: "–" if line[name] is None else str(line[name]))
+
+
+# --- small inputs, who took part ---
+
+
+def _small_inputs(rows: Sequence[Row]) -> Iterator[Part]:
+    for kind, unit, size in ((CALL, "µs", 1e-6), (COMPILATION, "ms", 1e-3)):
+        lines = lines_of((r for r in rows if r["part"] == kind), ("function", "quantity", "shape"))
+        own = map(_interval, OWN)
+        columns = [*map(field, ("function", "quantity", "shape")), _seconds(unit, size), *own]
+        if lines:
+            yield Part(f"Small inputs: {kind}", "", columns, lines)
+
+
+def _interval(name: str) -> Column:
     return Column(name, lambda line: interval(line[name]))
 
 
-def _ratio_text(row: Row | None) -> str:
+def _seconds(unit: str, size: float) -> Column:
+    return Column(f"{BASELINE} {unit}", lambda line: show_number(line[BASELINE]["seconds"] / size))
+
+
+def _present(rows: Sequence[Row]) -> Iterator[str]:
+    """Who was timed; who was not, in how many cells, and why."""
+    yield f"Timed: {', '.join([BASELINE, *contestants(rows)])}."
+    absent = [row for row in rows if row["part"] == "absent"]
+    for name, why in dict.fromkeys((row["contestant"], row["why"]) for row in absent):
+        cells = [row for row in absent if (row["contestant"], row["why"]) == (name, why)]
+        example = " ".join(str(cells[0][field]) for field in CELL)
+        yield f"{name} is absent from {len(cells)} cells ({example} …): {why}"
+
+
+# --- every cell ---
+
+
+def _cells_part(name: str, rows: Sequence[Row]) -> Part:
+    """The cell, the baseline's time, everyone's ratio, the rates of jaxcalc."""
+    names = contestants(rows)
+    columns = [
+        *map(field, CELL),
+        Column(f"{BASELINE} µs (quartiles)", lambda line: _micros(line[BASELINE])),
+        *map(_ratios, (*names, AGAIN)),
+        *(_rates(name) for name in names if name in OWN),
+    ]
+    return Part(f"{name}: every cell", CELLS, columns, lines_of(select(rows), CELL))
+
+
+def _ratios(name: str) -> Column:
+    return Column(name, lambda line: _ratio(line.get(name)))
+
+
+def _rates(name: str) -> Column:
+    return Column(f"{name} GB/s (of copy)", lambda line: _rate(line.get(name)))
+
+
+def _ratio(row: Row | None) -> str:
     if row is None:
         return "–"
     verdict = "" if row["verdict"] == "same" else f" {row['verdict']}"
     return f"{interval(row)}{verdict}"
 
 
-def _rate_column(name: str) -> Column:
-    return Column(f"{name} GB/s (of copy)", lambda line: _rate_text(line.get(name)))
-
-
-def _rate_text(row: Row | None) -> str:
+def _rate(row: Row | None) -> str:
     if row is None:
         return "–"
     return f"{show_number(row['gb_per_second'])} ({row['percent_of_copy']:.0f} %)"
 
 
-def _micros(row: Mapping[str, Any]) -> str:
+def _micros(row: Row) -> str:
     names = ("seconds", "seconds_lower_quartile", "seconds_upper_quartile")
     median, lower, upper = (show_number(1e6 * row[name]) for name in names)
     return f"{median} ({lower}–{upper})"

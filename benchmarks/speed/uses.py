@@ -14,7 +14,7 @@ import numpy as np
 import jaxcalc as jc
 from benchmarks import plain
 from benchmarks.oracles.wide import Array
-from benchmarks.peers.jax import Function
+from benchmarks.peers.jax import Function, plain_cross_entropy
 from benchmarks.speed.cell import Axis
 
 Axes = tuple[int, ...]
@@ -63,11 +63,6 @@ def _probabilities(rng: np.random.Generator, x: Array, axes: Axes) -> Array:
 
 
 # --- what is written in plain JAX ---
-
-
-def _cross_entropy_of_indices(x: jax.Array, y: jax.Array, axis: int) -> jax.Array:
-    chosen = jnp.take_along_axis(x, jnp.expand_dims(y, axis), axis)
-    return jax.nn.logsumexp(x, axis) - jnp.squeeze(chosen, axis)
 
 
 def _cross_entropy_of_distributions(x: jax.Array, y: jax.Array, axis: Axis) -> jax.Array:
@@ -155,7 +150,7 @@ USES: dict[str, Use] = {
     ),
     "cross-entropy(indices)": Use(
         jc.softmax_cross_entropy,
-        _cross_entropy_of_indices,
+        plain_cross_entropy,
         _indices,
         _of_indices,
     ),

@@ -1,12 +1,9 @@
-"""The contestants that call PyTorch: eager, compiled, and kernels made for it.
+"""The contestants that call PyTorch: eager and compiled.
 
-Kernels are looked for where the device is CUDA; they have softmax of rows and its backward pass.
 `torch.compile` runs without dynamic shapes and must capture the whole function; on CUDA it tunes
 as far as it can ("max-autotune", but no CUDA graphs, which would reuse the output's memory).
 """
 
-import importlib
-import importlib.util
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,8 +22,6 @@ def ways(torch: Any, job: Job, sets: list[tuple[Any, ...]]) -> Ways:
     found: Ways = {"torch": lambda: _calls(torch, MAKERS[job.quantity], f, sets)}
     if job.compiled:
         found["torch.compile"] = lambda: _compiled_calls(torch, job, f, sets)
-    for name, kernel in _kernels(job).items():
-        found[name] = partial(_calls, torch, MAKERS[job.quantity], kernel, sets)
     return found
 
 
@@ -117,30 +112,3 @@ def _compiled(torch: Any, job: Job, f: Callable[..., Any]) -> Callable[..., Any]
     torch._functorch.config.donated_buffer = False
     mode = "max-autotune-no-cudagraphs" if job.device == "cuda" else "default"
     return torch.compile(f, dynamic=False, fullgraph=True, mode=mode)
-
-
-# --- kernels for PyTorch ---
-
-KERNELS: dict[str, tuple[str, str, Callable[[Any], TensorFunction]]] = {
-    # package, module, what of the module is f
-    "Liger": (
-        "liger_kernel",
-        "liger_kernel.ops.softmax",
-        lambda module: module.LigerSoftmaxFunction.apply,
-    ),
-    "QuACK": ("quack", "quack.softmax", lambda module: module.softmax),
-}
-
-
-def _kernels(job: Job) -> dict[str, TensorFunction]:
-    """Those that are installed and have what the job asks for."""
-    rows = len(job.arguments[0].shape) == 2 and job.axis == -1
-    if job.device != "cuda" or job.function != "softmax" or not rows:
-        return {}
-    if job.quantity not in ("value", "vjp", "value+vjp"):
-        return {}
-    return {
-        name: softmax(importlib.import_module(module))
-        for name, (package, module, softmax) in KERNELS.items()
-        if importlib.util.find_spec(package) is not None
-    }

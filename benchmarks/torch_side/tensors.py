@@ -44,7 +44,9 @@ def functions(torch: Any, axis: int = -1) -> dict[str, TensorFunction]:
         "softmax": lambda x: torch.softmax(x, axis),
         "log_softmax": lambda x: torch.log_softmax(x, axis),
         "logsumexp": lambda x: torch.logsumexp(x, axis),
-        "cross_entropy": lambda x, y: F.cross_entropy(x, y, reduction="none"),
+        "cross-entropy": lambda x, y=None: F.cross_entropy(  # of the likeliest, if not of y
+            x, x.argmax(-1) if y is None else y, reduction="none"
+        ),
     }
 
 

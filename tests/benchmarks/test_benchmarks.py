@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import accuracy, oracles, timing
-from benchmarks.peers import Peer, find_peers
-from benchmarks.report import Progress, Result
+from benchmarks.peers import LOSS, Peer, find_peers
+from benchmarks.report import Progress, Result, show
 from benchmarks.statistics import Ratio, paired_ratio, spread
 from benchmarks.subjects import Subject
 from benchmarks.timing import Contestant, Effort, check
@@ -160,16 +160,12 @@ def test_arguments_are_used_in_turn():
 # --- accuracy, as small as it gets ---
 
 
-def question(function, quantity, dtype="float32"):
-    (found,) = [
-        q for q in accuracy.questions(accuracy.DTYPES) if q[:3] == (dtype, function, quantity)
-    ]
-    return found
-
-
 @pytest.fixture(scope="module")
 def accuracy_rows():
-    asked = [question("sigmoid", "derivative 1"), question("softmax", "vjp")]
+    asked = [
+        accuracy.question("sigmoid", "derivative 1", "float32"),
+        accuracy.question("softmax", "vjp", "float32"),
+    ]
     peers = [peer for peer in find_peers() if peer.name in ("jaxcalc high", "jax.nn")]
     return accuracy.ask(asked, peers, True, SILENT).rows
 
@@ -188,7 +184,7 @@ def test_accuracy(accuracy_rows):
 
 
 def test_accuracy_is_shown_with_the_peers_side_by_side(accuracy_rows):
-    heading, _, *lines = accuracy.show(accuracy_rows).splitlines()
+    heading, _, *lines = show(accuracy.parts(accuracy_rows)).splitlines()
     assert " ".join(heading.split()) == "dtype function quantity unit jaxcalc high jax.nn"
     assert [line.split()[:2] for line in lines] == [["float32", "sigmoid"], ["float32", "softmax"]]
 
@@ -196,7 +192,8 @@ def test_accuracy_is_shown_with_the_peers_side_by_side(accuracy_rows):
 @pytest.mark.parametrize(("function", "quantity"), accuracy.ROW_JUDGES)
 def test_an_exact_peer_has_no_error_beyond_rounding(function, quantity):
     exact = Peer("exact", "1", ("float32",), rounded_oracle)
-    (row,) = accuracy.ask([question(function, quantity)], [exact], True, SILENT).rows
+    asked = accuracy.question(function, quantity, "float32")
+    (row,) = accuracy.ask([asked], [exact], True, SILENT).rows
     assert row["worst"] <= 1.0
 
 
@@ -208,6 +205,8 @@ EXACT = {
     ("log_softmax", "vjp"): lambda x, t: oracles.log_softmax_vjp(x, t).value,
     ("logsumexp", "jvp"): lambda x, t: oracles.logsumexp_jvp(x, t).value,
     ("logsumexp", "vjp"): lambda x, t: t[:, None] * oracles.softmax(x),
+    (LOSS, "value"): lambda x, t: oracles.cross_entropy(x, x.argmax(-1)),
+    (LOSS, "vjp"): lambda x, t: t[:, None] * oracles.cross_entropy_gradient(x, x.argmax(-1)).value,
 }
 
 
@@ -219,7 +218,7 @@ def rounded_oracle(function, quantity, x, t):
 @pytest.mark.parametrize(("function", "quantity"), accuracy.ROW_JUDGES)
 def test_every_peer_computes_the_quantity_that_is_asked(function, quantity):
     x = oracles.make_logits("scale 1", (3, 4), np.float32)
-    one_a_row = function == "logsumexp" and quantity == "vjp"
+    one_a_row = function in ("logsumexp", LOSS) and quantity == "vjp"
     t = oracles.make_tangents("random", (3,) if one_a_row else (3, 4), np.float32)
     true = rounded_oracle(function, quantity, x, t)
     for peer in find_peers():
@@ -231,9 +230,9 @@ def test_every_peer_computes_the_quantity_that_is_asked(function, quantity):
 
 def test_pictures(tmp_path, accuracy_rows, monkeypatch):
     pytest.importorskip("matplotlib")
-    subject = Subject("", lambda quick, progress: Result(accuracy_rows, []), str)
+    subject = Subject("", lambda quick, progress: Result(accuracy_rows, []), accuracy.parts)
     monkeypatch.setattr(command, "SUBJECTS", {"accuracy": subject})
-    assert command.main(["--plot", str(tmp_path / "new")]) == 0
-    assert command.main(["--plot", str(tmp_path / "one.svg")]) == 0
+    for place in ("new", "one.svg"):
+        assert command.main(["--subject", "accuracy", "--plot", str(tmp_path / place)]) == 0
     names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")}
     assert names == {"new/accuracy.png", "one.svg"}

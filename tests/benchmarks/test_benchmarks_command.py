@@ -8,7 +8,7 @@ import jax
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks.report import Progress, Result, field, show_number, table
+from benchmarks.report import Part, Progress, Result, field, number, show, show_number, table
 from benchmarks.subjects import Subject
 
 # --- reports ---
@@ -18,6 +18,16 @@ def test_tables_are_aligned():
     rows = [{"name": "a", "size": 10}, {"name": "long", "size": 2}]
     lines = table([field("name"), field("size", "SIZE")], rows).splitlines()
     assert lines == ["name  SIZE", "────  ────", "a     10", "long  2"]
+
+
+def test_text_is_filled_and_what_is_missing_is_blank():
+    rows = [{"name": "a", "seconds": 2e-3}, {"name": "b"}]
+    columns = [field("name"), number("seconds", "ms", 1e-3)]
+    text = show([Part("Times", "word " * 20 + "\n\nmore\nwords", columns, rows)])
+    heading, first, second, lines = text.split("\n\n")
+    assert (heading, second) == ("Times:", "more words")
+    assert max(map(len, first.splitlines())) <= 80
+    assert lines.splitlines()[2:] == ["a     2", "b"]
 
 
 @pytest.mark.parametrize(
@@ -60,9 +70,10 @@ def subjects(monkeypatch):
 
     def subject(failures):
         rows = [{"worst": math.inf, "peer": "jax.nn"}]
-        return Subject("of nothing", lambda quick, progress: Result(rows, failures), str)
+        found = Result(rows, failures)
+        return Subject("of nothing", lambda quick, progress: found, lambda rows: [Part("All")])
 
-    fakes = {"accuracy": subject([]), "speed": subject(["softmax is wrong"])}
+    fakes = {"quick": subject([]), "accuracy": subject([]), "speed": subject(["softmax is wrong"])}
     monkeypatch.setattr(command, "SUBJECTS", fakes)
 
 
@@ -70,7 +81,7 @@ def subjects(monkeypatch):
 def test_results_go_to_stdout_and_json(tmp_path, capsys):
     path = tmp_path / "rows.json"
     assert command.main(["--subject", "accuracy", "--quick", "--json", str(path)]) == 0
-    assert "accuracy: of nothing" in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith("\n\nAll:\n")
     written = json.loads(path.read_text(encoding="utf-8"))
     assert written["machine"]["jax"] == jax.__version__
     assert written["subjects"]["accuracy"]["rows"] == [{"worst": None, "peer": "jax.nn"}]
@@ -78,7 +89,8 @@ def test_results_go_to_stdout_and_json(tmp_path, capsys):
 
 @pytest.mark.usefixtures("subjects")
 def test_a_failed_check_is_the_exit_status(capsys):
-    assert command.main([]) == 1
+    assert command.main([]) == 0
+    assert command.main(["--subject", "all"]) == 1
     assert capsys.readouterr().err == "softmax is wrong\n"
 
 
@@ -86,6 +98,8 @@ def test_a_failed_check_is_the_exit_status(capsys):
     ("arguments", "words"),
     [
         (["--subject", "colour"], "invalid choice: 'colour'"),
+        (["--results"], "`--results` needs a `--subject`"),
+        (["--results", "/dev/null/folder"], "cannot write '/dev/null/folder'"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["--json", "/no/such/folder/rows.json"], "cannot write '/no/such/folder/rows.json'"),
         (["--plot", "/dev/null/folder"], "cannot write '/dev/null/folder'"),

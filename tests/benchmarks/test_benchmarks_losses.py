@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import jaxcalc as jc
-from benchmarks import machine
-from benchmarks.losses import cases, contestants, results, rows_of_logits, tables, vocabulary
+from benchmarks import losses, machine, statistics
+from benchmarks.losses import cases, contestants, rows_of_logits, vocabulary
 from benchmarks.losses.cases import Case
 from benchmarks.losses.vocabulary import Layer
-from benchmarks.report import Result
-from benchmarks.subjects import SUBJECTS
+from benchmarks.peers.jax import plain_cross_entropy
+from benchmarks.report import Progress, Result, show
 from benchmarks.timing import Effort
 from benchmarks.torch_side.process import has_torch, torch_process
 
@@ -102,14 +102,14 @@ def test_ours_keep_digits_that_the_peers_lose(measured):
 def test_everyone_is_timed_at_one_scale(measured):
     assert all(row["seconds"] > 0 for row in measured.rows)
     assert by_name(measured)["jax.nn"]["ratio"] == 1
-    assert rows_of_logits.timing("high", {}, "jax.nn")["seconds"] is None
+    assert statistics.timing({}, "high", "jax.nn")["seconds"] is None
 
 
 def test_who_is_wrong_is_not_timed(monkeypatch):
     def wrong(x, y):
         return 2 * jc.softmax_cross_entropy(x, y)
 
-    entered = {"high": wrong, "optax": wrong, "jax.nn": contestants.plain}
+    entered = {"high": wrong, "optax": wrong, "jax.nn": plain_cross_entropy}
     monkeypatch.setattr(rows_of_logits, "contestants", lambda dtype: entered)
     result = rows_of_logits.run_case(case(), BRIEF, None)
     (failure,) = result.failures
@@ -152,9 +152,9 @@ def test_a_wrong_layer_is_a_failure(monkeypatch):
 # --- what is shown ---
 
 
-def test_the_subject_is_listed_and_shows_its_rows(measured):
-    text = SUBJECTS["losses"].show(measured.rows)
-    assert tables.show([]) == ""
+def test_the_subject_shows_its_rows(measured):
+    text = show(losses.parts(measured.rows))
+    assert losses.parts([]) == []
     for word in (
         "6 × 10",
         "bfloat16",
@@ -167,8 +167,9 @@ def test_the_subject_is_listed_and_shows_its_rows(measured):
 
 
 def test_results_are_a_page_with_rows_and_pictures(measured, tmp_path):
-    pytest.importorskip("matplotlib")
-    page = results.write_results(tmp_path, measured, machine.describe(), "the command")
+    pages = pytest.importorskip("benchmarks.pages")
+    on = machine.describe() | {"command": "the command"}
+    page = pages.write_page(tmp_path, "losses", losses.parts, measured, on)
     text = page.read_text(encoding="utf-8")
     assert "the command" in text
     for kind in ("errors", "memory"):
@@ -181,8 +182,6 @@ def test_results_are_a_page_with_rows_and_pictures(measured, tmp_path):
 
 @pytest.mark.slow
 def test_a_quick_run():
-    from benchmarks.report import Progress
-
-    result = SUBJECTS["losses"].run(True, Progress(io.StringIO(), every=math.inf))
+    result = losses.run(True, Progress(io.StringIO(), every=math.inf))
     assert result.failures == []
     assert {row["part"] for row in result.rows} == {"logits", "vocabulary"}

@@ -12,10 +12,10 @@ from slow import some
 
 from benchmarks.peers import DECLARED
 from benchmarks.peers.jax import jax_nn
-from benchmarks.report import Progress
+from benchmarks.report import Progress, show
 from benchmarks.speed import data, jax_side, overhead, subject, tables
 from benchmarks.speed.cell import FUNCTIONS, QUANTITIES, WIDE, Cell
-from benchmarks.speed.grid import CPU, FURTHER, GPU, QUICK, Grid, full, further, grid, spread
+from benchmarks.speed.grid import CPU, FURTHER, GPU, QUICK, Grid, further, grid, spread
 from benchmarks.speed.running import Rivals, run_cell
 from benchmarks.speed.uses import USES
 from benchmarks.timing import Effort
@@ -47,22 +47,14 @@ def test_the_default_fits_its_time_and_memory():
     assert max(cell.entries * narrow[cell.dtype] for cell in spread(CPU).cells) <= 2**26
 
 
-@pytest.mark.parametrize("machine", [CPU, GPU])
-def test_the_full_grid_holds_the_default(machine):
-    everything = full(machine).cells
-    assert set(spread(machine).cells) <= set(everything)
-    assert len(everything) == len(set(everything)) > 1000
-
-
 def test_levels_on_a_cpu():
-    levels = [grid(level) for level in ("quick", "default", "full")]
-    assert levels == [QUICK, spread(CPU), full(CPU)]
+    assert [grid(quick) for quick in (True, False)] == [QUICK, spread(CPU)]
     assert {cell.quantity for cell in QUICK.cells} == set(QUANTITIES)
     assert {cell.function for cell in QUICK.cells} == set(FUNCTIONS)
 
 
 def test_the_second_group_is_beside_the_first():
-    assert further("default").cells == further("full").cells == FURTHER
+    assert further(quick=False).cells == FURTHER
     assert len(FURTHER) == len(set(FURTHER)) == 40
     assert set(FURTHER).isdisjoint(spread(CPU).cells)
     assert {cell.function for cell in FURTHER} == {
@@ -72,7 +64,7 @@ def test_the_second_group_is_beside_the_first():
         "log_softmax",
         "logsumexp",
     }
-    assert {cell.function for cell in further("quick").cells} == {*USES, *DECLARED}
+    assert {cell.function for cell in further(quick=True).cells} == {*USES, *DECLARED}
     assert max(cell.entries for cell in FURTHER) <= 2**22
 
 
@@ -224,8 +216,7 @@ def rows():
 
 
 def test_rows(rows):
-    first = [row for row in rows if row["run"] == 1]
-    assert len(first) == len(QUANTITIES) * 4  # contestants with the A/A pair
+    assert len(rows) == len(QUANTITIES) * 4  # contestants with the A/A pair
     for row in rows:
         assert row["seconds_lower_quartile"] <= row["seconds"] <= row["seconds_upper_quartile"]
         assert math.isclose(row["gb_per_second"], row["bytes"] / row["seconds"] / 1e9)
@@ -250,29 +241,12 @@ def test_double_precision_stays_inside_its_cell():
     assert jnp.ones(2).dtype == jnp.float32
 
 
-def slow_row(cell, low, name="fast"):
-    fields = {**cell._asdict(), "shape": cell.place, "contestant": name, "ratio_low": low}
-    return {"part": "cell", **fields}
-
-
-def test_cells_that_seem_slower_are_measured_again():
-    cells = TINY.cells[:4]
-    rows = [
-        slow_row(cells[0], 1.09),
-        slow_row(cells[1], 1.11),
-        slow_row(cells[2], 2.0, "high"),
-        slow_row(cells[3], 2.0) | {"part": "absent"},
-    ]
-    assert subject.seemingly_slower(cells, rows) == [cells[1]]
-
-
 def test_speed_is_shown_one_line_a_cell(rows):
-    text = tables.show(rows)
+    text = show(tables.parts(rows))
     lines = [line for line in text.splitlines() if line.startswith("softmax")]
-    assert len([line for line in lines if "again" not in line]) == len(QUANTITIES)
-    assert "high GB/s (of copy)" in text
-    assert "Geometric means over jax.nn:" in text
-    assert "Aims:" in text
+    assert len(lines) == len(QUANTITIES)
+    for words in ("high GB/s (of copy)", "Time over jax.nn:", "Timed: jax.nn, high, fast."):
+        assert words in text
     assert "The second group" not in text
 
 
@@ -283,25 +257,27 @@ def further_rows():
     cells += [Cell("mish", "value+vjp", "float32", SHAPE)]  # of one accuracy
     result = subject.run_grid(Grid(tuple(cells)), BRIEF, SILENT, Rivals(jax_side.rivals()))
     assert result.failures == []
-    return list(map(subject._of_second_group, result.rows))
+    return subject.of_second_group(result).rows
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_the_second_group_has_a_table_of_its_own(rows, further_rows):
-    text = tables.show([*rows, *further_rows])
-    first, second = text.split("The second group: masks, weights, other axes, losses:")
-    for name in USES:
-        assert f"\n{name} " not in first
-        assert f"\n{name} " in second
-    assert "axes 1, 2" in second
+    parts = {part.heading: part for part in tables.parts([*rows, *further_rows])}
+    text = show(parts.values())
+    first, second = (
+        {line["function"] for line in parts[f"{name}: every cell"].rows}
+        for name in (tables.FIRST, tables.SECOND)
+    )
+    assert first == {"softmax"}
+    assert second == {*USES, "softmax", "mish"}
+    assert "axes 1, 2" in text
     count = [line.split()[:3] for line in text.splitlines() if line.startswith("all ")]
     assert count == [["all", "all", str(len(QUANTITIES))], ["all", "all", str(len(USES) + 2)]]
 
 
 @pytest.mark.slow
 def test_what_stands_beside_is_part_of_the_traffic(further_rows):
-    moved = {row["function"]: row["bytes"] for row in further_rows if row["run"] == 1}
+    moved = {row["function"]: row["bytes"] for row in further_rows}
     n, rows = 4 * 16 * 8, 4 * 16
     assert moved["softmax(where)"] == 4 * n + n // 4
     assert moved["cross-entropy(indices)"] == 2 * n + 2 * rows + rows

@@ -125,21 +125,6 @@ def test_the_workers_threads_stay_on_their_cores(monkeypatch):
     assert process._environment()["OMP_PROC_BIND"] == "false"
 
 
-def test_kernels_are_for_softmax_of_rows_on_cuda(monkeypatch):
-    class Module:
-        @staticmethod
-        def softmax(x):
-            return x
-
-    modules = {"quack.softmax": Module}
-    monkeypatch.setattr(contestants.importlib.util, "find_spec", {"quack": Module}.get)
-    monkeypatch.setattr(contestants.importlib, "import_module", modules.__getitem__)
-    _, _, asked = job("softmax", "vjp", device="cuda")
-    assert contestants._kernels(asked) == {"QuACK": Module.softmax}
-    for change in ({"device": "cpu"}, {"function": "logsumexp"}, {"quantity": "hvp"}, {"axis": 0}):
-        assert contestants._kernels(asked._replace(**change)) == {}
-
-
 def test_the_worker_is_free_of_jax():
     code = "import sys, benchmarks.torch_side.worker; assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -1,4 +1,8 @@
-"""What is compiled: shapes, dtypes, functions and quantities, for jaxcalc and for jax.nn."""
+"""What is compiled for a GPU, and what it is held to: kernels and traffic, at most.
+
+Traffic is in units of N, the bytes of the input. The least there is: 2 for a value, 3 for a
+backward pass from what was kept, 5 for both one after the other, 4 for a Hessian-vector product.
+"""
 
 import itertools
 import math
@@ -9,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 
 import jaxcalc as jc
+from jaxcalc._functions.fusion import LONGEST
 from jaxcalc._functions.kernels import fits
 from jaxcalc._functions.rows import Rows
 
@@ -40,9 +45,7 @@ CONTESTANTS: dict[str, dict[str, Callable[..., jax.Array]]] = {
         "softmax": partial(jc.softmax, implementation="pallas"),
         "log_softmax": partial(jc.log_softmax, implementation="pallas"),
     },
-    "jax.nn": {"softmax": jax.nn.softmax, "log_softmax": jax.nn.log_softmax},
 }
-JACOBIAN_SHAPE: Shape = (64, 1_024)
 
 
 class Cell(NamedTuple):
@@ -62,9 +65,8 @@ class Cell(NamedTuple):
 
     @property
     def array_bytes(self) -> int:
-        """N: the bytes of the input, or of the matrices for Jacobians."""
-        entries = math.prod(self.shape) * (self.length if self.quantity == "jacobian" else 1)
-        return entries * jax.numpy.dtype(self.dtype).itemsize
+        """N, the bytes of the input."""
+        return math.prod(self.shape) * jax.numpy.dtype(self.dtype).itemsize
 
     def fits(self, arrays: int) -> bool:
         """Whether a kernel can hold as many of its rows side by side."""
@@ -105,40 +107,67 @@ def _hvp(f: Callable[..., Any], x: Any) -> Program:
     return derivative, (x, x, x)
 
 
-def _jacobian(f: Callable[..., Any], x: Any) -> Program:
-    """A dense matrix for each row, all of which are functions of that row alone."""
-    return jax.vmap(jax.jacrev(f)), (x,)
-
-
 QUANTITIES: dict[str, Callable[[Callable[..., Any], Any], Program]] = {
     "value": _value,
     "backward": _backward,
     "value+vjp": _value_and_vjp,
     "hvp": _hvp,
-    "jacobian": _jacobian,
 }
 
 
-def cells(quick: bool) -> Iterator[Cell]:
-    """All programs that can be compiled, those that are compared side by side."""
-    for dtype in DTYPES:
-        for (shape, axis), quantity in itertools.product(BRIEF if quick else PLACES, ROWWISE):
-            yield from _beside("softmax", quantity, dtype, shape, axis)
-        for (shape, axis), quantity in itertools.product(BRIEF, ("value", "backward")):
-            yield from _beside("log_softmax", quantity, dtype, shape, axis)
-        yield from _beside("softmax", "jacobian", dtype, JACOBIAN_SHAPE, -1)
+def cells() -> Iterator[Cell]:
+    """All programs that are held to a limit."""
+    every = itertools.chain(
+        itertools.product(("softmax",), QUANTITIES, DTYPES, PLACES),
+        itertools.product(("log_softmax",), ("value", "backward"), DTYPES, BRIEF),
+    )
+    for (function, quantity, dtype, place), contestant in itertools.product(every, CONTESTANTS):
+        cell = Cell(function, quantity, dtype, *place, contestant)
+        if contestant != KERNELS or cell.fits(arrays=2):
+            yield from [cell] if limit(cell) else []
 
 
-ROWWISE = tuple(quantity for quantity in QUANTITIES if quantity != "jacobian")
+# --- limits ---
 
 
-def _beside(function: str, quantity: str, dtype: str, shape: Shape, axis: int) -> Iterator[Cell]:
-    for contestant in CONTESTANTS:
-        cell = Cell(function, quantity, dtype, shape, axis, contestant)
-        if contestant != KERNELS or _taken(cell):
-            yield cell
+class Limit(NamedTuple):
+    """The most kernels and the most traffic."""
+
+    kernels: float
+    traffic: float
 
 
-def _taken(cell: Cell) -> bool:
-    """Whether the kernels take rows of that cell."""
-    return cell.fits(arrays=2)
+ANY = Limit(math.inf, math.inf)  # which may not spill all the same
+SLACK = 0.02  # of N, for the numbers of which there is one a row, and for rounding
+EACH_ONCE: dict[str, Limit] = {
+    "value": Limit(1, 2),
+    "backward": Limit(1, 3),
+    "value+vjp": Limit(2, 5),
+}
+TWO_DIRECTIONS = EACH_ONCE | {"hvp": Limit(3, 9)}  # kernels, which hold them beside what is kept
+BY_XLA = EACH_ONCE | {"hvp": Limit(2, 6)}  # rows that fit in a block
+# where a row fills its power of two badly, XLA stores what the accurate float32 value carries along
+STORED = {"value": Limit(4, 6), "value+vjp": Limit(5, 9), "hvp": Limit(5, 10)}
+
+
+def limit(cell: Cell) -> Limit | None:
+    """What that cell is held to, or None where nothing is promised."""
+    if cell.contestant == KERNELS:
+        limits = TWO_DIRECTIONS if cell.fits(arrays=3) else EACH_ONCE
+        return limits.get(cell.quantity, ANY)
+    if cell.axis != -1 or cell.length > LONGEST:
+        return None
+    if _is_stored(cell):
+        return STORED.get(cell.quantity, BY_XLA.get(cell.quantity))
+    return BY_XLA.get(cell.quantity)
+
+
+def _is_stored(cell: Cell) -> bool:
+    padded = cell.length > 4096 and cell.length & (cell.length - 1) != 0
+    accurate = (cell.contestant, cell.function, cell.dtype) == ("jaxcalc", "softmax", "float32")
+    return padded and accurate
+
+
+def most_traffic(cell: Cell, most: Limit) -> float:
+    """Of that cell, with the numbers of which there is one a row."""
+    return most.traffic + SLACK + 2 / cell.length
