@@ -63,13 +63,16 @@ def softmax(
         accuracy: "high" carries the rounding of x − max x along (float32 values within 8 ULP for
             any logits, but for what XLA loses where it adds up one by one, in arrays of few
             entries); "fast" does not, with errors no larger than those of `jax.nn`.
-        implementation: "xla" leaves all kernels to XLA. "pallas" computes values and products, of
-            any order, by a kernel that moves each array once however long its rows are; it needs an
-            NVIDIA GPU of compute capability 9.0 or newer, 16 or 32 bits, and either a multiple of
-            64 classes along the last axis, up to 262,144 in float32 and 491,520 in 16 bits, or up
-            to 1,792 and 3,584 classes along another. Arrays split over devices under `jit` remain
-            XLA's, those inside `jax.shard_map` do not. None is "xla": the kernels have been
-            compiled and interpreted, but never yet run on a GPU.
+        implementation: "xla" leaves all kernels to XLA. "native" computes by the kernels in C++ for
+            CPUs, where they were compiled (`jc.show_versions` says); class axes must be neighbours.
+            "pallas" computes values and products, of any order, by a kernel that moves each array
+            once however long its rows are; it needs an NVIDIA GPU of compute capability 9.0 or
+            newer, 16 or 32 bits, and either a multiple of 64 classes along the last axis, up to
+            262,144 in float32 and 491,520 in 16 bits, or up to 1,792 and 3,584 classes along
+            another. Arrays split over devices under `jit`, and programs that are exported, remain
+            XLA's; those inside `jax.shard_map` do not. None takes "native" on CPUs where it can
+            be had, and "xla" elsewhere: the kernels for GPUs have been compiled and interpreted,
+            but never yet run on one.
         axis_name: inside `jax.shard_map`, the mesh axis, or a tuple of them, over which the class
             axis is split: maxima and sums are then taken over its devices. Without it each device
             has the softmax of its own classes, which from inside cannot be told from a split of the
@@ -88,7 +91,7 @@ def softmax(
         ValueError: for an axis out of bounds or repeated, a mask that does not broadcast, an
             unknown `accuracy` or `implementation`, an `axis_name` that is no axis of the mesh or
             over which `x` is the same on all devices.
-        NotImplementedError: for what `implementation="pallas"` cannot take.
+        NotImplementedError: for what an `implementation` that is asked for cannot take.
 
     >>> import jax, jax.numpy as jnp, jaxcalc as jc
     >>> x = jnp.array([20.0, 0.0])

@@ -108,7 +108,10 @@ INLINE void center_transposed(JOB, const Place<T>* s, F g, T sign) {
   Place<T>* y = job.out[0];
   V sum = SUM(g(i));
   auto h = [=](int64_t i) INLINE_LAMBDA { return g(i) - s[i].v * sum; };
-  if (!job.call.high) return EACH(y[i].v = sign * h(i));
+  V top = job.tile.largest([=](int64_t i) INLINE_LAMBDA { return s[i].v; });
+  bool majority = false;
+  for (int l = 0; l < WIDTH<T>; l++) majority |= top[l] > T(0.5);
+  if (!job.call.high || !majority) return EACH(y[i].v = sign * h(i));
   V others = SUM(h(i) * (s[i].v > T(0.5) ? V{} : all<T>(1)));  // a product, so that no NaN is lost
   EACH(y[i].v = sign * (s[i].v > T(0.5) ? -others : h(i)));
 }

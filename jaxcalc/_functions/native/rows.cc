@@ -234,9 +234,13 @@ class Runner {
       for (int64_t i = call.classes; i < extent(); i++) to[i] = pad;
     } else if (call.inner == 1) {
       bool repeated = a.outer < call.outer;
-      for (int l = 0; l < count; l += repeated ? 1 : count)
-        from[k].load_run(row(a, q + l, size), spare + l * call.classes, (repeated ? 1 : count) * call.classes);
-      transpose(count, [=](int64_t tile, int64_t row) INLINE_LAMBDA { to[tile] = spare[row]; });
+      const T* rows = reinterpret_cast<const T*>(row(a, q, size));
+      if (repeated || a.kind != OWN<T>) {
+        for (int l = 0; l < count; l += repeated ? 1 : count)
+          from[k].load_run(row(a, q + l, size), spare + l * call.classes, (repeated ? 1 : count) * call.classes);
+        rows = spare;
+      }
+      transpose(count, [=](int64_t tile, int64_t row) INLINE_LAMBDA { to[tile] = rows[row]; });
       for (int l = count; l % W; l++) fill(to, l, pad);
     } else {
       for_columns(q, count, [=](int l, int lanes) {
@@ -252,8 +256,9 @@ class Runner {
     if (!LANES) {
       to[k].store_run(from, row(a, q, size), call.classes);
     } else if (call.inner == 1) {
-      transpose(count, [=](int64_t tile, int64_t row) INLINE_LAMBDA { spare[row] = from[tile]; });
-      to[k].store_run(spare, row(a, q, size), count * call.classes);
+      T* rows = a.kind == OWN<T> ? reinterpret_cast<T*>(row(a, q, size)) : spare;
+      transpose(count, [=](int64_t tile, int64_t row) INLINE_LAMBDA { rows[row] = from[tile]; });
+      if (rows == spare) to[k].store_run(spare, row(a, q, size), count * call.classes);
     } else {
       for_columns(q, count, [=](int l, int lanes) {
         to[k].store_columns(from, row(a, q + l, size), call.classes, call.inner, l, lanes);
@@ -268,8 +273,12 @@ class Runner {
   // f(place in a tile, place in rows one after the other)
   template <class F>
   INLINE void transpose(int count, F f) const {
-    for (int l = 0; l < count; l++)
-      for (int64_t c = 0; c < call.classes; c++) f(l / W * W * call.classes + c * W + l % W, l * call.classes + c);
+    const int64_t K = call.classes;
+    for (int first = 0; first < count; first += W) {
+      int lanes = least(W, count - first);
+      for (int64_t c = 0; c < K; c++)
+        for (int l = 0; l < lanes; l++) f(first * K + c * W + l, (first + l) * K + c);
+    }
   }
 
   // f(first, how many) of the rows that lie side by side in memory

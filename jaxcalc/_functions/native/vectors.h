@@ -62,6 +62,7 @@ struct Format;
 template <>
 struct Format<float> {
   using Int = int32_t;
+  using Bits = uint32_t;
   static constexpr int MANTISSA = 23, BIAS = 127;
   static constexpr float MAGIC = 12582912.f;  // 1.5 · 2²³: what is added to it is rounded to an integer
   static constexpr float LN2_HIGH = 6.9313812256e-01f, LN2_LOW = 9.0580006145e-06f;
@@ -72,6 +73,7 @@ struct Format<float> {
 template <>
 struct Format<double> {
   using Int = int64_t;
+  using Bits = uint64_t;
   static constexpr int MANTISSA = 52, BIAS = 1023;
   static constexpr double MAGIC = 6755399441055744.;
   static constexpr double LN2_HIGH = 6.93147180369123816490e-01, LN2_LOW = 1.90821492927058770002e-10;
@@ -81,6 +83,8 @@ struct Format<double> {
 
 template <class T>
 using Ints = Vec<typename Format<T>::Int>;
+template <class T>
+using Bits = Vec<typename Format<T>::Bits>;
 
 constexpr double LOG2E = 1.4426950408889634, SQRT_HALF = 0.70710678118654752;
 
@@ -126,7 +130,8 @@ struct Exponential {
     d = larger<Vec<T>>(all<T>(F::LEAST), d);
     Vec<T> z = d * T(LOG2E) + F::MAGIC;
     Vec<T> n = z - F::MAGIC;
-    scale = bits<Vec<T>>((bits<Ints<T>>(z) << F::MANTISSA) + (static_cast<typename F::Int>(F::BIAS) << F::MANTISSA));
+    constexpr typename F::Bits one = typename F::Bits{F::BIAS} << F::MANTISSA;
+    scale = bits<Vec<T>>((bits<Bits<T>>(z) << F::MANTISSA) + one);
     Vec<T> r = corrected((d - n * F::LN2_HIGH) - n * F::LN2_LOW);
     rest = series(r, std::make_integer_sequence<int, F::POWERS - 2>()) * (r * r) + r;
   }
@@ -172,10 +177,10 @@ INLINE Vec<T> twice_artanh_half(Vec<T> u) {
 template <class T>
 INLINE Vec<T> logarithm(Vec<T> x) {
   using F = Format<T>;
-  using Int = typename F::Int;
-  const Int half = bits<Int>(T(SQRT_HALF));
-  Ints<T> i = bits<Ints<T>>(x) - half, n = i >> F::MANTISSA;
-  Vec<T> f = bits<Vec<T>>((i - (n << F::MANTISSA)) + half);  // x = 2ⁿ f, √½ ≤ f < √2
+  const auto half = bits<typename F::Bits>(T(SQRT_HALF));
+  Bits<T> i = bits<Bits<T>>(x) - half;
+  Ints<T> n = bits<Ints<T>>(i) >> F::MANTISSA;
+  Vec<T> f = bits<Vec<T>>((i - (bits<Bits<T>>(n) << F::MANTISSA)) + half);  // x = 2ⁿ f, √½ ≤ f < √2
   Vec<T> k = __builtin_convertvector(n, Vec<T>);
   Vec<T> y = k * F::LN2_HIGH + (k * F::LN2_LOW + twice_artanh_half<T>(2 * (f - 1) / (f + 1)));
   y = x == Vec<T>{} ? all<T>(-std::numeric_limits<T>::infinity()) : y;
