@@ -5,11 +5,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxcalc._check._oracles import Array
 from jaxcalc._layout.layout import Layout, arrange
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Summand:
+    """A term of a formula, and what it is with one square matrix in it transposed."""
+
+    text: str = field(metadata={"static": True})
+    array: Array
+    turned: tuple["Summand", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,7 @@ class Evidence:
         allowed: how far each entry of a right claim may be off, like `tensor`.
         named: arrays by their names, of which a missing factor may be one.
         factors: the maps of a chain whose product the derivative is, as matrices.
-        summands: the terms of the derivative's formula, each with its text.
+        summands: the terms of the derivative's formula.
     """
 
     tensor: Array
@@ -34,7 +45,7 @@ class Evidence:
     allowed: Array
     named: Mapping[str, Array] = field(default_factory=dict)
     factors: tuple[Array, ...] = ()
-    summands: tuple[tuple[str, Array], ...] = ()
+    summands: tuple[Summand, ...] = ()
 
     @property
     def truth(self) -> Array:

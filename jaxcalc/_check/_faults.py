@@ -14,7 +14,7 @@ import numpy as np
 from jaxcalc._check import _words
 from jaxcalc._check._evidence import Evidence, distance
 from jaxcalc._check._oracles import Array
-from jaxcalc._check._summands import of_summands
+from jaxcalc._check._summands import of_matrices, of_summands
 from jaxcalc._layout.layout import Layout, to_layout
 
 
@@ -43,6 +43,7 @@ class Finding:
 
 
 ROUNDING = 1e-12
+CLOSE = 1e-6
 Fault = Callable[[Array, Evidence], Iterator[Finding]]
 
 
@@ -283,6 +284,13 @@ def summands(claim: Array, e: Evidence) -> Iterator[Finding]:
             yield Finding(name, change, off)
 
 
+def matrix_transposed(claim: Array, e: Evidence) -> Iterator[Finding]:
+    """A square matrix in a term that is to be its transpose; of the whole, it is the layout."""
+    if claim.shape == e.truth.shape and distance(claim.T, e.truth) > CLOSE:
+        for name, change, off in of_matrices(claim, e.summands):
+            yield Finding(name, change, off)
+
+
 REGIONS: dict[str, Callable[[Array], Array]] = {
     "x < 0": lambda x: x < 0,
     "x > 0": lambda x: x > 0,
@@ -325,5 +333,6 @@ FAULTS: list[Fault] = [
     inner_vector,
     reversed_chain,
     summands,
+    matrix_transposed,
     region,
 ]

@@ -55,29 +55,46 @@ def _wide(leaf: Any) -> Any:
     return jnp.asarray(leaf, jnp.float64) if floating else leaf
 
 
+# of a function that looks at its numbers: `if x > 0`, `x[x > 0]`, `np.sin(x)`
+LOOKS = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.NonConcreteBooleanIndexError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+
+
+def compiled(f: Function) -> Function:
+    """f as one program for all points; step by step, where it looks at its numbers."""
+    program = jax.jit(f)
+
+    def run(*args: Any) -> Any:
+        try:
+            return program(*args)
+        except LOOKS:
+            return f(*args)
+
+    return run
+
+
 class Oracle:
     """A function of several arguments and its derivative by the one at `position`."""
 
     def __init__(self, f: Function, position: int) -> None:
         self.position = position
-        self.f = f
-        self._whole = {
-            "forward": jax.jit(jax.jacfwd(f, position)),
-            "reverse": jax.jit(jax.jacrev(f, position)),
+        self.value = compiled(f)
+        self._modes = {
+            "forward": compiled(jax.jacfwd(f, position)),
+            "reverse": compiled(jax.jacrev(f, position)),
         }
-        self._eager = {"forward": jax.jacfwd(f, position), "reverse": jax.jacrev(f, position)}
 
     def at(self, args: Sequence[Any]) -> Function:
         """The function of x alone."""
-        return lambda x: self.f(*self._with(args, x))
+        return lambda x: self.value(*self._with(args, x))
 
     def derivative(self, args: Sequence[Any], x: Array, mode: str) -> Array:
         """Its derivative at x in one of both modes."""
-        arguments = self._with(args, x)
-        try:
-            return np.asarray(self._whole[mode](*arguments), np.float64)
-        except jax.errors.ConcretizationTypeError:  # it looks at numbers
-            return np.asarray(self._eager[mode](*arguments), np.float64)
+        return np.asarray(self._modes[mode](*self._with(args, x)), np.float64)
 
     def _with(self, args: Sequence[Any], x: Array) -> list[Any]:
         return [*args[: self.position], jnp.asarray(x), *args[self.position + 1 :]]
@@ -148,10 +165,17 @@ def _contradiction(f: Function, x: Array) -> Remark:
     kinks = one_sided(f, x)
     if kinks:
         return kinked(kinks)
-    if "stop_gradient" in str(jax.make_jaxpr(f)(x)):
+    if _stops_gradients(f, x):
         return Remark("f stops gradients, so that differences of f say something else")
     words = "autodiff of f is not what differences of f say: a rule of f may be wrong"
     return Remark(words, is_fault=True)
+
+
+def _stops_gradients(f: Function, x: Array) -> bool:
+    try:
+        return "stop_gradient" in str(jax.make_jaxpr(f)(x))
+    except LOOKS:
+        return False
 
 
 def kinked(kinks: Iterable[tuple[int, ...]]) -> Remark:

@@ -1,22 +1,23 @@
 """Faults of single terms: the claim as a sum of the terms of the true formula, turned or not."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from jaxcalc._check import _words
-from jaxcalc._check._evidence import distance
+from jaxcalc._check._evidence import Summand, distance
 from jaxcalc._check._oracles import Array
 
-Summands = Sequence[tuple[str, Array]]
+Summands = Sequence[Summand]
 Fault = tuple[str, str, float]
 MOST = 8  # terms
 
 
 def of_summands(claim: Array, summands: Summands, sizes: Mapping[str, int]) -> Iterator[Fault]:
-    """Name, change and residual of what explains a claim by the terms (text, array)."""
-    if not 2 <= len(summands) <= MOST or any(t.shape != claim.shape for _, t in summands):
+    """Name, change and residual of what explains a claim by the terms."""
+    if not 2 <= len(summands) <= MOST or any(t.array.shape != claim.shape for t in summands):
         return
     yield from _coefficients(claim, summands, sizes)
     yield from _turned(claim, summands)
@@ -24,12 +25,12 @@ def of_summands(claim: Array, summands: Summands, sizes: Mapping[str, int]) -> I
 
 def _coefficients(claim: Array, summands: Summands, sizes: Mapping[str, int]) -> Iterator[Fault]:
     """Of claim = Σ c_k T_k, the c_k that are not 1."""
-    columns = np.stack([t.ravel() for _, t in summands], -1)
+    columns = np.stack([t.array.ravel() for t in summands], -1)
     if np.linalg.matrix_rank(columns) < len(summands):
         return
     solution, *_ = np.linalg.lstsq(columns, claim.ravel(), rcond=None)
     off = distance((columns @ solution).reshape(claim.shape), claim)
-    texts, c = [text for text, _ in summands], [float(k) for k in solution]
+    texts, c = [t.text for t in summands], [float(k) for k in solution]
     symmetric = _right_if(texts, c)
     if symmetric:
         yield "right only where an array is symmetric", f"it is right if {symmetric}", off
@@ -69,8 +70,27 @@ def _turned(claim: Array, summands: Summands) -> Iterator[Fault]:
     """One term transposed: an outer product the wrong way round."""
     if claim.ndim != 2 or claim.shape[0] != claim.shape[1]:
         return
-    whole = sum(t for _, t in summands)
-    for text, t in summands:
-        if not np.allclose(t, t.T):
-            off = distance(whole - t + t.T, claim)
-            yield "an outer product the wrong way round", f"{text} is transposed", off
+    whole = sum(t.array for t in summands)
+    for term in summands:
+        if not np.allclose(term.array, term.array.T):
+            off = distance(whole - term.array + term.array.T, claim)
+            yield "an outer product the wrong way round", f"{term.text} is transposed", off
+
+
+def of_matrices(claim: Array, summands: Summands) -> Iterator[Fault]:
+    """One matrix transposed in a term, or one in each of two terms."""
+    if not 1 <= len(summands) <= MOST or any(t.array.shape != claim.shape for t in summands):
+        return
+    whole = np.sum([t.array for t in summands], 0)
+    turned = [
+        (i, f"replace {other.text} by {term.text}", other.array - term.array)
+        for i, term in enumerate(summands)
+        for other in term.turned
+        if not np.allclose(other.array, term.array)
+    ]
+    for count in (1, 2):
+        for group in itertools.combinations(turned, count):
+            places, changes, errors = zip(*group, strict=True)
+            if len(set(places)) == count:
+                off = distance(whole + np.sum(errors, 0), claim)
+                yield "a matrix transposed", "; ".join(changes), off

@@ -202,6 +202,20 @@ def test_refusals(name):
         attempt()
 
 
+@pytest.mark.parametrize(
+    "f",
+    [lambda x: x**2 if x[0] > 0 else -x, lambda x: x[x > 0] ** 2, lambda x: x[: int(x[1] > 0)]],
+    ids=["if x[0] > 0", "x[x > 0]", "x[: int(x[1] > 0)]"],
+)
+def test_functions_that_look_at_their_numbers(f):
+    """Of f and of the claim: there is no program of it, yet a derivative."""
+    point = jnp.asarray([0.5, 2.0])
+    report = jc.check(f, jax.jacfwd(f), point)
+    assert report, str(report)
+    assert not jc.check(f, lambda x: 1.5 * jax.jacfwd(f)(x), point)
+    assert jc.check(jnp.sin, lambda x: np.diag(np.cos(np.asarray(x))), point)
+
+
 def test_by_another_argument():
     report = jc.check(lambda A, x: A @ x, lambda A, x: A, A, x, argnums=1)
     assert report, str(report)

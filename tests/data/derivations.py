@@ -185,6 +185,37 @@ SYMMETRIC = {
     "xᵀAx, the other": Wrong(lambda x: x @ A @ x, lambda x: 2 * row(x @ A), x),
     "xᵀAx + bᵀx": Wrong(lambda x: x @ A @ x + b @ x, lambda x: row(2 * A @ x + b), x),
 }
+MATRIX = {
+    "(A x)ᵀ W x": Wrong(lambda x: (A @ x) @ (W @ x), lambda x: row(A.T @ W @ x + W @ A @ x), x),
+    "xᵀAx + bᵀx": Wrong(lambda x: x @ A @ x + b @ x, lambda x: row(A @ x + A @ x + b), x),
+    "tr(A X W X)": Wrong(lambda X: jnp.trace(A @ X @ W @ X), lambda X: W @ X @ A + A @ X @ W.T, M),
+    "tr(A X W X), X": Wrong(
+        lambda X: jnp.trace(A @ X @ W @ X), lambda X: W @ X @ A + A @ X.T @ W, M
+    ),
+    "‖A x − b‖²": Wrong(  # in both terms
+        lambda x: jnp.sum((A @ x - b) ** 2), lambda x: 2 * row(A @ (A @ x - b)), x
+    ),
+    "‖A x‖², denominator": Wrong(
+        lambda x: jnp.sum((A @ x) ** 2), lambda x: 2 * (A @ A @ x)[:, None], x, "denominator"
+    ),
+    "A W x": Wrong(lambda x: A @ (W @ x), lambda x: A @ W.T, x),
+    "(bᵀx) A x": Wrong(
+        lambda x: (b @ x) * (A @ x), lambda x: jnp.outer(A.T @ x, b) + (b @ x) * A, x
+    ),
+    "X A X": Wrong(
+        lambda X: X @ A @ X,
+        lambda X: (
+            jnp.einsum("ik,lj->ijkl", jnp.eye(4), (A @ X).T)
+            + jnp.einsum("ik,jl->ijkl", X @ A, jnp.eye(4))
+        ),
+        M,
+    ),
+    "inverse": Wrong(
+        jnp.linalg.inv,
+        lambda X: -jnp.einsum("ki,lj->ijkl", jnp.linalg.inv(X), jnp.linalg.inv(X)),
+        M,
+    ),
+}
 SHAPE = {
     "a vector for a row": Wrong(lambda x: x @ x, lambda x: 2 * x, x),
     "a vector for a column": Wrong(lambda x: x @ x, lambda x: 2 * x, x, "denominator"),
@@ -252,6 +283,7 @@ WRONG: dict[str, dict[str, Wrong]] = {
     "the factor of a term": TERM_FACTOR,
     "an outer product the wrong way round": OUTER_PRODUCT,
     "right only where an array is symmetric": SYMMETRIC,
+    "a matrix transposed": MATRIX,
     "the shape": SHAPE,
     "its shape is": NO_SHAPE,
     "stacked by columns": STACKING,
