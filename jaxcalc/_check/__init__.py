@@ -2,6 +2,7 @@
 
 _rounding   how much rounding may leave where a derivative cancels
 _oracles    the derivative by autodiff, in double precision, and by differences
+_claim      what is claimed, as a dense array
 _evidence   a claim beside the truth, in every shape that layouts give
 _knowledge  what `derive` knows of the truth: named arrays, the chain, terms
 _words      numbers and vectors by what they are: ½, 1/n, cos(x)

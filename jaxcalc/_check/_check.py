@@ -9,14 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcalc._check._claim import Claim, claimed, eps_of_point, of_doubles
 from jaxcalc._check._evidence import Evidence
 from jaxcalc._check._faults import found
 from jaxcalc._check._knowledge import Knowledge
-from jaxcalc._check._oracles import DOUBLE, Array, Oracle, Truth, kinked, one_sided, truth, widened
+from jaxcalc._check._oracles import LOOKS, Array, Oracle, Truth, kinked, one_sided, truth, widened
 from jaxcalc._check._report import Report
+from jaxcalc._check._rounding import DOUBLE, coarsest
 from jaxcalc._layout.arguments import check_function, positions, real_arrays
 from jaxcalc._layout.layout import Layout, LayoutLike
-from jaxcalc.operators import LinearOperator
 
 NEARBY = 2  # further points
 FORMULA = 300  # characters that are shown
@@ -46,8 +47,8 @@ def check(
         args: the point, positional arguments of `f`.
         layout: the layout in which `df` is to be, as in `jacobian`.
         argnums: the position of x, one array.
-        rtol: the error allowed beside the largest entry; unless given 64 eps of the claim's dtype,
-            8 eps of 16 bits, and what rounding of x explains.
+        rtol: the error allowed beside the largest entry; unless given 64 eps of the coarsest dtype
+            that `f` and `df` compute in, 8 eps of 16 bits, and what rounding of x explains.
         atol: the error allowed at least, 0 unless given.
 
     Returns:
@@ -93,6 +94,7 @@ class Problem(NamedTuple):
     layout: Layout
     oracle: Oracle
     knowledge: Knowledge
+    eps: float  # with which f is computed
 
 
 def posed(
@@ -110,7 +112,7 @@ def posed(
         )
     oracle = Oracle(f, position)
     with _doubles():
-        value = oracle.value(*widened(list(args)))
+        value, eps = _value(f, oracle, args)
     if len(jax.tree.leaves(value)) != 1 or not hasattr(value, "shape"):
         raise TypeError(f"`f` must return one array, but got {jax.eval_shape(lambda: value)!r}.")
     if x.size * value.size > LARGEST:
@@ -118,7 +120,17 @@ def posed(
             f"the derivative has {value.size} × {x.size} entries, more than {LARGEST}; "
             "check it at smaller arrays."
         )
-    return Problem(position, layout, oracle, Knowledge(f, position, layout))
+    return Problem(position, layout, oracle, Knowledge(f, position, layout), eps)
+
+
+def _value(f: Callable[..., Any], oracle: Oracle, args: Sequence[Any]) -> tuple[Any, float]:
+    """That of f, and the eps with which it is computed."""
+    wide = widened(list(args))
+    try:
+        eps = coarsest(jax.make_jaxpr(f)(*wide))
+    except LOOKS:
+        eps = eps_of_point(args)
+    return oracle.value(*wide), eps
 
 
 @contextmanager
@@ -136,8 +148,8 @@ def judged(
 ) -> Report:
     """What there is to say of a claim: of the first point at which it is wrong, if there is one."""
     with _doubles():
-        claim = _claim(df)
-        points = [args, *_nearby(args, problem.position)] if callable(df) else [args]
+        claim = claimed(df)
+        points = [args, *nearby(args, problem.position)] if callable(df) else [args]
         for point in points:
             report = _at(problem, claim, point, rtol, atol)
             if not report:
@@ -145,7 +157,7 @@ def judged(
     return report
 
 
-def _nearby(args: Sequence[Any], position: int) -> list[list[Any]]:
+def nearby(args: Sequence[Any], position: int) -> list[list[Any]]:
     """The point with x moved a little."""
     random = np.random.default_rng(0)
     x = np.asarray(args[position])
@@ -159,13 +171,14 @@ def _nearby(args: Sequence[Any], position: int) -> list[list[Any]]:
 
 def _at(
     problem: Problem,
-    claimed: Callable[..., Any],
+    df: Claim,
     args: Sequence[Any],
     rtol: float | None,
     atol: float | None,
 ) -> Report:
     wide = widened(list(args))
-    claim, eps = _of_doubles(claimed, args, wide)
+    claim, eps = of_doubles(df, args, wide)
+    eps = max(eps, problem.eps)
     true = truth(problem.oracle, wide, eps, np.random.default_rng(1))
     evidence = _evidence(problem, true, eps, rtol, atol)
     if not evidence.is_right(claim):
@@ -178,43 +191,6 @@ def _at(
         return _right(problem, evidence, claim, true)
     evidence, formula = _derived(problem, evidence, args)
     return _wrong(problem, evidence, claim, true, formula)
-
-
-def _claim(df: Any) -> Callable[..., Any]:
-    """The claim as a function of the point that gives a dense array: as one program, if it can be.
-
-    Where the program fails, for whatever reason, the function itself says why, or does not.
-    """
-    if not callable(df) or isinstance(df, LinearOperator):
-        return lambda *args: _dense(df)
-    program = jax.jit(lambda *args: _dense(df(*args)))
-
-    def run(*args: Any) -> Any:
-        try:
-            return program(*args)
-        except Exception:
-            return _dense(df(*args))
-
-    return run
-
-
-def _dense(found: Any) -> jax.Array:
-    return found.todense() if isinstance(found, LinearOperator) else jnp.asarray(found)
-
-
-def _of_doubles(
-    claimed: Callable[..., Any], args: Sequence[Any], wide: Sequence[Any]
-) -> tuple[Array, float]:
-    """The claim, of doubles if it takes them, and the eps it is computed with."""
-    try:
-        dense = claimed(*wide)
-    except (TypeError, ValueError):  # it may want the dtypes that it was written for
-        dense = claimed(*args)
-    if not jnp.issubdtype(dense.dtype, jnp.number) or jnp.iscomplexobj(dense):
-        raise TypeError(f"`df` must give a real array or an operator, but got {dense.dtype}.")
-    floating = jnp.issubdtype(dense.dtype, jnp.floating)
-    eps = float(jnp.finfo(dense.dtype).eps) if floating else float(jnp.finfo(jnp.float64).eps)
-    return np.asarray(dense, np.float64), eps
 
 
 def _evidence(
@@ -259,7 +235,8 @@ def _right(problem: Problem, e: Evidence, claim: Array, true: Truth) -> Report:
 
 def _wrong(problem: Problem, e: Evidence, claim: Array, true: Truth, formula: str | None) -> Report:
     details = [*_seen(claim, e)]
-    diagnoses = found(claim, e) if np.isfinite(claim).all() else []
+    finite = np.isfinite(claim).all() and np.isfinite(e.tensor).all()
+    diagnoses = found(claim, e) if finite else []
     return Report(
         False,
         f"wrong: not ∂f/∂x in {problem.layout.value} layout",
@@ -275,10 +252,13 @@ def _seen(claim: Array, e: Evidence) -> list[str]:
     truth = e.truth
     if claim.shape != truth.shape:
         other = e.in_layout(e.layout.other).shape
-        return [
-            f"its shape is {claim.shape}: {e.layout.value} layout wants {truth.shape}, "
-            f"{e.layout.other.value} layout {other}"
-        ]
+        wanted = (
+            f"{e.layout.value} layout wants {truth.shape}, {e.layout.other.value} layout {other}"
+        )
+        if other == truth.shape:
+            wanted = f"both layouts want {other}"
+        shape = f"its shape is {claim.shape}" if claim.ndim else "it is a number"
+        return [f"{shape}: {wanted}"]
     for invalid, words in (
         (~np.isfinite(claim) & np.isfinite(truth), "entries"),
         (np.isfinite(claim) & ~np.isfinite(truth), "entries of the derivative itself"),

@@ -7,13 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcalc._check._rounding import largest_on_the_way
+from jaxcalc._check._rounding import DOUBLE, largest_on_the_way
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Function = Callable[..., Any]
 DIRECTIONS = 3
 MOST_KINKS = 256  # entries of x that are looked at one by one
-DOUBLE = float(np.finfo(np.float64).eps)
 STEP = DOUBLE ** (1 / 3)  # of a central difference
 
 

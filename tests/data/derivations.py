@@ -185,6 +185,19 @@ SYMMETRIC = {
     "xᵀAx, the other": Wrong(lambda x: x @ A @ x, lambda x: 2 * row(x @ A), x),
     "xᵀAx + bᵀx": Wrong(lambda x: x @ A @ x + b @ x, lambda x: row(2 * A @ x + b), x),
 }
+SPREAD = {
+    "(bᵀx) x": Wrong(lambda x: (b @ x) * x, lambda x: jnp.outer(x, b) + b @ x, x),
+    "softmax": Wrong(softmax, lambda x: softmax(x) - s_outer(x), x),
+    "x ⊙ A x": Wrong(lambda x: x * (A @ x), lambda x: A @ x + diag(x) @ A, x),
+    "x ⊙ A x, by columns": Wrong(
+        lambda x: x * (A @ x), lambda x: (A @ x)[:, None] + diag(x) @ A, x
+    ),
+    "x/‖x‖": Wrong(
+        unit,
+        lambda x: 1 / jnp.linalg.norm(x) - jnp.outer(x, x) / jnp.linalg.norm(x) ** 3,
+        x,
+    ),
+}
 MATRIX = {
     "(A x)ᵀ W x": Wrong(lambda x: (A @ x) @ (W @ x), lambda x: row(A.T @ W @ x + W @ A @ x), x),
     "xᵀAx + bᵀx": Wrong(lambda x: x @ A @ x + b @ x, lambda x: row(A @ x + A @ x + b), x),
@@ -205,7 +218,7 @@ MATRIX = {
     "X A X": Wrong(
         lambda X: X @ A @ X,
         lambda X: (
-            jnp.einsum("ik,lj->ijkl", jnp.eye(4), (A @ X).T)
+            jnp.einsum("ik,lj->ijkl", jnp.eye(4), A.T @ X)
             + jnp.einsum("ik,jl->ijkl", X @ A, jnp.eye(4))
         ),
         M,
@@ -236,8 +249,8 @@ STACKING = {
     ),
 }
 AXES = {
-    "X A": Wrong(
-        lambda X: X @ A, lambda X: jnp.transpose(jax.jacfwd(lambda X: X @ A)(X), (0, 3, 2, 1)), X
+    "X A, by Xᵀ": Wrong(
+        lambda X: X @ A, lambda X: jnp.transpose(jax.jacfwd(lambda X: X @ A)(X), (0, 1, 3, 2)), X
     ),
     "outer": Wrong(
         lambda x: jnp.outer(x, jnp.tanh(A @ x)),
@@ -283,6 +296,7 @@ WRONG: dict[str, dict[str, Wrong]] = {
     "the factor of a term": TERM_FACTOR,
     "an outer product the wrong way round": OUTER_PRODUCT,
     "right only where an array is symmetric": SYMMETRIC,
+    "a diagonal matrix as a vector or a number": SPREAD,
     "a matrix transposed": MATRIX,
     "the shape": SHAPE,
     "its shape is": NO_SHAPE,
