@@ -9,13 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcalc._check._claim import Claim, claimed, eps_of_point, of_doubles
+from jaxcalc._check._claim import Claim, claimed, of_doubles
 from jaxcalc._check._evidence import Evidence
 from jaxcalc._check._faults import found
 from jaxcalc._check._knowledge import Knowledge
-from jaxcalc._check._oracles import LOOKS, Array, Oracle, Truth, kinked, one_sided, truth, widened
+from jaxcalc._check._oracles import Array, Oracle, Truth, kinked, one_sided, truth
 from jaxcalc._check._report import Report
-from jaxcalc._check._rounding import DOUBLE, coarsest
 from jaxcalc._layout.arguments import check_function, positions, real_arrays
 from jaxcalc._layout.layout import Layout, LayoutLike
 
@@ -94,7 +93,6 @@ class Problem(NamedTuple):
     layout: Layout
     oracle: Oracle
     knowledge: Knowledge
-    eps: float  # with which f is computed
 
 
 def posed(
@@ -110,9 +108,9 @@ def posed(
             f"argument {position} must be one array, but got {type(args[position]).__name__}; "
             "check its arrays one by one."
         )
-    oracle = Oracle(f, position)
     with _doubles():
-        value, eps = _value(f, oracle, args)
+        oracle = Oracle(f, position, args)
+    value = oracle.y
     if len(jax.tree.leaves(value)) != 1 or not hasattr(value, "shape"):
         raise TypeError(f"`f` must return one array, but got {jax.eval_shape(lambda: value)!r}.")
     if x.size * value.size > LARGEST:
@@ -120,17 +118,7 @@ def posed(
             f"the derivative has {value.size} × {x.size} entries, more than {LARGEST}; "
             "check it at smaller arrays."
         )
-    return Problem(position, layout, oracle, Knowledge(f, position, layout), eps)
-
-
-def _value(f: Callable[..., Any], oracle: Oracle, args: Sequence[Any]) -> tuple[Any, float]:
-    """That of f, and the eps with which it is computed."""
-    wide = widened(list(args))
-    try:
-        eps = coarsest(jax.make_jaxpr(f)(*wide))
-    except LOOKS:
-        eps = eps_of_point(args)
-    return oracle.value(*wide), eps
+    return Problem(position, layout, oracle, Knowledge(f, position, layout))
 
 
 @contextmanager
@@ -176,13 +164,13 @@ def _at(
     rtol: float | None,
     atol: float | None,
 ) -> Report:
-    wide = widened(list(args))
+    wide = problem.oracle.point(args)
     claim, eps = of_doubles(df, args, wide)
-    eps = max(eps, problem.eps)
+    eps = max(eps, problem.oracle.eps)
     true = truth(problem.oracle, wide, eps, np.random.default_rng(1))
     evidence = _evidence(problem, true, eps, rtol, atol)
     if not evidence.is_right(claim):
-        kinks = one_sided(problem.oracle.at(wide), true.x)
+        kinks = one_sided(problem.oracle.at(wide), true.x, problem.oracle.step)
         if kinks and kinked(kinks) not in true.remarks:
             true = true._replace(remarks=(*true.remarks, kinked(kinks)))
         between = evidence.between(kinks)
@@ -203,7 +191,7 @@ def _evidence(
     scale = float(np.max(np.abs(true.tensor), initial=0.0, where=np.isfinite(true.tensor)))
     relative = (8 if eps > NARROW else 64) * eps + LEAST if rtol is None else rtol
     moved = np.where(np.isfinite(true.spread), true.spread, 0)
-    least = (atol or 0) + relative * scale + DOUBLE * true.steepness
+    least = (atol or 0) + relative * scale + problem.oracle.eps * true.steepness
     allowed = np.full(true.tensor.shape, least) + 8 * moved
     return Evidence(true.tensor, true.y_shape, true.x, problem.layout, allowed, {"x": true.x})
 
@@ -211,7 +199,7 @@ def _evidence(
 def _derived(problem: Problem, e: Evidence, args: Sequence[Any]) -> tuple[Evidence, str | None]:
     """The evidence with what `derive` knows, and the formula."""
     try:
-        known = problem.knowledge.at(widened(list(args)))
+        known = problem.knowledge.at(problem.oracle.point(args))
     except Exception:
         return e, None
     formula = known.formula if len(known.formula) <= FORMULA else None

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcalc._check._oracles import Array
+from jaxcalc._check._oracles import Array, eps_of_point
 from jaxcalc._check._rounding import DOUBLE, coarsest, eps_of
 from jaxcalc.operators import LinearOperator
 
@@ -51,8 +51,3 @@ def of_doubles(claim: Claim, args: Sequence[Any], wide: Sequence[Any]) -> tuple[
         raise TypeError(f"`df` must give a real array or an operator, but got {dense.dtype}.")
     inside = eps_of_point(args) if eps is None else eps
     return np.asarray(dense, np.float64), max(inside, eps_of(dense.dtype))
-
-
-def eps_of_point(args: Sequence[Any]) -> float:
-    """That of the coarsest array: of what has no program, arrays inside may have that dtype."""
-    return max(eps_of(jnp.result_type(leaf)) for leaf in jax.tree.leaves(args))

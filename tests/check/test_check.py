@@ -196,6 +196,30 @@ def test_numpy_is_believed_to_compute_in_the_dtype_of_the_point():
     assert report, str(report)
 
 
+def test_a_loop_that_starts_with_a_captured_array():
+    """A float32 h₀ does not take doubles: f is checked in its own dtype."""
+    start = jnp.zeros(4, "float32")
+
+    def f(x):
+        return jax.lax.scan(lambda h, r: (jnp.tanh(SINGLE @ h + r), None), start, x)[0]
+
+    point = jnp.ones((2, 4), "float32") / 3
+    for claim in (jax.jacfwd(f), jax.jacrev(f)(point)):
+        report = jc.check(f, claim, point)
+        assert report, str(report)
+    assert not jc.check(f, lambda x: 1.001 * jax.jacfwd(f)(x), point)
+
+
+def test_float32_inside_of_a_function_of_doubles(x64):
+    """Differences of small steps would be rounding alone."""
+
+    def f(x):
+        return jnp.tanh(x.astype("float32")) * jnp.ones(4)
+
+    assert jc.check(f, jax.jacfwd(f), x)
+    assert not jc.check(f, lambda x: 1.01 * jax.jacfwd(f)(x), x)
+
+
 def test_exact_moves_of_float32_do_not_loosen():
     """Aᵀ of float32 is exact: what is made of it and doubles is compared as doubles."""
 

@@ -1,6 +1,7 @@
 """What `check` says of derivatives of random programs: right of right ones, wrong of wrong ones.
 
-`python tests/data/check_programs.py 0 1000` looks at the programs 0 to 999, and counts.
+`python tests/data/check_programs.py 0 1000` looks at the programs 0 to 999, and counts; with
+`float32` for a third word, at programs of arrays of that dtype.
 Whether a claim is right, numbers decide: the negative of a zero is, and the transpose of a
 symmetric matrix.
 """
@@ -13,40 +14,59 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from programs import program
+from programs import MODULES, Program, program
 
 import jaxcalc as jc
 from jaxcalc._check._check import Problem, judged, nearby, posed
 from jaxcalc._check._oracles import Array
 
-RIGHT, WRONG = 1e-13, 1e-8  # how far a claim is off beside the largest entry; between them, no word
+# how far a claim is off beside the largest entry; between them, no word
+RIGHT, WRONG = 1e-13, {"float64": 1e-8, "float32": 1e-3}
 MOST_TERMS = 4
 LAYOUTS = ["numerator", "numerator", "numerator", "denominator"]
 
 
-def faults(number: int, counts: Counter[str] | None = None) -> Iterator[str]:
+def faults(
+    number: int, counts: Counter[str] | None = None, dtype: str = "float64"
+) -> Iterator[str]:
     """What `check` gets wrong of a program; nothing where the point is at a kink."""
     one = program(number)
     if not bool(jax.jit(one.is_tame)(one.argument)):
         return
+    one = _cast(one, dtype)
     f, x = _of_one_array(one.f, one.argument)
     layout = LAYOUTS[number % len(LAYOUTS)]
     jacobian = jax.jit(jc.jacobian(f, layout=layout))
-    J = np.asarray(jacobian(x))
+    J = np.asarray(jacobian(x.astype(float)))
     if J.any() and np.max(np.abs(J)) < 1e-12:  # rounding alone
         return
     problem = posed(f, (x,), layout=layout)
-    points = [((x,), J), *((point, np.asarray(jacobian(*point))) for point in nearby((x,), 0))]
+    points = [
+        ((x,), J),
+        *((point, np.asarray(jacobian(point[0].astype(float)))) for point in nearby((x,), 0)),
+    ]
     for name, claim in _claims(problem, f, x, J, layout, np.random.default_rng(number)):
         asked = points if callable(claim) else points[:1]
         off = 0.0 if name in RIGHTS else max(_off(claim, *pair) for pair in asked)
-        if RIGHT < off < WRONG:
+        if RIGHT < off < WRONG[dtype]:
             continue
         report = judged(problem, claim, (x,))
         if counts is not None:
             counts[f"{'right' if off <= RIGHT else 'wrong'}: {name}"] += 1
         if bool(report) != (off <= RIGHT):
             yield f"# {name}, {layout} layout, off {off:.1e}\n{one}\n{report}"
+
+
+def _cast(one: Program, dtype: str) -> Program:
+    """The program with its arrays of doubles in another dtype."""
+
+    def cast(a: Any) -> Any:
+        return a.astype(dtype) if a.dtype == float else a
+
+    captured = jax.tree.map(cast, one.captured)
+    scope = {**MODULES, **captured}
+    exec(one.source, scope)
+    return one._replace(f=scope["f"], argument=jax.tree.map(cast, one.argument), captured=captured)
 
 
 def _of_one_array(f: Callable[..., Any], argument: Any) -> tuple[Callable[..., Any], Any]:
@@ -67,7 +87,7 @@ def _off(claim: Any, point: Any, J: Array) -> float:
 
 # --- claims ---
 
-RIGHTS = {"jacobian", "derive", "operator", "code", "array", "array of floats"}
+RIGHTS = {"jacobian", "derive", "operator", "code", "array", "array of float32"}
 
 
 def _claims(
@@ -83,7 +103,7 @@ def _claims(
         operator = jax.jit(jc.derive(f, layout=layout))(x)
         yield from [("operator", operator)] if dear == 2 else _by_code(operator)
     yield "array", J
-    yield "array of floats", J.astype(np.float32)
+    yield "array of float32", J.astype(np.float32)
     yield "constant", lambda *_: J
     terms = [term for term in problem.knowledge.at((x,)).summands if term.array.any()]
     for term in terms[:MOST_TERMS]:
@@ -158,7 +178,7 @@ if __name__ == "__main__":
     counts: Counter[str] = Counter()
     found = []
     for number in range(*map(int, sys.argv[1:3])):
-        for text in faults(number, counts):
+        for text in faults(number, counts, *sys.argv[3:]):
             found.append(text)
             print(text, end="\n\n", flush=True)
     print("\n".join(f"{counts[name]:6} {name}" for name in sorted(counts)))
