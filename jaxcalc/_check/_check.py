@@ -213,6 +213,9 @@ def _derived(problem: Problem, e: Evidence, args: Sequence[Any]) -> tuple[Eviden
 def _right(problem: Problem, e: Evidence, claim: Array, true: Truth) -> Report:
     """That it is; but where the rules of f contradict f, its autodiff is no derivative either."""
     notes, truth = [remark.text for remark in true.remarks], e.truth
+    infinite = int(np.sum(~np.isfinite(truth)))
+    if infinite:
+        notes.append(f"{infinite} of {truth.size} entries of the derivative are NaN or infinite")
     if truth.ndim == 2 and truth.shape[0] == truth.shape[1] > 1 and np.allclose(truth, truth.T):
         notes.append("it is symmetric, so that its layout cannot be told")
     is_right = not any(remark.is_fault for remark in true.remarks)

@@ -130,9 +130,14 @@ def _places(shape: tuple[int, ...], y_ndim: int, layout: Layout, vec: Vec | None
 
 
 def distance(a: Array, b: Array) -> float:
-    """The largest difference beside the largest entry of b; infinite for another shape, or NaN."""
+    """The largest difference beside the largest entry of b; infinite for another shape.
+
+    So it is where a or b alone is NaN or infinite; where both are, in the same way, there is none.
+    """
     if a.shape != b.shape or not a.size:
         return math.inf
-    worst = float(np.max(np.abs(a - b)))
-    scale = float(np.max(np.abs(b))) or 1.0
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, np.abs(a - b))
+    worst = float(np.max(apart))
+    scale = float(np.max(np.abs(b), initial=0, where=np.isfinite(b))) or 1.0
     return worst / scale if math.isfinite(worst) else math.inf

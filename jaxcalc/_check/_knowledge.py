@@ -11,6 +11,7 @@ import numpy as np
 from jaxcalc import _formula
 from jaxcalc._check._evidence import Summand
 from jaxcalc._check._oracles import compiled
+from jaxcalc._check._summands import MOST
 from jaxcalc._closed_forms.derivative import Derivative
 from jaxcalc._derive import derive
 from jaxcalc._formula import ClosedForm
@@ -60,7 +61,7 @@ def _summands(J: Derivative) -> tuple[Summand, ...]:
     """The terms of the formula; none where one has no code."""
     found: list[Summand] = []
     left = MOST_TURNED
-    for term, turned in _formula.summands(J.map, J.is_transposed):
+    for term, turned in _formula.summands(J.map, MOST, J.is_transposed):
         try:
             others = tuple(Summand(other.text, _array(other, J)) for other in turned[:left])
             found.append(Summand(term.text, _array(term, J), others))

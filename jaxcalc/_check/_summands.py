@@ -17,7 +17,7 @@ MOST = 8  # terms
 
 def of_summands(claim: Array, summands: Summands, names: _words.Names) -> Iterator[Fault]:
     """Name, change and residual of what explains a claim by the terms."""
-    if not 2 <= len(summands) <= MOST or any(t.array.shape != claim.shape for t in summands):
+    if len(summands) < 2 or any(t.array.shape != claim.shape for t in summands):
         return
     yield from _coefficients(claim, summands, names)
     yield from _turned(claim, summands)
@@ -94,7 +94,7 @@ def _spread(claim: Array, summands: Summands) -> Iterator[Fault]:
 
 def of_matrices(claim: Array, summands: Summands) -> Iterator[Fault]:
     """One matrix transposed in a term, or one in each of two terms."""
-    if not 1 <= len(summands) <= MOST or any(t.array.shape != claim.shape for t in summands):
+    if not summands or any(t.array.shape != claim.shape for t in summands):
         return
     whole = np.sum([t.array for t in summands], 0)
     turned = [

@@ -63,16 +63,24 @@ def arranged(map_: maps.Map, transposed: bool) -> Arranged:
     return made
 
 
-def arranged_summands(map_: maps.Map, transposed: bool) -> list[tuple[Arranged, list[Arranged]]]:
-    """The terms of a derivative, multiplied out, each with what it is not: `_turned`."""
+def arranged_summands(
+    map_: maps.Map, transposed: bool, most: int
+) -> list[tuple[Arranged, list[Arranged]]]:
+    """The terms of a derivative, multiplied out, each with what it is not: `_turned`.
+
+    None where they are more than `most`: a product of n sums of two has 2ⁿ.
+    """
     tensors, notation = Tensors(), Notation()
     algebra = tensors.algebra
 
     def made(part: Expression) -> Arranged:
         return _arranged(algebra, notation, part, map_, transposed)
 
-    parts = [p for term in terms(tensors.of(map_)) for p in algebra.distributed(term)]
-    return [(made(part), [made(turned) for turned in _turned(algebra, part)]) for part in parts]
+    summed = terms(tensors.of(map_))
+    if sum(map(parts, summed)) > most:
+        return []
+    spread = [part for term in summed for part in algebra.distributed(term)]
+    return [(made(part), [made(turned) for turned in _turned(algebra, part)]) for part in spread]
 
 
 def _turned(algebra: Algebra, term: Expression) -> Iterator[Expression]:

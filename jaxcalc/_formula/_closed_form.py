@@ -74,15 +74,15 @@ def closed_form(map_: _maps.Map, transposed: bool = False, dtype: str = "") -> C
 
 
 def summands(
-    map_: _maps.Map, transposed: bool = False, dtype: str = ""
+    map_: _maps.Map, most: int, transposed: bool = False, dtype: str = ""
 ) -> list[tuple[ClosedForm, list[ClosedForm]]]:
-    """The terms of the derivative, multiplied out, each as a closed form of its own.
+    """The terms of the derivative, multiplied out, each as a closed form; none if more than `most`.
 
     With each come those that have one square matrix in it transposed: A Bᵀ x and Aᵀ B x for A B x.
     """
     return [
         (ClosedForm(made, dtype), [ClosedForm(other, dtype) for other in turned])
-        for made, turned in arranged_summands(map_, transposed)
+        for made, turned in arranged_summands(map_, transposed, most)
     ]
 
 

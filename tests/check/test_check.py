@@ -148,7 +148,9 @@ def test_a_derivative_that_is_nan_itself():
         "1 of 4 entries of the derivative itself are NaN or infinite, the first at [0, 0]"
         in str(report)
     )
-    assert jc.check(f, jnp.diag(jnp.asarray([jnp.nan, 0.5])), point)
+    report = jc.check(f, jnp.diag(jnp.asarray([jnp.nan, 0.5])), point)
+    assert report
+    assert "to 0.0e+00\n  note: 1 of 4 entries of the derivative are NaN or infinite" in str(report)
     assert not jc.check(lambda x: x * jnp.nan, jnp.eye(2), point)
     assert not jc.check(lambda x: f(x) + x**2, jnp.eye(2), point)
 
@@ -291,6 +293,18 @@ def test_by_another_argument():
 
 def test_it_does_not_matter_whether_doubles_are_on():
     assert jc.check(lambda x: b[:3] * x, lambda x: diag(b[:3]), jnp.ones(3, np.float32))
+
+
+def test_many_terms_are_not_multiplied_out():
+    """A product of n sums has 2ⁿ terms."""
+
+    def f(x):
+        for _ in range(9):
+            x = x * (2 + jnp.tanh(A @ x)) / 2
+        return x
+
+    report = jc.check(f, lambda x: 1.5 * jax.jacfwd(f)(x), x)
+    assert [finding.name for finding in report.diagnoses] == ["a constant factor"]
 
 
 @pytest.mark.parametrize(
