@@ -23,7 +23,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = READ
     parser.add_argument("expression", type=expression, metavar="EXPRESSION", help="f")
     parser.add_argument(
-        "derivative", type=expression, metavar="DERIVATIVE", help="what is claimed to be ∂f/∂x"
+        "derivative",
+        type=expression,
+        metavar="DERIVATIVE",
+        help="what is claimed to be ∂f/∂x; I is the identity of the size of x",
     )
     add_problem_options(parser)
     add_common_options(parser, seeded="the random point")
