@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import jax
@@ -90,7 +89,6 @@ def _checked(problem: Problem, claim: Callable[..., Any], seed: int) -> jc.Repor
 
 
 def _record(options: argparse.Namespace, problem: Problem, report: jc.Report) -> dict[str, Any]:
-    found = [asdict(finding) for finding in report.diagnoses]
     return {
         "jaxcalc": jc.__version__,
         "jax": jax.__version__,
@@ -103,7 +101,7 @@ def _record(options: argparse.Namespace, problem: Problem, report: jc.Report) ->
         "right": report.is_right,
         "details": report.details,
         "diagnoses": [
-            {"name": f["name"], "change": f["change"], "residual": f["residual"]} for f in found
+            {"name": f.name, "change": f.change, "residual": f.residual} for f in report.diagnoses
         ],
         "notes": report.notes,
         "formula": report.formula,
