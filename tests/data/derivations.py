@@ -187,8 +187,8 @@ SYMMETRIC = {
 }
 SPREAD = {
     "(bᵀx) x": Wrong(lambda x: (b @ x) * x, lambda x: jnp.outer(x, b) + b @ x, x),
-    "softmax": Wrong(softmax, lambda x: softmax(x) - s_outer(x), x),
-    "x ⊙ A x": Wrong(lambda x: x * (A @ x), lambda x: A @ x + diag(x) @ A, x),
+    "softmax": Wrong(softmax, lambda x: softmax(x)[None] - s_outer(x), x),
+    "x ⊙ A x": Wrong(lambda x: x * (A @ x), lambda x: (A @ x)[None] + diag(x) @ A, x),
     "x ⊙ A x, by columns": Wrong(
         lambda x: x * (A @ x), lambda x: (A @ x)[:, None] + diag(x) @ A, x
     ),
