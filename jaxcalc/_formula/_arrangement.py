@@ -66,9 +66,9 @@ def arranged(map_: maps.Map, transposed: bool) -> Arranged:
 def arranged_summands(
     map_: maps.Map, transposed: bool, most: int
 ) -> list[tuple[Arranged, list[Arranged]]]:
-    """The terms of a derivative, multiplied out, each with what it is not: `_turned`.
+    """The terms of a derivative, multiplied out; none if more than `most`: n sums of two give 2ⁿ.
 
-    None where they are more than `most`: a product of n sums of two has 2ⁿ.
+    With each come those that have one of its square matrices transposed.
     """
     tensors, notation = Tensors(), Notation()
     algebra = tensors.algebra
