@@ -61,7 +61,7 @@ def _summands(J: Derivative) -> tuple[Summand, ...]:
     """The terms of the formula; none where one has no code."""
     found: list[Summand] = []
     left = MOST_TURNED
-    for term, turned in _formula.summands(J.map, MOST, J.is_transposed):
+    for term, turned in _formula.summands(J.map, MOST, J.is_transposed, J.dtype.name):
         try:
             others = tuple(Summand(other.text, _array(other, J)) for other in turned[:left])
             found.append(Summand(term.text, _array(term, J), others))

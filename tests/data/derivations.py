@@ -21,6 +21,7 @@ x = jnp.asarray([0.6, -1.2, 0.9, -0.4])
 p = jnp.asarray([0.6, 1.2, 0.9, 0.4])
 X = jnp.asarray(_random.normal(size=(2, 4)))
 M = A + 5 * jnp.eye(4)
+POSITIVE, SMALL = b > 0, jnp.abs(b) < jnp.median(jnp.abs(b))
 
 
 class Wrong(NamedTuple):
@@ -152,6 +153,11 @@ TERM = {
     "residual": Wrong(lambda x: x + jnp.tanh(A @ x), lambda x: diag(slope(A @ x)) @ A, x),
     "x/bᵀx": Wrong(lambda x: x / (b @ x), lambda x: jnp.eye(4) / (b @ x), x),
     "quadratic and linear": Wrong(lambda x: x @ x + b @ x, lambda x: row(2 * x), x),
+    "masks": Wrong(
+        lambda x: jnp.where(POSITIVE, x, 0) - jnp.where(SMALL, x, 0),
+        lambda x: diag(POSITIVE * 1.0),
+        x,
+    ),
 }
 TERM_SIGN = {
     "softmax": Wrong(softmax, lambda x: diag(softmax(x)) + s_outer(x), x),
