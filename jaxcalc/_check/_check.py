@@ -1,22 +1,22 @@
 """`check`: a hand-made derivative beside the true one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcalc import _formula
+from jaxcalc._check._claim import Claim, claimed, of_doubles
 from jaxcalc._check._evidence import Evidence
 from jaxcalc._check._faults import found
-from jaxcalc._check._oracles import DOUBLE, Array, Oracle, Truth, kinked, one_sided, truth, widened
+from jaxcalc._check._knowledge import Knowledge
+from jaxcalc._check._oracles import Array, Oracle, Truth, kinked, one_sided, truth
 from jaxcalc._check._report import Report
-from jaxcalc._closed_forms.derivative import Derivative
-from jaxcalc._derive import derive
 from jaxcalc._layout.arguments import check_function, positions, real_arrays
 from jaxcalc._layout.layout import Layout, LayoutLike
-from jaxcalc.operators import Chain, LinearOperator
 
 NEARBY = 2  # further points
 FORMULA = 300  # characters that are shown
@@ -46,8 +46,8 @@ def check(
         args: the point, positional arguments of `f`.
         layout: the layout in which `df` is to be, as in `jacobian`.
         argnums: the position of x, one array.
-        rtol: the error allowed beside the largest entry; unless given 64 eps of the claim's dtype,
-            8 eps of 16 bits, and what rounding of x explains.
+        rtol: the error allowed beside the largest entry; unless given 64 eps of the coarsest dtype
+            that `f` and `df` compute in, 8 eps of 16 bits, and what rounding of x explains.
         atol: the error allowed at least, 0 unless given.
 
     Returns:
@@ -69,18 +69,7 @@ def check(
 `layout='denominator'` (exact)
       the derivative: A
     """
-    layout = Layout(layout)
-    check_function(f)
-    problem = _posed(f, args, argnums, layout)
-    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        points = [args, *_nearby(args, problem.position)] if callable(df) else [args]
-        report = None
-        for point in points:
-            report = _at(problem, df, point, rtol, atol)
-            if not report:
-                break
-    assert report is not None
-    return report
+    return judged(posed(f, args, argnums, layout), df, args, rtol, atol)
 
 
 def assert_derivative(f: Callable[..., Any], df: Any, *args: Any, **options: Any) -> None:
@@ -97,14 +86,21 @@ def assert_derivative(f: Callable[..., Any], df: Any, *args: Any, **options: Any
         raise AssertionError(str(report))
 
 
-class _Problem(NamedTuple):
-    f: Callable[..., Any]
+class Problem(NamedTuple):
+    """A function to differentiate by one argument, with the programs that all points share."""
+
     position: int
     layout: Layout
     oracle: Oracle
+    knowledge: Knowledge
 
 
-def _posed(f: Callable[..., Any], args: Sequence[Any], argnums: int, layout: Layout) -> _Problem:
+def posed(
+    f: Callable[..., Any], args: Sequence[Any], argnums: int = 0, layout: LayoutLike = "numerator"
+) -> Problem:
+    """What is asked; `check` of several claims poses it once."""
+    layout = Layout(layout)
+    check_function(f)
     (position,) = positions(argnums, len(args))
     x = real_arrays(f"argument {position}", "choose another by `argnums`", args[position])
     if not isinstance(x, jax.Array):
@@ -112,18 +108,44 @@ def _posed(f: Callable[..., Any], args: Sequence[Any], argnums: int, layout: Lay
             f"argument {position} must be one array, but got {type(args[position]).__name__}; "
             "check its arrays one by one."
         )
-    value = jax.eval_shape(f, *args)
+    with _doubles():
+        oracle = Oracle(f, position, args)
+    value = oracle.y
     if len(jax.tree.leaves(value)) != 1 or not hasattr(value, "shape"):
-        raise TypeError(f"`f` must return one array, but got {value!r}.")
+        raise TypeError(f"`f` must return one array, but got {jax.eval_shape(lambda: value)!r}.")
     if x.size * value.size > LARGEST:
         raise ValueError(
             f"the derivative has {value.size} × {x.size} entries, more than {LARGEST}; "
             "check it at smaller arrays."
         )
-    return _Problem(f, position, layout, Oracle(f, position))
+    return Problem(position, layout, oracle, Knowledge(f, position, layout))
 
 
-def _nearby(args: Sequence[Any], position: int) -> list[list[Any]]:
+@contextmanager
+def _doubles() -> Iterator[None]:
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def judged(
+    problem: Problem,
+    df: Any,
+    args: Sequence[Any],
+    rtol: float | None = None,
+    atol: float | None = None,
+) -> Report:
+    """What there is to say of a claim: of the first point at which it is wrong, if there is one."""
+    with _doubles():
+        claim = claimed(df)
+        points = [args, *nearby(args, problem.position)] if callable(df) else [args]
+        for point in points:
+            report = _at(problem, claim, point, rtol, atol)
+            if not report:
+                break
+    return report
+
+
+def nearby(args: Sequence[Any], position: int) -> list[list[Any]]:
     """The point with x moved a little."""
     random = np.random.default_rng(0)
     x = np.asarray(args[position])
@@ -136,14 +158,19 @@ def _nearby(args: Sequence[Any], position: int) -> list[list[Any]]:
 
 
 def _at(
-    problem: _Problem, df: Any, args: Sequence[Any], rtol: float | None, atol: float | None
+    problem: Problem,
+    df: Claim,
+    args: Sequence[Any],
+    rtol: float | None,
+    atol: float | None,
 ) -> Report:
-    wide = widened(list(args))
-    claim, eps = _claimed(df, args, wide)
+    wide = problem.oracle.point(args)
+    claim, eps = of_doubles(df, args, wide)
+    eps = max(eps, problem.oracle.eps)
     true = truth(problem.oracle, wide, eps, np.random.default_rng(1))
     evidence = _evidence(problem, true, eps, rtol, atol)
     if not evidence.is_right(claim):
-        kinks = one_sided(problem.oracle.at(wide), true.x)
+        kinks = one_sided(problem.oracle.at(wide), true.x, problem.oracle.step)
         if kinks and kinked(kinks) not in true.remarks:
             true = true._replace(remarks=(*true.remarks, kinked(kinks)))
         between = evidence.between(kinks)
@@ -154,25 +181,8 @@ def _at(
     return _wrong(problem, evidence, claim, true, formula)
 
 
-def _claimed(df: Any, args: Sequence[Any], wide: Sequence[Any]) -> tuple[Array, float]:
-    """The claim, of doubles if `df` takes them, and the eps it is computed with."""
-    if not callable(df) or isinstance(df, LinearOperator):
-        found = df
-    else:
-        try:
-            found = df(*wide)
-        except (TypeError, ValueError):  # it may want the dtypes that it was written for
-            found = df(*args)
-    dense = found.todense() if isinstance(found, LinearOperator) else jnp.asarray(found)
-    if not jnp.issubdtype(dense.dtype, jnp.number) or jnp.iscomplexobj(dense):
-        raise TypeError(f"`df` must give a real array or an operator, but got {dense.dtype}.")
-    floating = jnp.issubdtype(dense.dtype, jnp.floating)
-    eps = float(jnp.finfo(dense.dtype).eps) if floating else float(jnp.finfo(jnp.float64).eps)
-    return np.asarray(dense, np.float64), eps
-
-
 def _evidence(
-    problem: _Problem,
+    problem: Problem,
     true: Truth,
     eps: float,
     rtol: float | None,
@@ -181,54 +191,31 @@ def _evidence(
     scale = float(np.max(np.abs(true.tensor), initial=0.0, where=np.isfinite(true.tensor)))
     relative = (8 if eps > NARROW else 64) * eps + LEAST if rtol is None else rtol
     moved = np.where(np.isfinite(true.spread), true.spread, 0)
-    least = (atol or 0) + relative * scale + DOUBLE * true.steepness
+    least = (atol or 0) + relative * scale + problem.oracle.eps * true.steepness
     allowed = np.full(true.tensor.shape, least) + 8 * moved
     return Evidence(true.tensor, true.y_shape, true.x, problem.layout, allowed, {"x": true.x})
 
 
-def _derived(problem: _Problem, e: Evidence, args: Sequence[Any]) -> tuple[Evidence, str | None]:
+def _derived(problem: Problem, e: Evidence, args: Sequence[Any]) -> tuple[Evidence, str | None]:
     """The evidence with what `derive` knows, and the formula."""
     try:
-        J = derive(problem.f, problem.position, layout=problem.layout)(*widened(list(args)))
-        formula = J.formula
-        named = {text: np.asarray(a, np.float64) for text, a in J.named.items()}
+        known = problem.knowledge.at(problem.oracle.point(args))
     except Exception:
         return e, None
-    whole = J.operator if problem.layout is Layout.NUMERATOR else J.T.operator
-    factors = whole.factors if isinstance(whole, Chain) else ()
-    known = Evidence(
-        e.tensor,
-        e.y_shape,
-        e.x,
-        e.layout,
-        e.allowed,
-        {"x": e.x} | named,
-        tuple(np.asarray(part.matrix(), np.float64) for part in factors),
-        tuple(_summands(J)),
-    )
-    return known, formula if len(formula) <= FORMULA else None
-
-
-def _summands(J: Derivative) -> list[tuple[str, Array]]:
-    """The terms of the formula with their arrays; none where one has no code."""
-    found = []
-    for form in _formula.summands(J.map, J.is_transposed):
-        scope: dict[str, Any] = {}
-        try:
-            exec(form.code, scope)
-            arrays = {text: J.named[text] for text in form.names}
-        except (ValueError, KeyError):
-            return []
-        found.append((form.text, np.asarray(scope["derivative"](**arrays), np.float64)))
-    return found
+    formula = known.formula if len(known.formula) <= FORMULA else None
+    e = replace(e, named=known.named, factors=known.factors, summands=known.summands)
+    return e, formula
 
 
 # --- what is said ---
 
 
-def _right(problem: _Problem, e: Evidence, claim: Array, true: Truth) -> Report:
+def _right(problem: Problem, e: Evidence, claim: Array, true: Truth) -> Report:
     """That it is; but where the rules of f contradict f, its autodiff is no derivative either."""
     notes, truth = [remark.text for remark in true.remarks], e.truth
+    infinite = int(np.sum(~np.isfinite(truth)))
+    if infinite:
+        notes.append(f"{infinite} of {truth.size} entries of the derivative are NaN or infinite")
     if truth.ndim == 2 and truth.shape[0] == truth.shape[1] > 1 and np.allclose(truth, truth.T):
         notes.append("it is symmetric, so that its layout cannot be told")
     is_right = not any(remark.is_fault for remark in true.remarks)
@@ -237,11 +224,10 @@ def _right(problem: _Problem, e: Evidence, claim: Array, true: Truth) -> Report:
     return Report(is_right, words, notes=tuple(notes))
 
 
-def _wrong(
-    problem: _Problem, e: Evidence, claim: Array, true: Truth, formula: str | None
-) -> Report:
+def _wrong(problem: Problem, e: Evidence, claim: Array, true: Truth, formula: str | None) -> Report:
     details = [*_seen(claim, e)]
-    diagnoses = found(claim, e) if np.isfinite(claim).all() else []
+    finite = np.isfinite(claim).all() and np.isfinite(e.tensor).all()
+    diagnoses = found(claim, e) if finite else []
     return Report(
         False,
         f"wrong: not ∂f/∂x in {problem.layout.value} layout",
@@ -257,10 +243,13 @@ def _seen(claim: Array, e: Evidence) -> list[str]:
     truth = e.truth
     if claim.shape != truth.shape:
         other = e.in_layout(e.layout.other).shape
-        return [
-            f"its shape is {claim.shape}: {e.layout.value} layout wants {truth.shape}, "
-            f"{e.layout.other.value} layout {other}"
-        ]
+        wanted = (
+            f"{e.layout.value} layout wants {truth.shape}, {e.layout.other.value} layout {other}"
+        )
+        if other == truth.shape:
+            wanted = f"both layouts want {other}"
+        shape = f"its shape is {claim.shape}" if claim.ndim else "it is a number"
+        return [f"{shape}: {wanted}"]
     for invalid, words in (
         (~np.isfinite(claim) & np.isfinite(truth), "entries"),
         (np.isfinite(claim) & ~np.isfinite(truth), "entries of the derivative itself"),

@@ -3,13 +3,24 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from jaxcalc._check._oracles import Array
-from jaxcalc._layout.layout import Layout, arrange
+from jaxcalc._layout.layout import Layout, Vec, arrange
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Summand:
+    """A term of a formula, and what it is with one square matrix in it transposed."""
+
+    text: str = field(metadata={"static": True})
+    array: Array
+    turned: tuple["Summand", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,7 @@ class Evidence:
         allowed: how far each entry of a right claim may be off, like `tensor`.
         named: arrays by their names, of which a missing factor may be one.
         factors: the maps of a chain whose product the derivative is, as matrices.
-        summands: the terms of the derivative's formula, each with its text.
+        summands: the terms of the derivative's formula.
     """
 
     tensor: Array
@@ -34,21 +45,25 @@ class Evidence:
     allowed: Array
     named: Mapping[str, Array] = field(default_factory=dict)
     factors: tuple[Array, ...] = ()
-    summands: tuple[tuple[str, Array], ...] = ()
+    summands: tuple[Summand, ...] = ()
 
-    @property
+    @cached_property
     def truth(self) -> Array:
         """The derivative in its layout."""
         return self.in_layout(self.layout)
 
-    def in_layout(self, layout: Layout, vec: Any = None) -> Array:
+    def in_layout(self, layout: Layout, vec: Vec | None = None) -> Array:
         """The derivative in a layout; with `vec` as a matrix of stacked entries."""
-        return np.asarray(arrange(jnp.asarray(self.tensor), len(self.y_shape), layout, vec))
+        return self.tensor.ravel()[self._places(layout, vec)]
 
-    @property
+    @cached_property
     def tolerance(self) -> Array:
         """`allowed`, in the layout."""
-        return np.asarray(arrange(jnp.asarray(self.allowed), len(self.y_shape), self.layout))
+        return self.allowed.ravel()[self._places(self.layout)]
+
+    def _places(self, layout: Layout, vec: Vec | None = None) -> Array:
+        """Where in the tensor the entries are that stand in a layout."""
+        return _places(self.tensor.shape, len(self.y_shape), layout, vec)
 
     @property
     def matrix(self) -> Array:
@@ -62,12 +77,19 @@ class Evidence:
 
     def as_matrix(self, claim: Array) -> Array:
         """A claim of the right shape as such a matrix."""
-        assert claim.shape == self.truth.shape
-        places = np.arange(self.tensor.size, dtype=np.float64).reshape(self.tensor.shape)
-        order = np.asarray(arrange(jnp.asarray(places), len(self.y_shape), self.layout))
+        return self._unarranged(claim, self.layout).reshape(self.matrix.shape)
+
+    def from_layout(self, claim: Array, layout: Layout) -> Array:
+        """What is given in another layout in the one in which it is to be."""
+        return self._unarranged(claim, layout)[self._places(self.layout)]
+
+    def _unarranged(self, claim: Array, layout: Layout) -> Array:
+        """The entries in the order of the tensor's."""
+        places = self._places(layout)
+        assert claim.shape == places.shape
         flat = np.empty(self.tensor.size)
-        flat[order.astype(int).ravel()] = claim.ravel()
-        return flat.reshape(self.matrix.shape)
+        flat[places.ravel()] = claim.ravel()
+        return flat
 
     def between(self, kinks: Mapping[tuple[int, ...], tuple[Array, Array]]) -> "Evidence":
         """The evidence with all allowed that lies between both slopes of a kink."""
@@ -80,8 +102,7 @@ class Evidence:
 
     def arranged(self, matrix: Array) -> Array:
         """A matrix of entries of y by entries of x, in the layout."""
-        tensor = jnp.asarray(matrix.reshape(self.tensor.shape))
-        return np.asarray(arrange(tensor, len(self.y_shape), self.layout))
+        return matrix.ravel()[self._places(self.layout)]
 
     def off(self, claim: Array) -> float:
         """The largest error of a claim, beside the largest entry; infinite for another shape."""
@@ -102,10 +123,21 @@ class Evidence:
         return float(np.median(self.allowed)) / scale if self.allowed.size else 0.0
 
 
+@lru_cache(8)
+def _places(shape: tuple[int, ...], y_ndim: int, layout: Layout, vec: Vec | None) -> Array:
+    arranged = jax.jit(arrange, static_argnums=(1, 2, 3))
+    return np.asarray(arranged(np.arange(math.prod(shape)).reshape(shape), y_ndim, layout, vec))
+
+
 def distance(a: Array, b: Array) -> float:
-    """The largest difference beside the largest entry of b; infinite for another shape, or NaN."""
+    """The largest difference beside the largest entry of b; infinite for another shape.
+
+    So it is where a or b alone is NaN or infinite; where both are, in the same way, there is none.
+    """
     if a.shape != b.shape or not a.size:
         return math.inf
-    worst = float(np.max(np.abs(a - b)))
-    scale = float(np.max(np.abs(b))) or 1.0
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, np.abs(a - b))
+    worst = float(np.max(apart))
+    scale = float(np.max(np.abs(b), initial=0, where=np.isfinite(b))) or 1.0
     return worst / scale if math.isfinite(worst) else math.inf

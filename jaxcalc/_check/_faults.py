@@ -8,14 +8,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxcalc._check import _words
 from jaxcalc._check._evidence import Evidence, distance
 from jaxcalc._check._oracles import Array
-from jaxcalc._check._summands import of_summands
-from jaxcalc._layout.layout import Layout, to_layout
+from jaxcalc._check._summands import of_matrices, of_summands
+from jaxcalc._layout.layout import Layout, Vec
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def _second(first: Fault, claim: Array, e: Evidence) -> Iterator[Finding]:
 
 
 def _fits(finding: Finding, e: Evidence) -> bool:
-    return finding.residual is not None and finding.residual <= max(16 * e.near, 1e-12)
+    return finding.residual is None or finding.residual <= max(16 * e.near, 1e-12)
 
 
 def _distinct(findings: list[Finding]) -> list[Finding]:
@@ -86,8 +85,7 @@ def other_layout(claim: Array, e: Evidence) -> Iterator[Finding]:
     other = e.layout.other
     if claim.ndim < 2 or claim.shape != e.in_layout(other).shape:
         return
-    turned = to_layout(jnp.asarray(claim), other, e.layout, y_ndim=_y_ndim(claim, e))
-    mended = np.asarray(turned)
+    mended = e.from_layout(claim, other)
     yield Finding(
         "the other layout",
         f"it is in {other.value} layout; transpose it, or pass `layout={other.value!r}`",
@@ -96,35 +94,34 @@ def other_layout(claim: Array, e: Evidence) -> Iterator[Finding]:
     )
 
 
-def _y_ndim(claim: Array, e: Evidence) -> int:
-    return 1 if claim.ndim == 2 else len(e.y_shape)
+def _is_other_layout(claim: Array, e: Evidence) -> bool:
+    return any(_fits(finding, e) for finding in other_layout(claim, e))
 
 
 def shape(claim: Array, e: Evidence) -> Iterator[Finding]:
     """All entries in order, in another shape."""
-    wanted = e.truth
-    if claim.shape == wanted.shape or claim.size != wanted.size:
+    shapes = [e.in_layout(layout).shape for layout in Layout]
+    if claim.shape in shapes or claim.size != e.tensor.size:
         return
     for layout in (e.layout, e.layout.other):
         truth = e.in_layout(layout)
-        mended = claim.reshape(truth.shape)
-        if layout is not e.layout:
-            turned = to_layout(jnp.asarray(mended), layout, e.layout, y_ndim=_y_ndim(mended, e))
-            mended = np.asarray(turned)
+        mended = e.from_layout(claim.reshape(truth.shape), layout)
         words = f"{layout.value} layout wants {truth.shape}; reshape it"
         extra = "" if layout is e.layout else ", or pass that layout"
         yield Finding("the shape", words + extra, e.off(mended), mended)
 
 
+_STACKINGS: list[tuple[Vec, str]] = [("F", "columns"), ("C", "rows")]
+
+
 def stacking(claim: Array, e: Evidence) -> Iterator[Finding]:
     """Entries of matrices stacked by columns where rows are meant, or stacked at all."""
-    if max(len(e.y_shape), e.x.ndim) < 2:
+    if max(len(e.y_shape), e.x.ndim) < 2 or _is_other_layout(claim, e):
         return
-    for vec, words in (("F", "columns"), ("C", "rows")):
+    for vec, words in _STACKINGS:
         flat = e.in_layout(e.layout, vec)
-        if (vec == "C" and claim.shape != flat.shape) or claim.size != flat.size:
-            continue
-        if claim.shape not in (flat.shape, e.truth.shape):
+        shapes = [flat.shape] if vec == "C" else [flat.shape, e.truth.shape]
+        if claim.shape not in shapes:
             continue
         yield Finding(
             f"stacked by {words}",
@@ -141,6 +138,8 @@ def stacking(claim: Array, e: Evidence) -> Iterator[Finding]:
 def axes(claim: Array, e: Evidence) -> Iterator[Finding]:
     """Axes in another order."""
     if not 2 < claim.ndim <= 6 or sorted(claim.shape) != sorted(e.truth.shape):
+        return
+    if _is_other_layout(claim, e):
         return
     for order in itertools.permutations(range(claim.ndim)):
         if order == tuple(range(claim.ndim)):
@@ -165,15 +164,15 @@ def factor(claim: Array, e: Evidence) -> Iterator[Finding]:
         return
     k = float(np.sum(claim * e.truth)) / square
     if k and abs(abs(k) - 1) > 1e-9:
-        words = f"multiply by {_words.number(k, _sizes(e))}"
+        words = f"multiply by {_names(e).number(k)}"
         yield Finding("a constant factor", words, e.off(k * claim), k * claim)
 
 
-def _sizes(e: Evidence) -> dict[str, int]:
-    """Sizes that a factor may be, by names."""
+def _names(e: Evidence) -> _words.Names:
+    """What a factor may be."""
     sizes = {"n": e.x.size, "m": math.prod(e.y_shape)}
     sizes |= {f"x.shape[{i}]": n for i, n in enumerate(e.x.shape) if e.x.ndim > 1}
-    return {name: n for name, n in sizes.items() if n > 1}
+    return _words.Names(sizes, e.named)
 
 
 def inner_vector(claim: Array, e: Evidence) -> Iterator[Finding]:
@@ -189,7 +188,7 @@ def inner_vector(claim: Array, e: Evidence) -> Iterator[Finding]:
         spread = np.max(v) - np.min(v)
         if v.size < 2 or spread <= 1e-9 * np.max(np.abs(v)):
             continue
-        text = _words.vector(v, e.named, _sizes(e))
+        text = _words.vector(v, _names(e))
         alone = min(T.shape) == 1 or np.count_nonzero(T) <= max(T.shape)
         if text is None and alone:
             continue
@@ -279,7 +278,14 @@ def diagonal_missing(claim: Array, e: Evidence) -> Iterator[Finding]:
 def summands(claim: Array, e: Evidence) -> Iterator[Finding]:
     """A term of a sum that is missing, has a factor, or is turned round."""
     if claim.shape == e.truth.shape:
-        for name, change, off in of_summands(claim, e.summands, _sizes(e)):
+        for name, change, off in of_summands(claim, e.summands, _names(e)):
+            yield Finding(name, change, off)
+
+
+def matrix_transposed(claim: Array, e: Evidence) -> Iterator[Finding]:
+    """A square matrix in a term that is to be its transpose; of the whole, it is the layout."""
+    if claim.shape == e.truth.shape and not _is_other_layout(claim, e):
+        for name, change, off in of_matrices(claim, e.summands):
             yield Finding(name, change, off)
 
 
@@ -304,11 +310,11 @@ def region(claim: Array, e: Evidence) -> Iterator[Finding]:
         return
     for text, where in REGIONS.items():
         if (where(x) == wrong).all():
-            yield Finding("wrong in one region", f"it is wrong only where {text}", 0.0)
+            yield Finding("wrong in one region", f"it is wrong only where {text}", None)
             return
     if wrong.sum() == 1 and wrong[[0, -1]].any():
         end = "first" if wrong[0] else "last"
-        yield Finding("wrong at an end", f"it is wrong only at the {end} entry of x", 0.0)
+        yield Finding("wrong at an end", f"it is wrong only at the {end} entry of x", None)
 
 
 MENDABLE: list[Fault] = [other_layout, shape, sign, axes, factor, inner_matrix, inner_vector]
@@ -325,5 +331,6 @@ FAULTS: list[Fault] = [
     inner_vector,
     reversed_chain,
     summands,
+    matrix_transposed,
     region,
 ]

@@ -7,14 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcalc._check._rounding import largest_on_the_way
+from jaxcalc._check._rounding import coarsest, eps_of, largest_on_the_way
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Function = Callable[..., Any]
 DIRECTIONS = 3
 MOST_KINKS = 256  # entries of x that are looked at one by one
-DOUBLE = float(np.finfo(np.float64).eps)
-STEP = DOUBLE ** (1 / 3)  # of a central difference
 
 
 class Remark(NamedTuple):
@@ -55,32 +53,85 @@ def _wide(leaf: Any) -> Any:
     return jnp.asarray(leaf, jnp.float64) if floating else leaf
 
 
-class Oracle:
-    """A function of several arguments and its derivative by the one at `position`."""
+# of a function that looks at its numbers: `if x > 0`, `x[x > 0]`, `np.sin(x)`
+LOOKS = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.NonConcreteBooleanIndexError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
 
-    def __init__(self, f: Function, position: int) -> None:
+
+def compiled(f: Function) -> Function:
+    """f as one program for all points; step by step, where it looks at its numbers."""
+    program = jax.jit(f)
+
+    def run(*args: Any) -> Any:
+        try:
+            return program(*args)
+        except LOOKS:
+            return f(*args)
+
+    return run
+
+
+class Oracle:
+    """A function of several arguments and its derivative by the one at `position`.
+
+    Attributes:
+        value: the function.
+        eps: with which it computes: of doubles, where no array that it captured is coarser.
+        y: its value at the point of these arguments.
+    """
+
+    def __init__(self, f: Function, position: int, args: Sequence[Any]) -> None:
         self.position = position
-        self.f = f
-        self._whole = {
-            "forward": jax.jit(jax.jacfwd(f, position)),
-            "reverse": jax.jit(jax.jacrev(f, position)),
+        self.value = compiled(f)
+        self.eps, self._is_wide = _computed_with(f, args)
+        self._modes = {
+            "forward": compiled(jax.jacfwd(f, position)),
+            "reverse": compiled(jax.jacrev(f, position)),
         }
-        self._eager = {"forward": jax.jacfwd(f, position), "reverse": jax.jacrev(f, position)}
+        self.y = self.value(*self.point(args))
+
+    @property
+    def step(self) -> float:
+        """That of a central difference."""
+        return float(eps_of(self.y.dtype) ** (1 / 3))
+
+    def point(self, args: Sequence[Any]) -> list[Any]:
+        """The arguments in double precision, if the function takes them."""
+        return widened(list(args)) if self._is_wide else list(args)
 
     def at(self, args: Sequence[Any]) -> Function:
         """The function of x alone."""
-        return lambda x: self.f(*self._with(args, x))
+        return lambda x: self.value(*self._with(args, x))
 
     def derivative(self, args: Sequence[Any], x: Array, mode: str) -> Array:
         """Its derivative at x in one of both modes."""
-        arguments = self._with(args, x)
-        try:
-            return np.asarray(self._whole[mode](*arguments), np.float64)
-        except jax.errors.ConcretizationTypeError:  # it looks at numbers
-            return np.asarray(self._eager[mode](*arguments), np.float64)
+        return np.asarray(self._modes[mode](*self._with(args, x)), np.float64)
 
     def _with(self, args: Sequence[Any], x: Array) -> list[Any]:
-        return [*args[: self.position], jnp.asarray(x), *args[self.position + 1 :]]
+        dtype = jnp.result_type(args[self.position])
+        return [*args[: self.position], jnp.asarray(x, dtype), *args[self.position + 1 :]]
+
+
+def _computed_with(f: Function, args: Sequence[Any]) -> tuple[float, bool]:
+    """The eps with which f computes of doubles, and whether it takes them.
+
+    It does not where an array that it captured is the start of a loop.
+    """
+    try:
+        return coarsest(jax.make_jaxpr(f)(*widened(list(args)))), True
+    except LOOKS:
+        return eps_of_point(args), True
+    except (TypeError, ValueError):
+        return eps_of_point(args), False
+
+
+def eps_of_point(args: Sequence[Any]) -> float:
+    """That of the coarsest array: of what has no program, arrays inside may have that dtype."""
+    return max(eps_of(jnp.result_type(leaf)) for leaf in jax.tree.leaves(args))
 
 
 def truth(oracle: Oracle, args: Sequence[Any], eps: float, random: np.random.Generator) -> Truth:
@@ -92,16 +143,17 @@ def truth(oracle: Oracle, args: Sequence[Any], eps: float, random: np.random.Gen
     nudged = x * (1 + eps * random.choice([-1.0, 1.0], x.shape))
     spread = np.abs(oracle.derivative(args, nudged, mode) - tensor)
     other = [*found.values()][-1]
-    least = 1e-9 * _scale(tensor) + 16 * DOUBLE * steepness
-    if not np.allclose(tensor, other, 1e-6, least, equal_nan=True):
-        least += 16 * DOUBLE * largest_on_the_way(jax.jacfwd(oracle.at(args)), jnp.asarray(x))
-        if np.allclose(tensor, other, 1e-6, least, equal_nan=True):
+    least = max(1e-9, oracle.eps) * _scale(tensor) + 16 * oracle.eps * steepness
+    relative = max(1e-6, 64 * oracle.eps)
+    if not np.allclose(tensor, other, relative, least, equal_nan=True):
+        least += 16 * oracle.eps * largest_on_the_way(jax.jacfwd(oracle.at(args)), jnp.asarray(x))
+        if np.allclose(tensor, other, relative, least, equal_nan=True):
             with np.errstate(invalid="ignore"):  # ∞ − ∞
                 spread += np.abs(other - tensor)
         else:
             words = "forward and reverse mode of f differ: one of its rules is wrong"
             remarks.append(Remark(words, is_fault=True))
-    remarks += _by_differences(oracle.at(args), x, tensor, random)
+    remarks += _by_differences(oracle, args, x, tensor, random)
     y_shape = tensor.shape[: tensor.ndim - x.ndim]
     return Truth(x, y_shape, tensor, spread, steepness, tuple(remarks))
 
@@ -125,33 +177,48 @@ def _by_autodiff(
 
 
 def _by_differences(
-    f: Function, x: Array, tensor: Array, random: np.random.Generator
+    oracle: Oracle, args: Sequence[Any], x: Array, tensor: Array, random: np.random.Generator
 ) -> list[Remark]:
-    """Where central differences in a few directions are not what autodiff says."""
+    """Where central differences in a few directions are not what autodiff says.
+
+    They are not, where neither small steps nor those for what is coarse inside of f agree.
+    """
     if not x.size or not np.isfinite(tensor).all():
         return []
-    sizes = STEP * np.maximum(1, np.abs(x))
-    for _ in range(DIRECTIONS):
-        step = sizes * random.choice([-1.0, 1.0], x.shape)
-        ahead, behind = (np.asarray(f(jnp.asarray(x + s * step)), np.float64) for s in (1, -1))
-        if not (np.isfinite(ahead).all() and np.isfinite(behind).all()):
+    f = oracle.at(args)
+    for step in dict.fromkeys([oracle.step, float(oracle.eps ** (1 / 3))]):
+        if all(_agrees(f, x, tensor, step, random) for _ in range(DIRECTIONS)):
             return []
-        said = np.tensordot(tensor, step, x.ndim)
-        rounding = STEP**2 * 1e3 * (np.max(np.abs(ahead), initial=0) + 1)
-        if not np.allclose((ahead - behind) / 2, said, 1e-4, rounding + 1e-5 * _scale(said)):
-            return [_contradiction(f, x)]
-    return []
+    return [_contradiction(f, x, oracle.step)]
 
 
-def _contradiction(f: Function, x: Array) -> Remark:
+def _agrees(f: Function, x: Array, tensor: Array, size: float, random: np.random.Generator) -> bool:
+    """Whether a central difference is what autodiff says, or cannot be told."""
+    step = size * np.maximum(1, np.abs(x)) * random.choice([-1.0, 1.0], x.shape)
+    ahead, behind = (np.asarray(f(x + s * step), np.float64) for s in (1, -1))
+    if not (np.isfinite(ahead).all() and np.isfinite(behind).all()):
+        return True
+    said = np.tensordot(tensor, step, x.ndim)
+    rounding = size**2 * 1e3 * (np.max(np.abs(ahead), initial=0) + 1)
+    return np.allclose((ahead - behind) / 2, said, 1e-4, rounding + 1e-5 * _scale(said))
+
+
+def _contradiction(f: Function, x: Array, step: float) -> Remark:
     """Why differences may say something else than autodiff."""
-    kinks = one_sided(f, x)
+    kinks = one_sided(f, x, step)
     if kinks:
         return kinked(kinks)
-    if "stop_gradient" in str(jax.make_jaxpr(f)(x)):
+    if _stops_gradients(f, x):
         return Remark("f stops gradients, so that differences of f say something else")
     words = "autodiff of f is not what differences of f say: a rule of f may be wrong"
     return Remark(words, is_fault=True)
+
+
+def _stops_gradients(f: Function, x: Array) -> bool:
+    try:
+        return "stop_gradient" in str(jax.make_jaxpr(f)(x))
+    except LOOKS:
+        return False
 
 
 def kinked(kinks: Iterable[tuple[int, ...]]) -> Remark:
@@ -159,7 +226,7 @@ def kinked(kinks: Iterable[tuple[int, ...]]) -> Remark:
     return Remark(f"f has a kink at {places('x', list(kinks))}")
 
 
-def one_sided(f: Function, x: Array) -> dict[tuple[int, ...], tuple[Array, Array]]:
+def one_sided(f: Function, x: Array, size: float) -> dict[tuple[int, ...], tuple[Array, Array]]:
     """For the entries of x at which f has a kink, its derivatives from the left and the right."""
     if x.size > MOST_KINKS:
         return {}
@@ -167,7 +234,7 @@ def one_sided(f: Function, x: Array) -> dict[tuple[int, ...], tuple[Array, Array
     kinks = {}
     for index in np.ndindex(x.shape):
         step = np.zeros_like(x)
-        step[index] = h = STEP * max(1.0, abs(float(x[index])))
+        step[index] = h = size * max(1.0, abs(float(x[index])))
         right = np.asarray(f(jnp.asarray(x + step)), np.float64) - middle
         left = middle - np.asarray(f(jnp.asarray(x - step)), np.float64)
         if np.any(np.abs(right - left) > 1e-2 * (np.abs(right) + np.abs(left)) + 1e-3 * h):

@@ -1,4 +1,4 @@
-"""How much rounding may leave where a result cancels: units of the largest number on the way."""
+"""How much rounding may leave: the coarsest dtype, and the largest number on the way."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -7,7 +7,30 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxcalc._compat import bind, inlined, opened, run
+from jaxcalc._compat import bind, inlined, opened, operation, run, sub_jaxprs
+
+DOUBLE = float(jnp.finfo(jnp.float64).eps)
+MOVES = {"broadcast_in_dim", "concatenate", "gather", "reshape", "slice", "squeeze", "transpose"}
+
+
+def eps_of(dtype: Any) -> float:
+    """That of a floating dtype; of the others, which are exact, that of doubles."""
+    return float(jnp.finfo(dtype).eps) if jnp.issubdtype(dtype, jnp.floating) else DOUBLE
+
+
+def coarsest(program: Any) -> float:
+    """The largest eps with which a program computes, more than moving numbers about.
+
+    That of (A + Aᵀ) x, for an A of float32, is the eps of float32, whatever x is.
+    """
+    jaxpr, _ = opened(program)
+    found = DOUBLE
+    for equation in jaxpr.eqns:
+        inside = [*sub_jaxprs(equation)]
+        found = max([found, *map(coarsest, inside)])
+        if not inside and operation(equation) not in MOVES:
+            found = max([found, *(eps_of(out.aval.dtype) for out in equation.outvars)])
+    return found
 
 
 def largest_on_the_way(f: Callable[..., Any], *args: Array) -> float:

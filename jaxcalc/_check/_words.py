@@ -1,7 +1,11 @@
 """Numbers and vectors by what they are: ½, 1/n, a, cos(x)."""
 
+import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -10,17 +14,51 @@ from jaxcalc._check._oracles import Array
 CLOSE = 1e-6
 
 
-def number(value: float, sizes: Mapping[str, int]) -> str:
-    """A factor in words: a fraction, a size or one part of it, else its digits."""
-    for name, n in sizes.items():
-        for text, known in ((name, n), (f"1/{name}", 1 / n)):
+_CONSTANTS = {"log(2)": math.log(2), "log(10)": math.log(10), "π": math.pi, "√2": math.sqrt(2)}
+CONSTANTS = _CONSTANTS | {f"1/{text}": 1 / value for text, value in _CONSTANTS.items()}
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a number may be: one of these sizes, or of one of these arrays."""
+
+    sizes: Mapping[str, int]
+    arrays: Mapping[str, Array]
+
+    def number(self, value: float) -> str:
+        """A factor in words: a size or one part of it, a constant, a fraction, else its digits.
+
+        Last, it may be a sum or a norm of an array.
+        """
+        fraction = Fraction(value).limit_denominator(12)
+        exact = {str(abs(fraction)): abs(float(fraction))}
+        known = (self._of_sizes(), CONSTANTS.items(), exact.items(), self._of_arrays())
+        for text, number in itertools.chain.from_iterable(known):
             for sign, prefix in ((1, ""), (-1, "−")):
-                if n > 2 and _is(value, sign * known):
-                    return f"{prefix}{text}, with {name} = {n}"
-    fraction = Fraction(value).limit_denominator(12)
-    if _is(value, float(fraction)):
-        return str(fraction).replace("-", "−")
-    return f"{value:.6g}".replace("-", "−")
+                if _is(value, sign * number):
+                    return prefix + text
+        return f"{value:.6g}".replace("-", "−")
+
+    def _of_sizes(self) -> Iterator[tuple[str, float]]:
+        for name, n in self.sizes.items():
+            if n > 2:
+                yield f"{name}, with {name} = {n}", n
+                yield f"1/{name}, with {name} = {n}", 1 / n
+
+    def _of_arrays(self) -> Iterator[tuple[str, float]]:
+        for name, array in self.arrays.items():
+            for text, f in NUMBERS.items() if array.ndim else [("{}", float)]:
+                number = float(f(array))
+                if number and math.isfinite(number):
+                    yield text.format(name), number
+                    yield f"1/{text.format(name)}", 1 / number
+
+
+NUMBERS: dict[str, Callable[[Array], Any]] = {
+    "sum({})": np.sum,
+    "‖{}‖": np.linalg.norm,
+    "‖{}‖²": lambda x: np.sum(x**2),
+}
 
 
 def _is(value: float, known: float) -> bool:
@@ -48,14 +86,14 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def vector(value: Array, named: Mapping[str, Array], sizes: Mapping[str, int]) -> str | None:
+def vector(value: Array, names: Names) -> str | None:
     """An array in words: a multiple of a function of one that has a name; None for others."""
-    for text, candidate in _candidates(named, value.size):
+    for text, candidate in _candidates(names.arrays, value.size):
         if not np.isfinite(candidate).all() or not np.any(candidate):
             continue
         scale = float(candidate @ value) / float(candidate @ candidate)
         if np.allclose(scale * candidate, value, CLOSE, CLOSE * float(np.max(np.abs(value)))):
-            return text if _is(scale, 1) else f"{number(scale, sizes)} {text}"
+            return text if _is(scale, 1) else f"{names.number(scale)} {text}"
     return None
 
 

@@ -1,10 +1,8 @@
 """`check`: whether an expression is the derivative of another, and what is wrong if it is not."""
 
 import argparse
-import math
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import jax
@@ -16,7 +14,7 @@ from jaxcalc import Layout
 from jaxcalc._commands.derivation import Problem, posed, random_point
 from jaxcalc._commands.derive import READ, add_problem_options, expression, shielded
 from jaxcalc._commands.expression import Expression, shape_text
-from jaxcalc._commands.options import Command, add_common_options, finite, write_json
+from jaxcalc._commands.options import Command, add_common_options, write_json
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +22,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = READ
     parser.add_argument("expression", type=expression, metavar="EXPRESSION", help="f")
     parser.add_argument(
-        "derivative", type=expression, metavar="DERIVATIVE", help="what is claimed to be ∂f/∂x"
+        "derivative",
+        type=expression,
+        metavar="DERIVATIVE",
+        help="what is claimed to be ∂f/∂x; I is the identity of the size of x",
     )
     add_problem_options(parser)
     add_common_options(parser, seeded="the random point")
@@ -52,34 +53,30 @@ def run(options: argparse.Namespace) -> int:
 def _claimed(problem: Problem, derivative: Expression) -> Callable[..., Any]:
     """The claim as a function of all arrays; vectors and numbers in the shape of the layout.
 
+    `I` is the identity of the size of a vector x, unless it is an array of the function.
+
     Raises:
         ValueError: when it has a name that the function lacks.
     """
-    names = problem.expression.names
+    names, x_shape = problem.expression.names, problem.shapes[problem.position]
+    known = {"I": jnp.eye(x_shape[0])} if len(x_shape) == 1 else {}
     for name in derivative.names:
-        if name not in names:
+        if name not in {*names, *known}:
             raise ValueError(
                 f"`{name}` is in the derivative, but not in `{problem.expression.text}`."
             )
-    places = [names.index(name) for name in derivative.names]
-    x_shape = problem.shapes[problem.position]
 
     def claim(*arrays: Any) -> Any:
-        value = jnp.asarray(derivative(*(arrays[i] for i in places)))
+        given = known | dict(zip(names, arrays, strict=True))
+        value = jnp.asarray(derivative(*(given[name] for name in derivative.names)))
         y_shape = jax.eval_shape(problem.expression, *arrays).shape
-        wanted = _vector_shape(y_shape, x_shape, problem.layout)
-        fits = wanted is not None and value.ndim < 2 and value.size == math.prod(wanted)
-        return value.reshape(wanted) if fits and wanted is not None else value
+        is_vector = max(len(y_shape), len(x_shape)) < 2 and not (y_shape and x_shape)
+        if value.ndim > 1 or not is_vector:
+            return value
+        is_row = bool(y_shape) == (problem.layout is Layout.DENOMINATOR)
+        return value.reshape((1, -1) if is_row else (-1, 1))
 
     return claim
-
-
-def _vector_shape(y: tuple[int, ...], x: tuple[int, ...], layout: Layout) -> tuple[int, int] | None:
-    """The shape of a derivative that people write as a vector or a number; None for others."""
-    if max(len(y), len(x)) > 1 or (y and x):
-        return None
-    numerator = math.prod(y), math.prod(x)
-    return numerator if layout is Layout.NUMERATOR else numerator[::-1]
 
 
 def _checked(problem: Problem, claim: Callable[..., Any], seed: int) -> jc.Report:
@@ -92,7 +89,6 @@ def _checked(problem: Problem, claim: Callable[..., Any], seed: int) -> jc.Repor
 
 
 def _record(options: argparse.Namespace, problem: Problem, report: jc.Report) -> dict[str, Any]:
-    found = [asdict(finding) for finding in report.diagnoses]
     return {
         "jaxcalc": jc.__version__,
         "jax": jax.__version__,
@@ -105,8 +101,7 @@ def _record(options: argparse.Namespace, problem: Problem, report: jc.Report) ->
         "right": report.is_right,
         "details": report.details,
         "diagnoses": [
-            {"name": f["name"], "change": f["change"], "residual": finite(f["residual"] or 0.0)}
-            for f in found
+            {"name": f.name, "change": f.change, "residual": f.residual} for f in report.diagnoses
         ],
         "notes": report.notes,
         "formula": report.formula,

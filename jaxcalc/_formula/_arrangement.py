@@ -21,7 +21,15 @@ from jaxcalc._formula._expression import Expression, Shape, call, walk
 from jaxcalc._formula._indexing import indexed
 from jaxcalc._formula._nodes import INDICES
 from jaxcalc._formula._notation import Notation
-from jaxcalc._formula._product import Factor, Monomial, labels_of, reachable, relabel, unpack
+from jaxcalc._formula._product import (
+    Factor,
+    Monomial,
+    is_symmetric,
+    labels_of,
+    reachable,
+    relabel,
+    unpack,
+)
 from jaxcalc._formula._solving import with_adjugates
 from jaxcalc._formula._sums import parts, terms
 from jaxcalc._formula._tensor import Tensors
@@ -55,11 +63,35 @@ def arranged(map_: maps.Map, transposed: bool) -> Arranged:
     return made
 
 
-def arranged_summands(map_: maps.Map, transposed: bool) -> list[Arranged]:
-    """The terms of a derivative, multiplied out."""
+def arranged_summands(
+    map_: maps.Map, transposed: bool, most: int
+) -> list[tuple[Arranged, list[Arranged]]]:
+    """The terms of a derivative, multiplied out; none if more than `most`: n sums of two give 2ⁿ.
+
+    With each come those that have one of its square matrices transposed.
+    """
     tensors, notation = Tensors(), Notation()
-    parts = [p for term in terms(tensors.of(map_)) for p in tensors.algebra.distributed(term)]
-    return [_arranged(tensors.algebra, notation, part, map_, transposed) for part in parts]
+    algebra = tensors.algebra
+
+    def made(part: Expression) -> Arranged:
+        return _arranged(algebra, notation, part, map_, transposed)
+
+    summed = terms(tensors.of(map_))
+    if sum(map(parts, summed)) > most:
+        return []
+    spread = [part for term in summed for part in algebra.distributed(term)]
+    return [(made(part), [made(turned) for turned in _turned(algebra, part)]) for part in spread]
+
+
+def _turned(algebra: Algebra, term: Expression) -> Iterator[Expression]:
+    """The term with one of its square matrices transposed, each in its turn."""
+    product = unpack(term)
+    for i, factor in enumerate(product.factors):
+        mirrored = factor._replace(labels=factor.labels[::-1])
+        square = len(factor.labels) == 2 and len(set(factor.value.shape)) == 1
+        if square and factor.labels != mirrored.labels and not is_symmetric(factor.value):
+            others = [*product.factors[:i], mirrored, *product.factors[i + 1 :]]
+            yield algebra.multiply(others, product.shape, product.coefficient)
 
 
 def arranged_in(tensors: Tensors, notation: Notation, map_: maps.Map, transposed: bool) -> Arranged:

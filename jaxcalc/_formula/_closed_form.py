@@ -73,9 +73,17 @@ def closed_form(map_: _maps.Map, transposed: bool = False, dtype: str = "") -> C
     return ClosedForm(arranged(map_, transposed), dtype)
 
 
-def summands(map_: _maps.Map, transposed: bool = False, dtype: str = "") -> list[ClosedForm]:
-    """The terms of the derivative, multiplied out, each as a closed form of its own."""
-    return [ClosedForm(made, dtype) for made in arranged_summands(map_, transposed)]
+def summands(
+    map_: _maps.Map, most: int, transposed: bool = False, dtype: str = ""
+) -> list[tuple[ClosedForm, list[ClosedForm]]]:
+    """The terms of the derivative, multiplied out, each as a closed form; none if more than `most`.
+
+    With each come those that have one square matrix in it transposed: A Bᵀ x and Aᵀ B x for A B x.
+    """
+    return [
+        (ClosedForm(made, dtype), [ClosedForm(other, dtype) for other in turned])
+        for made, turned in arranged_summands(map_, transposed, most)
+    ]
 
 
 def _names(formula: Named) -> list[str]:

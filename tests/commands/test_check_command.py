@@ -16,6 +16,8 @@ RIGHT = [
     "'t a' a --wrt t",
     "'tr(A X)' A --wrt X",
     "'-x' '-eye(3)' --wrt x --shape x=3",
+    "'x/‖x‖' 'I/‖x‖ − x xᵀ/‖x‖³' --wrt x",
+    "'I x' I --wrt x",
 ]
 WRONG = {
     "'x @ A @ x' '2 * A @ x' --wrt x": "it is right if A = Aᵀ",
@@ -23,6 +25,10 @@ WRONG = {
     "'sin(2x)' 'diag(cos(2x))' --wrt x": "a constant factor: multiply by 2",
     "'tanh(A x)' 'diag(1 - tanh(A x)**2)' --wrt x": "multiply by A from the right",
     "'sin(x)' 'cos(x)' --wrt x": "the diagonal as a vector",
+    "'‖A x − b‖²' '2 (A x − b)' --wrt x": "multiply by A from the right",
+    "'softmax(x)' 'softmax(x) (1 - softmax(x))' --wrt x": "it is a number: both layouts want",
+    "'(b^T x) x' 'x b^T + b^T x' --wrt x": "you have the diagonal of (bᵀ x) I in every row",
+    "'-y^T log(softmax(W x))' '(softmax(W x) - y)^T W' --wrt x": "1/sum(y) times sum(y) sᵀ W",
     "'‖x‖' 'x/‖x‖²' --wrt x": "the derivative: xᵀ/‖x‖",
 }
 

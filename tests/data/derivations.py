@@ -21,6 +21,7 @@ x = jnp.asarray([0.6, -1.2, 0.9, -0.4])
 p = jnp.asarray([0.6, 1.2, 0.9, 0.4])
 X = jnp.asarray(_random.normal(size=(2, 4)))
 M = A + 5 * jnp.eye(4)
+POSITIVE, SMALL = b > 0, jnp.abs(b) < jnp.median(jnp.abs(b))
 
 
 class Wrong(NamedTuple):
@@ -152,6 +153,11 @@ TERM = {
     "residual": Wrong(lambda x: x + jnp.tanh(A @ x), lambda x: diag(slope(A @ x)) @ A, x),
     "x/bᵀx": Wrong(lambda x: x / (b @ x), lambda x: jnp.eye(4) / (b @ x), x),
     "quadratic and linear": Wrong(lambda x: x @ x + b @ x, lambda x: row(2 * x), x),
+    "masks": Wrong(
+        lambda x: jnp.where(POSITIVE, x, 0) - jnp.where(SMALL, x, 0),
+        lambda x: diag(POSITIVE * 1.0),
+        x,
+    ),
 }
 TERM_SIGN = {
     "softmax": Wrong(softmax, lambda x: diag(softmax(x)) + s_outer(x), x),
@@ -185,6 +191,50 @@ SYMMETRIC = {
     "xᵀAx, the other": Wrong(lambda x: x @ A @ x, lambda x: 2 * row(x @ A), x),
     "xᵀAx + bᵀx": Wrong(lambda x: x @ A @ x + b @ x, lambda x: row(2 * A @ x + b), x),
 }
+SPREAD = {
+    "(bᵀx) x": Wrong(lambda x: (b @ x) * x, lambda x: jnp.outer(x, b) + b @ x, x),
+    "softmax": Wrong(softmax, lambda x: softmax(x)[None] - s_outer(x), x),
+    "x ⊙ A x": Wrong(lambda x: x * (A @ x), lambda x: (A @ x)[None] + diag(x) @ A, x),
+    "x ⊙ A x, by columns": Wrong(
+        lambda x: x * (A @ x), lambda x: (A @ x)[:, None] + diag(x) @ A, x
+    ),
+    "x/‖x‖": Wrong(
+        unit,
+        lambda x: 1 / jnp.linalg.norm(x) - jnp.outer(x, x) / jnp.linalg.norm(x) ** 3,
+        x,
+    ),
+}
+MATRIX = {
+    "(A x)ᵀ W x": Wrong(lambda x: (A @ x) @ (W @ x), lambda x: row(A.T @ W @ x + W @ A @ x), x),
+    "xᵀAx + bᵀx": Wrong(lambda x: x @ A @ x + b @ x, lambda x: row(A @ x + A @ x + b), x),
+    "tr(A X W X)": Wrong(lambda X: jnp.trace(A @ X @ W @ X), lambda X: W @ X @ A + A @ X @ W.T, M),
+    "tr(A X W X), X": Wrong(
+        lambda X: jnp.trace(A @ X @ W @ X), lambda X: W @ X @ A + A @ X.T @ W, M
+    ),
+    "‖A x − b‖²": Wrong(  # in both terms
+        lambda x: jnp.sum((A @ x - b) ** 2), lambda x: 2 * row(A @ (A @ x - b)), x
+    ),
+    "‖A x‖², denominator": Wrong(
+        lambda x: jnp.sum((A @ x) ** 2), lambda x: 2 * (A @ A @ x)[:, None], x, "denominator"
+    ),
+    "A W x": Wrong(lambda x: A @ (W @ x), lambda x: A @ W.T, x),
+    "(bᵀx) A x": Wrong(
+        lambda x: (b @ x) * (A @ x), lambda x: jnp.outer(A.T @ x, b) + (b @ x) * A, x
+    ),
+    "X A X": Wrong(
+        lambda X: X @ A @ X,
+        lambda X: (
+            jnp.einsum("ik,lj->ijkl", jnp.eye(4), A.T @ X)
+            + jnp.einsum("ik,jl->ijkl", X @ A, jnp.eye(4))
+        ),
+        M,
+    ),
+    "inverse": Wrong(
+        jnp.linalg.inv,
+        lambda X: -jnp.einsum("ki,lj->ijkl", jnp.linalg.inv(X), jnp.linalg.inv(X)),
+        M,
+    ),
+}
 SHAPE = {
     "a vector for a row": Wrong(lambda x: x @ x, lambda x: 2 * x, x),
     "a vector for a column": Wrong(lambda x: x @ x, lambda x: 2 * x, x, "denominator"),
@@ -205,8 +255,8 @@ STACKING = {
     ),
 }
 AXES = {
-    "X A": Wrong(
-        lambda X: X @ A, lambda X: jnp.transpose(jax.jacfwd(lambda X: X @ A)(X), (0, 3, 2, 1)), X
+    "X A, by Xᵀ": Wrong(
+        lambda X: X @ A, lambda X: jnp.transpose(jax.jacfwd(lambda X: X @ A)(X), (0, 1, 3, 2)), X
     ),
     "outer": Wrong(
         lambda x: jnp.outer(x, jnp.tanh(A @ x)),
@@ -252,6 +302,8 @@ WRONG: dict[str, dict[str, Wrong]] = {
     "the factor of a term": TERM_FACTOR,
     "an outer product the wrong way round": OUTER_PRODUCT,
     "right only where an array is symmetric": SYMMETRIC,
+    "a diagonal matrix as a vector or a number": SPREAD,
+    "a matrix transposed": MATRIX,
     "the shape": SHAPE,
     "its shape is": NO_SHAPE,
     "stacked by columns": STACKING,
