@@ -25,8 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of a test of many cases every run takes a sixth, of a large table a tenth.
 
-    The others are left to `-m slow`, which takes an eighth of what is a large table still, a
-    sixteenth of a huge one; `-m slow --every` takes the whole. Multiples of the golden ratio choose
+    The others are left to `-m slow`, which takes a tenth of what is a large table still, a
+    twenty-fourth of a huge one; `-m slow --every` takes the whole. Multiples of the golden ratio choose
     them, which fall in step with no parameter.
     """
     left_out = []
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [case for case in cases if case.get_closest_marker("slow")]
         is_whole = cases[0].get_closest_marker("whole") or config.getoption("--every")
         if len(slow) > LARGE and not is_whole:
-            left_out += _others(slow, 1 / 16 if len(slow) > HUGE else 1 / 8)
+            left_out += _others(slow, 1 / 24 if len(slow) > HUGE else 1 / 10)
     unwanted = set(left_out)
     items[:] = [item for item in items if item not in unwanted]
     config.hook.pytest_deselected(items=left_out)

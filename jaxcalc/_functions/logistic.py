@@ -25,7 +25,6 @@ from jax.typing import ArrayLike
 
 from jaxcalc._arrays import Accuracy, inexact, is_complex, jit_checked, narrowed, wide, working
 from jaxcalc._functions import holomorphic
-from jaxcalc._functions.exponents import in_two
 from jaxcalc._functions.native.forms import native_entries
 from jaxcalc._functions.primitives import JacobianProduct, Value
 
@@ -223,12 +222,6 @@ def _root_factor(c: Decimal, x: Array, e: Array) -> Array:
     return -jnp.expm1(low - (jnp.abs(x) - high))
 
 
-def _factors(order: int, dtype: np.dtype) -> list[tuple[float, float]]:
-    """For the kernel: c as the sum of two numbers, or −1/ρ and nothing where c < 0."""
-    roots = _eulerian_roots(order) if order else ()
-    return [(-float(c.exp()), 0.0) if c < -_ROUNDING else in_two(abs(c), dtype) for c in roots]
-
-
 @lru_cache
 def _eulerian_roots(order: int) -> tuple[Decimal, ...]:
     """The c = −log ρ of the roots −ρ of Aₙ to 40 digits, by Newton's method from NumPy's roots."""
@@ -270,4 +263,3 @@ for _value, _map in (
     (_log_sigmoid_value, "log_sigmoid"),
 ):
     _value.defform("cpu", native_entries(_map))
-logistic_product.defform("cpu", native_entries("logistic_product", _factors))

@@ -104,7 +104,7 @@ def test_a_run_prints_and_records_both(tmp_path):
     assert (one["devices"], one["rounds"], one["gradient_error"]) == (1, 0, 0)
     assert (four["devices"], four["rounds"]) == (4, 3)
     assert 3 <= four["numbers_a_row"] <= 8 < digits.CLASSES
-    assert four["loss"] == pytest.approx(one["loss"], rel=1e-6)
+    assert four["loss"] == pytest.approx(one["loss"], rel=1e-5)  # other forms of the sums
     assert "10 classes, 3 a device, 2 of them masked" in out
     assert "numbers a row" in out
 

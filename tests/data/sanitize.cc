@@ -58,7 +58,6 @@ struct Memory {
 };
 
 void run(int64_t map, Kind kind, int64_t outer, int64_t classes, int64_t inner, std::mt19937& random) {
-  double roots[] = {0, 0, 1.5, 1e-9, -0.2, 0};
   Call call{map,
             outer,
             classes,
@@ -68,9 +67,6 @@ void run(int64_t map, Kind kind, int64_t outer, int64_t classes, int64_t inner, 
             random() % 2 == 0,
             random() % 2 == 0,
             random() % 2 == 0,
-            static_cast<int64_t>(random() % 4),
-            roots,
-            3,
             {},
             {}};
   std::vector<Memory> memory;

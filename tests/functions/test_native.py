@@ -84,7 +84,7 @@ def without_kernels(f):
 def test_functions_and_products_are_native(name):
     x = numbers((4, 40), "float32")
     text = jax.jit(over_rows(FUNCTIONS[name])).lower(x, x).as_text()
-    assert text.count(f"@{TARGET}") >= 4
+    assert text.count(f"@{TARGET}") >= (4 if name in ROWS else 1)
 
 
 @needs_kernels

@@ -30,9 +30,6 @@ struct Call {
   bool twice;                     // … of a tangent whose mean is taken off twice
   bool softmax;                   // the first array is a softmax, not logits
   bool extended;                  // of logits −inf throughout it is 0
-  int64_t order;                  // of a derivative of the logistic function …
-  const double* roots;            // … with its roots, each as the sum of two numbers
-  int64_t root_count;
   Array in[MOST_ARRAYS], out[MOST_ARRAYS];
 };
 
@@ -64,8 +61,7 @@ struct Signature {
   F(distribution_cross_entropy_transposed, "xcr", "c") \
   F(sigmoid, "e", "e")                                 \
   F(softplus, "e", "e")                                \
-  F(log_sigmoid, "e", "e")                             \
-  F(logistic_product, "ee", "e")
+  F(log_sigmoid, "e", "e")
 
 #define SIGNATURE(name, in, out) {#name, in, out},
 constexpr Signature SIGNATURES[] = {MAPS(SIGNATURE)};

@@ -146,10 +146,8 @@ std::optional<Array> array_of(const ffi::AnyBuffer& buffer, char letter, const C
 
 ffi::Error rows(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets, std::string_view map,
                 int64_t outer, int64_t classes, int64_t inner, bool plain, bool high, bool twice, bool softmax,
-                bool extended, int64_t order, ffi::Span<const double> roots) {
-  Call call{0,     outer,   classes,  inner, plain,         high,
-            twice, softmax, extended, order, roots.begin(), static_cast<int64_t>(roots.size() / 2),
-            {},    {}};
+                bool extended) {
+  Call call{0, outer, classes, inner, plain, high, twice, softmax, extended, {}, {}};
   while (call.map < MAP_COUNT && map != SIGNATURES[call.map].name) call.map++;
   if (call.map == MAP_COUNT) return refuse("no map " + std::string(map));
   const Signature& signature = SIGNATURES[call.map];
@@ -194,6 +192,4 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxcalc_rows, jaxcalc::rows,
                                   .Attr<bool>("high")
                                   .Attr<bool>("twice")
                                   .Attr<bool>("softmax")
-                                  .Attr<bool>("extended")
-                                  .Attr<int64_t>("order")
-                                  .Attr<ffi::Span<const double>>("roots"));
+                                  .Attr<bool>("extended"));

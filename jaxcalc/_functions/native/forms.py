@@ -15,8 +15,6 @@ from jaxcalc._functions.primitives import Form, Lowered, plain_form
 from jaxcalc._functions.rows import Rows, is_plain
 from jaxcalc._native import TARGET, kernels
 
-Roots = Callable[[int, np.dtype], Sequence[tuple[float, float]]]
-
 _FLOATS = ("float32", "float64", "bfloat16", "float16")
 _MOST_CLASSES = 2**31 - 1  # a label has 32 bits
 
@@ -33,14 +31,11 @@ class Call(NamedTuple):
     twice: bool = False
     softmax: bool = False
     extended: bool = False
-    order: int = 0
-    roots: Sequence[tuple[float, float]] = ()
 
     def __call__(self, operands: Sequence[Array], results: Sequence[Any]) -> list[Array]:
         """The results, of these types."""
-        attributes = self._asdict() | {"roots": np.asarray(self.roots, np.float64).ravel()}
-        integers = {k: np.int64(v) for k, v in attributes.items() if type(v) is int}
-        return list(jax.ffi.ffi_call(TARGET, results)(*operands, **attributes | integers))
+        attributes = {k: np.int64(v) if type(v) is int else v for k, v in self._asdict().items()}
+        return list(jax.ffi.ffi_call(TARGET, results)(*operands, **attributes))
 
 
 def native_form(name: str, takes: str, gives: str, otherwise: Form = plain_form) -> Form:
@@ -74,19 +69,20 @@ def native_form(name: str, takes: str, gives: str, otherwise: Form = plain_form)
     return form
 
 
-def native_entries(name: str, roots: Roots = lambda order, dtype: ()) -> Form:
-    """The form of a function of each entry on a CPU, with the roots of its derivative, if any."""
+def native_entries(name: str) -> Form:
+    """The form of a function of each entry on a CPU.
+
+    Its products are left to XLA, which makes one loop of them and of what is done beside them.
+    """
 
     def form(apply: Callable[..., Any], lowered: Lowered) -> Callable[..., Any]:
-        def choice(*operands: Array, **params: Any) -> Any:
-            if _missing(operands, lowered) or len({x.shape for x in operands}) > 1:
-                return apply(*operands, **params)
-            dtype, order = _computing(operands), params.get("order", 0)
-            flat = [_stored(x, dtype).reshape(-1) for x in operands]
-            size = flat[0].size
-            call = Call(name, classes=size, order=order, roots=roots(order, dtype))
-            (y,) = call(flat, [jax.ShapeDtypeStruct((size,), lowered.types.dtype)])
-            return y.reshape(operands[0].shape)
+        def choice(x: Array) -> Array:
+            if _missing([x], lowered):
+                return apply(x)
+            call = Call(name, classes=x.size)
+            result = jax.ShapeDtypeStruct((x.size,), lowered.types.dtype)
+            (y,) = call([_stored(x, _computing([x])).reshape(-1)], [result])
+            return y.reshape(x.shape)
 
         return choice
 

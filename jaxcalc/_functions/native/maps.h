@@ -202,10 +202,12 @@ MAP logsumexp_product(JOB) {  // ⟨s, t⟩
 }
 
 MAP logsumexp_transposed(JOB) {  // s g
-  auto s = probabilities(job);
+  auto x = job.in[0];
   auto y = job.out[0];
   Vec<T> g = job.in[1]->v;
-  EACH(y[i].v = s[i].v * g);
+  if (job.call.softmax) return EACH(y[i].v = x[i].v * g);
+  Reciprocal<T> sum(normalizer<T>(job.call, exponentials(job, x, shift(job, x), y)));
+  EACH(y[i].v = sum.times(y[i].v) * g);
 }
 
 MAP softmax_curvature(JOB) {  // Cᵀ(ds ⊙ C t), ds = J dr, or dr of a softmax
@@ -303,23 +305,7 @@ MAP distribution_cross_entropy_transposed(JOB) {  // −Cᵀ(p g)
   center_transposed(job, s, [=](int64_t i) INLINE_LAMBDA { return p[i].v * g; }, T(-1));
 }
 
-// --- the logistic function: an entry is a row ---
-
-// σ⁽ⁿ⁾(x) = (−sign x)ⁿ⁺¹ e Aₙ(−e)/(1 + e)ⁿ⁺¹, e = exp(−|x|), Aₙ by its roots
-template <class T>
-INLINE Vec<T> sigmoid_derivative(const Call& call, Vec<T> x) {
-  using V = Vec<T>;
-  V h = magnitude<T>(x), e = exponential<T>(-h);
-  if (call.order == 0) return (x >= 0 ? all<T>(1) : e) / (1 + e);
-  V top = e, below = call.order % 2 ? all<T>(1) : 1 + e, square = 1 + e * (2 + e);
-  for (int64_t r = 0; r < call.root_count; r++) {
-    T high = static_cast<T>(call.roots[2 * r]), low = static_cast<T>(call.roots[2 * r + 1]);
-    top *= high < 0 ? 1 + high * e : -Exponential<T>(high - h, all<T>(low)).minus_one();
-  }
-  for (int64_t k = 1; k <= call.order; k += 2) below *= square;
-  V value = top / below;
-  return call.order % 2 ? value : x > 0 ? -value : value;
-}
+// --- the logistic function and its integral, of each entry ---
 
 template <class T>
 INLINE Vec<T> softplus_of(Vec<T> x) {  // max(x, 0) + log(1 + exp(−|x|))
@@ -327,11 +313,11 @@ INLINE Vec<T> softplus_of(Vec<T> x) {  // max(x, 0) + log(1 + exp(−|x|))
   return larger<V>(x, V{}) + log_one_plus_part<T>(exponential<T>(-magnitude<T>(x)));
 }
 
-MAP sigmoid(JOB) {
+MAP sigmoid(JOB) {  // 1/(1 + e) or e/(1 + e), e = exp(−|x|)
+  using V = Vec<T>;
   auto x = job.in[0];
   auto y = job.out[0];
-  const Call& call = job.call;
-  EACH(y[i].v = sigmoid_derivative<T>(call, x[i].v));
+  EACH(V e = exponential<T>(-magnitude<T>(x[i].v)); y[i].v = (x[i].v >= 0 ? all<T>(1) : e) / (1 + e));
 }
 
 MAP softplus(JOB) {
@@ -344,13 +330,6 @@ MAP log_sigmoid(JOB) {
   auto x = job.in[0];
   auto y = job.out[0];
   EACH(y[i].v = -softplus_of<T>(-x[i].v));
-}
-
-MAP logistic_product(JOB) {
-  auto x = job.in[0], t = job.in[1];
-  auto y = job.out[0];
-  const Call& call = job.call;
-  EACH(y[i].v = sigmoid_derivative<T>(call, x[i].v) * t[i].v);
 }
 
 #undef MAP

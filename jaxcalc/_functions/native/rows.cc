@@ -139,8 +139,8 @@ class Runner {
   int ins, outs;
 
   int64_t steps() const { return LANES ? call.classes : (call.classes + W - 1) / W; }
-  // How many rows are loaded at once: whole cache lines, in columns.
-  int64_t group() const { return !LANES ? 1 : call.classes <= 4096 ? 64 : 16; }
+  // How many rows are loaded at once: whole cache lines, in columns, and no more than a cache holds.
+  int64_t group() const { return !LANES ? 1 : call.classes <= 512 ? 64 : call.classes <= 1024 ? 32 : 16; }
   // Numbers of one array of a group.
   int64_t extent() const { return steps() * (LANES ? group() : W); }
 

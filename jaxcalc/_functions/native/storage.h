@@ -4,6 +4,10 @@
 
 #include "vectors.h"
 
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
+
 namespace jaxcalc {
 namespace {
 
@@ -38,6 +42,25 @@ struct BFloat16 {
 
 struct Float16 {
   using Stored = uint16_t;
+#ifdef __F16C__  // gcc 12 would do one number at a time
+  template <int W>
+  static INLINE Short<float, W> widen(Short<uint16_t, W> x) {
+#ifdef __AVX512F__
+    return bits<Short<float, W>>(_mm512_cvtph_ps(bits<__m256i>(x)));
+#else
+    return bits<Short<float, W>>(_mm256_cvtph_ps(bits<__m128i>(x)));
+#endif
+  }
+  template <int W>
+  static INLINE Short<uint16_t, W> round(Short<float, W> x) {
+    constexpr int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+#ifdef __AVX512F__
+    return bits<Short<uint16_t, W>>(_mm512_cvtps_ph(bits<__m512>(x), nearest));
+#else
+    return bits<Short<uint16_t, W>>(_mm256_cvtps_ph(bits<__m256>(x), nearest));
+#endif
+  }
+#else
   template <int W>
   static INLINE Short<float, W> widen(Short<uint16_t, W> x) {
     auto u = __builtin_convertvector(x, Short<uint32_t, W>);
@@ -61,6 +84,7 @@ struct Float16 {
     half = u > (255u << 23) ? u * 0 + 0x7e00 : half;
     return __builtin_convertvector(half | sign, Short<uint16_t, W>);
   }
+#endif
 };
 
 struct Boolean {

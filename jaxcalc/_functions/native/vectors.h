@@ -107,50 +107,34 @@ INLINE auto is_finite(V x) {
 
 // --- exponentials ---
 
-// exp(d + low) = scale + scale·rest, where d + low = n ln 2 + r, scale = 2ⁿ and rest = expm1(r); of
-// d = ∞ it is NaN.
-template <class T>
-struct Exponential {
-  Vec<T> scale, rest;
+constexpr double over_factorial(int k) { return k < 2 ? 1 : over_factorial(k - 1) / k; }
 
-  INLINE explicit Exponential(Vec<T> d) {
-    *this = Exponential(d, [](Vec<T> r) INLINE_LAMBDA { return r; });
-  }
-  INLINE Exponential(Vec<T> d, Vec<T> low) {
-    *this = Exponential(d, [=](Vec<T> r) INLINE_LAMBDA { return r + low; });
-  }
+// ½ + r/3! + r²/4! + …
+template <class T, int... K>
+INLINE Vec<T> exponential_series(Vec<T> r, std::integer_sequence<int, K...>) {
+  constexpr int last = sizeof...(K) + 2;
+  Vec<T> sum = all<T>(T(over_factorial(last)));
+  ((sum = sum * r + T(over_factorial(last - 1 - K))), ...);
+  return sum;
+}
 
-  INLINE Vec<T> value() const { return scale + scale * rest; }
-  INLINE Vec<T> minus_one() const { return scale * rest + (scale - 1); }
-
- private:
-  template <class Corrected>
-  INLINE Exponential(Vec<T> d, Corrected corrected) {
-    using F = Format<T>;
-    d = larger<Vec<T>>(all<T>(F::LEAST), d);
-    Vec<T> z = d * T(LOG2E) + F::MAGIC;
-    Vec<T> n = z - F::MAGIC;
-    constexpr typename F::Bits one = typename F::Bits{F::BIAS} << F::MANTISSA;
-    scale = bits<Vec<T>>((bits<Bits<T>>(z) << F::MANTISSA) + one);
-    Vec<T> r = corrected((d - n * F::LN2_HIGH) - n * F::LN2_LOW);
-    rest = series(r, std::make_integer_sequence<int, F::POWERS - 2>()) * (r * r) + r;
-  }
-
-  static constexpr T over_factorial(int k) { return k < 2 ? T(1) : over_factorial(k - 1) / T(k); }
-
-  // ½ + r/3! + r²/4! + …
-  template <int... K>
-  static INLINE Vec<T> series(Vec<T> r, std::integer_sequence<int, K...>) {
-    constexpr int last = sizeof...(K) + 2;
-    Vec<T> sum = all<T>(over_factorial(last));
-    ((sum = sum * r + over_factorial(last - 1 - K)), ...);
-    return sum;
-  }
-};
+// exp d = 2ⁿ exp r, d = n ln 2 + r, where r is corrected; of d = ∞ it is NaN.
+template <class T, class Corrected>
+INLINE Vec<T> exponential(Vec<T> d, Corrected corrected) {
+  using F = Format<T>;
+  constexpr typename F::Bits one = typename F::Bits{F::BIAS} << F::MANTISSA;
+  d = larger<Vec<T>>(all<T>(F::LEAST), d);
+  Vec<T> z = d * T(LOG2E) + F::MAGIC;
+  Vec<T> n = z - F::MAGIC;
+  Vec<T> scale = bits<Vec<T>>((bits<Bits<T>>(z) << F::MANTISSA) + one);
+  Vec<T> r = corrected((d - n * F::LN2_HIGH) - n * F::LN2_LOW);
+  Vec<T> rest = exponential_series<T>(r, std::make_integer_sequence<int, F::POWERS - 2>()) * (r * r) + r;
+  return scale + scale * rest;
+}
 
 template <class T>
 INLINE Vec<T> exponential(Vec<T> d) {
-  return Exponential<T>(d).value();
+  return exponential<T>(d, [](Vec<T> r) INLINE_LAMBDA { return r; });
 }
 
 // exp(x − m), where d = x − m is rounded and what is lost of it is carried along (Knuth's TwoSum).
@@ -159,7 +143,7 @@ INLINE Vec<T> exponential_of_difference(Vec<T> x, Vec<T> m) {
   Vec<T> d = x - m, b = d - x;
   Vec<T> lost = (x - (d - b)) - (m + b);
   lost = d >= Format<T>::LEAST ? lost : Vec<T>{};  // of −∞ it is NaN
-  return Exponential<T>(d, lost).value();
+  return exponential<T>(d, [=](Vec<T> r) INLINE_LAMBDA { return r + lost; });
 }
 
 // --- logarithms ---
