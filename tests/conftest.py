@@ -25,8 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of a test of many cases every run takes a sixth, of a large table a tenth.
 
-    The others are left to `-m slow`, which takes a tenth of what is a large table still, a
-    twenty-fourth of a huge one; `-m slow --every` takes the whole. Multiples of the golden ratio choose
+    The others are left to `-m slow`, which takes a tenth of what is a large table still, of a huge
+    one a twenty-fourth; `-m slow --every` takes the whole. Multiples of the golden ratio choose
     them, which fall in step with no parameter.
     """
     left_out = []
