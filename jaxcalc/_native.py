@@ -11,7 +11,7 @@ import jax
 SWITCH = "JAXCALC_NATIVE"
 TARGET = "jaxcalc_rows"
 _FOLDER = Path(__file__).parent / "_functions" / "native"
-LIBRARY = _FOLDER / f"{TARGET}.so"
+LIBRARY = _FOLDER / f"{TARGET}.dso"  # no suffix of a module of Python
 REASON = _FOLDER / "missing.txt"  # written instead, where it could not be compiled
 
 

@@ -57,7 +57,7 @@ def test_the_sdist_holds_the_project_and_nothing_made_from_it(sdist):
     assert names >= {"LICENSE", "CITATION.cff", "docs/conf.py", "tests/conftest.py", ".ci/run"}
     made = ("docs/_build", "docs/results", "dist")
     assert not [name for name in names if name.startswith(made) or "__pycache__" in name]
-    assert not [name for name in names if name.endswith((".so", "missing.txt"))]
+    assert not [name for name in names if name.endswith((".dso", "missing.txt"))]
     assert names >= {f"jaxcalc/_functions/native/{name}" for name in ("rows.cc", "CMakeLists.txt")}
 
 
@@ -67,7 +67,7 @@ def test_the_wheel_holds_the_package_alone(wheel):
     assert names >= PACKAGE
     assert names >= {"jaxcalc/py.typed", "jaxcalc/_commands/data/digits.npz"}
     assert {name.split("/")[0] for name in names} == {"jaxcalc"}
-    assert not [name for name in names if name.endswith((".cc", ".h", ".so"))]
+    assert not [name for name in names if name.endswith((".cc", ".h", ".dso"))]
     assert wheel.name.endswith("-py3-none-any.whl")
 
 

@@ -16,7 +16,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SWITCH = "JAXCALC_NATIVE"  # 0: do without; 1: an installation without kernels is an error
 FOLDER = Path("jaxcalc/_functions/native")
-LIBRARY, REASON = FOLDER / "jaxcalc_rows.so", FOLDER / "missing.txt"
+LIBRARY, REASON = FOLDER / "jaxcalc_rows.dso", FOLDER / "missing.txt"
 
 
 class NativeHook(BuildHookInterface):  # type: ignore[type-arg]
