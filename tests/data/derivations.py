@@ -275,6 +275,11 @@ END = {
         lambda x: jax.jacfwd(lambda x: x * jnp.roll(x, 1))(x).at[:, 0].set(0.0),
         x,
     ),
+    "sums of squares": Wrong(
+        lambda x: jnp.cumsum(x**2),
+        lambda x: (jnp.tril(jnp.ones((4, 4))) * (2 * x)[None]).at[-1, -1].set(0.0),
+        x,
+    ),
 }
 NOT_FINITE = {
     "log of x": Wrong(jnp.exp, lambda x: diag(jnp.log(x)), x),
