@@ -101,11 +101,13 @@ _FIRST_WITH_ZEROS = {"sigmoid": 2, "log_sigmoid": 3, "softplus": 3}
 def _judge_elementwise(function: str, quantity: str, x: Array) -> Judge:
     order = ORDERS.index(quantity)
     if function in DECLARED:
-        true = oracles.derivative(DECLARED[function].definition, x, order)
+        true = oracles.declared_derivative(DECLARED[function], x, order)
     else:
         true = getattr(oracles, function)(x, order)
     higher = order >= _FIRST_WITH_ZEROS.get(function, 1)
     kept = (abs(true) > 0.01) | (abs(x.astype(np.float64)) > 4) if higher else None
+    if kept is not None and function in DECLARED:  # XLA takes for 0 what is subnormal, where
+        kept &= oracles.is_normal(x, x.dtype)  # softsign has no second derivative
     return _in_ulp(true, kept)
 
 

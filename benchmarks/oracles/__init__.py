@@ -22,6 +22,7 @@ from benchmarks.oracles.logits import SMALLEST as SMALLEST
 from benchmarks.oracles.logits import TANGENTS as TANGENTS
 from benchmarks.oracles.logits import make_logits as make_logits
 from benchmarks.oracles.logits import make_tangents as make_tangents
+from benchmarks.oracles.series import declared_derivative as declared_derivative
 from benchmarks.oracles.series import derivative as derivative
 from benchmarks.oracles.softmax import cross_entropy as cross_entropy
 from benchmarks.oracles.softmax import cross_entropy_gradient as cross_entropy_gradient

@@ -23,7 +23,7 @@ MOST_TURNED = 24  # terms with a matrix transposed
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Known:
+class Background:
     """Fields of the evidence, and the formula."""
 
     named: Mapping[str, Any]
@@ -38,11 +38,11 @@ class Knowledge:
     def __init__(self, f: Callable[..., Any], position: int, layout: Layout) -> None:
         derivative = derive(f, position, layout=layout)
 
-        def known(*args: Any) -> Known:
+        def known(*args: Any) -> Background:
             J = derivative(*args)
             whole = J.operator if layout is Layout.NUMERATOR else J.T.operator
             factors = whole.factors if isinstance(whole, Chain) else ()
-            return Known(
+            return Background(
                 {"x": args[position]} | J.named,
                 tuple(part.matrix() for part in factors),
                 _summands(J),
@@ -51,9 +51,9 @@ class Knowledge:
 
         self._known = compiled(known)
 
-    def at(self, args: Sequence[Any]) -> Known:
+    def at(self, args: Sequence[Any]) -> Background:
         """In double precision, as NumPy's arrays."""
-        known: Known = jax.tree.map(lambda a: np.asarray(a, np.float64), self._known(*args))
+        known: Background = jax.tree.map(lambda a: np.asarray(a, np.float64), self._known(*args))
         return known
 
 

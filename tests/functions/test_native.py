@@ -198,6 +198,23 @@ def test_what_is_not_finite_is_where_xla_has_it(name, place, value, dtype):
             np.testing.assert_array_equal(kind(np.float64(got)), kind(np.float64(expected)))
 
 
+@needs_kernels
+@pytest.mark.parametrize("classes", [40, 41, 67])  # what fills the last vector must not be seen
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ROWS)
+def test_infinite_tangents_give_what_xla_gives(name, value, classes):
+    x = numbers((3, classes), "float32")
+    for place in (0, 7, classes - 1):  # 7 is the label of the row
+        t = numbers((3, classes), "float32", 1).at[1, place].set(value)
+
+        def f(x, t):
+            return jax.jvp(ROWS[name], (x,), (t,))[1]
+
+        got, expected = np.float64(jax.jit(f)(x, t)), np.float64(without_kernels(f)(x, t))
+        for kind in (np.isnan, np.isposinf, np.isneginf):
+            np.testing.assert_array_equal(kind(got), kind(expected))
+
+
 # --- that a row's bits depend on the row alone ---
 
 

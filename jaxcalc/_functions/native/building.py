@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SWITCH = "JAXCALC_NATIVE"  # 0: do without; 1: an installation without kernels is an error
@@ -19,7 +20,7 @@ FOLDER = Path("jaxcalc/_functions/native")
 LIBRARY, REASON = FOLDER / "jaxcalc_rows.dso", FOLDER / "missing.txt"
 
 
-class NativeHook(BuildHookInterface):  # type: ignore[type-arg]
+class NativeHook(BuildHookInterface[BuilderConfig]):
     """Puts the library, or the reason why there is none, beside its sources and into the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ _FLOATS = ("float32", "float64", "bfloat16", "float16")
 _MOST_CLASSES = 2**31 - 1  # a label has 32 bits
 
 
-class Call(NamedTuple):
+class KernelCall(NamedTuple):
     """The attributes of a call, as they stand in `call.h`."""
 
     map: str
@@ -79,7 +79,7 @@ def native_entries(name: str) -> Form:
         def choice(x: Array) -> Array:
             if _missing([x], lowered):
                 return apply(x)
-            call = Call(name, classes=x.size)
+            call = KernelCall(name, classes=x.size)
             result = jax.ShapeDtypeStruct((x.size,), lowered.types.dtype)
             (y,) = call([_stored(x, _computing([x])).reshape(-1)], [result])
             return y.reshape(x.shape)
@@ -139,7 +139,7 @@ def _of_rows(
     axes = range(len(shape))[rows.axes[0] :][: len(rows.axes)]
     outer, inner = math.prod(shape[: axes.start]), math.prod(shape[axes.stop :])
     x = operands[takes.index("x")]
-    call = Call(
+    call = KernelCall(
         name,
         outer,
         math.prod(shape) // (outer * inner),

@@ -34,7 +34,7 @@ struct Job {
 
  private:
   INLINE const T& entry(const Place<T>* a, int l) const {
-    return reinterpret_cast<const T*>(a)[LANES ? label[l] * WIDTH<T> + l : label[l]];
+    return reinterpret_cast<const T*>(a)[LANES ? int64_t{label[l]} * WIDTH<T> + l : label[l]];
   }
 };
 
@@ -67,7 +67,7 @@ INLINE Vec<T> normalizer(const Call& call, Vec<T> sum) {
   return call.extended ? (sum == 0 ? all<T>(1) : sum) : sum;
 }
 
-// s of logits, and m + log Σ of them
+// s of logits
 template <class T, bool LANES>
 void softmax_of(JOB, const Place<T>* x, Place<T>* s) {
   Reciprocal<T> sum(normalizer<T>(job.call, exponentials(job, x, shift(job, x), s)));
@@ -101,7 +101,7 @@ Centered<T> center(JOB, const Place<T>* s, const Place<T>* t) {
   return {mean, rest, nearest, left};
 }
 
-// Cᵀ g = g − s Σg; for a class with most of the probability minus the sum of the others. f(i) = g.
+// Cᵀ g = g − s Σg; for a class with most of the probability minus the sum of the others.
 template <class T, bool LANES, class F>
 INLINE void center_transposed(JOB, const Place<T>* s, F g, T sign) {
   using V = Vec<T>;
@@ -201,11 +201,10 @@ MAP logsumexp_product(JOB) {  // ⟨s, t⟩
   job.out[0]->v = SUM(s[i].v * t[i].v);
 }
 
-MAP logsumexp_transposed(JOB) {  // s g
+MAP logsumexp_transposed(JOB) {  // s g, of logits: by a softmax that was kept XLA multiplies as well
   auto x = job.in[0];
   auto y = job.out[0];
   Vec<T> g = job.in[1]->v;
-  if (job.call.softmax) return EACH(y[i].v = x[i].v * g);
   Reciprocal<T> sum(normalizer<T>(job.call, exponentials(job, x, shift(job, x), y)));
   EACH(y[i].v = sum.times(y[i].v) * g);
 }
@@ -339,5 +338,4 @@ MAP log_sigmoid(JOB) {
 #undef NOT_A_NUMBER
 
 }  // namespace
-
 }  // namespace jaxcalc

@@ -154,7 +154,7 @@ class Runner {
     auto slots = scratch.get((ins + outs + 3) * slot);
     auto at = [=](int k) { return reinterpret_cast<T*>(slots + k * slot); };
     Place<T> row_in[MOST_ARRAYS], row_out[MOST_ARRAYS];
-    Job<T, LANES> job{call, {steps(), within}, {}, {}, {}, {}};
+    Job<T, LANES> job{call, {call.classes, within}, {}, {}, {}, {}};
     for (int k = 0; k < 2; k++) job.work[k] = reinterpret_cast<Place<T>*>(at(ins + outs + 1 + k));
     bool has_rows = std::strpbrk(signature.in, "ry");
     T* spare = at(ins + outs);
@@ -228,10 +228,9 @@ class Runner {
   void load_classes(int k, int64_t q, int count, T* to, T* spare) const {
     const Array& a = call.in[k];
     int size = from[k].size;
-    T pad = signature.in[k] == 'x' && !call.softmax ? -std::numeric_limits<T>::infinity() : T(0);
     if (!LANES) {
       from[k].load_run(row(a, q, size), to, call.classes);
-      for (int64_t i = call.classes; i < extent(); i++) to[i] = pad;
+      for (int64_t i = call.classes; i < extent(); i++) to[i] = 0;
     } else if (call.inner == 1) {
       bool repeated = a.outer < call.outer;
       const T* rows = reinterpret_cast<const T*>(row(a, q, size));
@@ -241,12 +240,12 @@ class Runner {
         rows = spare;
       }
       transpose(count, [=](int64_t tile, int64_t row) INLINE_LAMBDA { to[tile] = rows[row]; });
-      for (int l = count; l % W; l++) fill(to, l, pad);
+      for (int l = count; l % W; l++) clear(to, l);
     } else {
       for_columns(q, count, [=](int l, int lanes) {
         from[k].load_columns(row(a, q + l, size), to, call.classes, call.inner, l, lanes);
       });
-      for (int l = count; l % W; l++) fill(to, l, pad);
+      for (int l = count; l % W; l++) clear(to, l);
     }
   }
 
@@ -266,8 +265,9 @@ class Runner {
     }
   }
 
-  void fill(T* to, int l, T pad) const {
-    for (int64_t c = 0; c < call.classes; c++) to[l / W * W * call.classes + c * W + l % W] = pad;
+  // A lane without a row: whatever stands in it would be computed with.
+  void clear(T* to, int l) const {
+    for (int64_t c = 0; c < call.classes; c++) to[l / W * W * call.classes + c * W + l % W] = 0;
   }
 
   // f(place in a tile, place in rows one after the other)

@@ -12,16 +12,34 @@ constexpr int64_t BLOCK = 64;     // steps that are added up in T, the blocks in
 constexpr int64_t CHUNK = 65536;  // steps that one thread takes of a long row
 constexpr int MOST_CHUNKS = 64;
 
+template <class T>
+struct Nearest {
+  Vec<T> distance, value;
+};
+
+// New where a lane is one of the row's classes, else old.
+template <class T>
+INLINE Vec<T> taken(Ints<T> real, Vec<T> new_, Vec<T> old) {
+  return real ? new_ : old;
+}
+
+template <class T>
+INLINE Nearest<T> taken(Ints<T> real, Nearest<T> new_, Nearest<T> old) {
+  return {real ? new_.distance : old.distance, real ? new_.value : old.value};
+}
+
 template <class T, bool LANES>
-struct Tile {
+class Tile {
   using V = Vec<T>;
   static constexpr int W = WIDTH<T>;
   struct Sums {
     double of[W];
   };
 
-  int64_t steps;
-  const Team* team;  // null for a tile of one thread
+ public:
+  Tile(int64_t classes, const Team* team) : steps((classes + STEP - 1) / STEP), whole(classes / STEP), team(team) {
+    for (int l = 0; l < W; l++) real[l] = l < classes % STEP ? -1 : 0;
+  }
 
   // f(i) at each step.
   template <class F>
@@ -31,7 +49,7 @@ struct Tile {
     });
   }
 
-  // Σ f(i), in an order that depends on the number of steps alone.
+  // Σ f(i), in an order that depends on the number of classes alone.
   template <class F>
   INLINE V sum(F f) const {
     auto plus = [=](V s, int64_t i) INLINE_LAMBDA { return s + f(i); };
@@ -76,7 +94,42 @@ struct Tile {
     return LANES ? parts[0] : all<T>(parts[0][0]);
   }
 
+  // The f(i) for which |f(i)| is least, one of them; NaN is left out.
+  template <class F>
+  INLINE V nearest_to_zero(F f) const {
+    const Nearest<T> far = {all<T>(std::numeric_limits<T>::infinity()), V{}};
+    auto nearer = [](Nearest<T> n, V distance, V value) INLINE_LAMBDA {
+      auto take = distance < n.distance;
+      return Nearest<T>{take ? distance : n.distance, take ? value : n.value};
+    };
+    Nearest<T> parts[MOST_CHUNKS];
+    chunks([=, &parts](int64_t from, int64_t to, int chunk) INLINE_LAMBDA {
+      parts[chunk] = folded(
+          from, to, far,
+          [=](Nearest<T> n, int64_t i) INLINE_LAMBDA {
+            V value = f(i);
+            return nearer(n, magnitude<T>(value), value);
+          },
+          [=](Nearest<T> n, Nearest<T> o) INLINE_LAMBDA { return nearer(n, o.distance, o.value); });
+    });
+    Nearest<T> n = parts[0];
+    for (int64_t c = 1; c < chunk_count(); c++) n = nearer(n, parts[c].distance, parts[c].value);
+    if (LANES) return n.value;
+    for (int l = 1; l < W; l++)
+      if (n.distance[l] < n.distance[0]) {
+        n.distance[0] = n.distance[l];
+        n.value[0] = n.value[l];
+      }
+    return all<T>(n.value[0]);
+  }
+
  private:
+  static constexpr int STEP = LANES ? 1 : W;  // classes
+
+  const int64_t steps, whole;  // the last step of a row may hold fewer classes
+  Ints<T> real;                // … in these lanes; what stands in the others is never seen
+  const Team* const team;      // null for a tile of one thread
+
   int64_t chunk_count() const {
     int64_t count = (steps + CHUNK - 1) / CHUNK;
     return count > MOST_CHUNKS ? MOST_CHUNKS : count ? count : 1;
@@ -105,50 +158,18 @@ struct Tile {
 
   // Four at a time, so that none waits for the last.
   template <class A, class Step, class Join>
-  static INLINE A folded(int64_t from, int64_t to, A start, Step step, Join join) {
+  INLINE A folded(int64_t from, int64_t to, A start, Step step, Join join) const {
     A a = start, b = start, c = start, d = start;
-    int64_t i = from;
-    for (; i + 4 <= to; i += 4) {
+    int64_t i = from, end = to < whole ? to : whole;
+    for (; i + 4 <= end; i += 4) {
       a = step(a, i);
       b = step(b, i + 1);
       c = step(c, i + 2);
       d = step(d, i + 3);
     }
-    for (; i < to; i++) a = step(a, i);
+    for (; i < end; i++) a = step(a, i);
+    if (i < to) a = taken<T>(real, step(a, i), a);
     return join(join(a, b), join(c, d));
-  }
-
- public:
-  // The f(i) for which |f(i)| is least, one of them; NaN is left out.
-  template <class F>
-  INLINE V nearest_to_zero(F f) const {
-    struct Nearest {
-      V distance, value;
-    };
-    const V far = all<T>(std::numeric_limits<T>::infinity());
-    auto nearer = [](Nearest n, V distance, V value) INLINE_LAMBDA {
-      auto take = distance < n.distance;
-      return Nearest{take ? distance : n.distance, take ? value : n.value};
-    };
-    Nearest parts[MOST_CHUNKS];
-    chunks([=, &parts](int64_t from, int64_t to, int chunk) INLINE_LAMBDA {
-      parts[chunk] = folded(
-          from, to, Nearest{far, V{}},
-          [=](Nearest n, int64_t i) INLINE_LAMBDA {
-            V value = f(i);
-            return nearer(n, magnitude<T>(value), value);
-          },
-          [=](Nearest n, Nearest o) INLINE_LAMBDA { return nearer(n, o.distance, o.value); });
-    });
-    Nearest n = parts[0];
-    for (int64_t c = 1; c < chunk_count(); c++) n = nearer(n, parts[c].distance, parts[c].value);
-    if (LANES) return n.value;
-    for (int l = 1; l < W; l++)
-      if (n.distance[l] < n.distance[0]) {
-        n.distance[0] = n.distance[l];
-        n.value[0] = n.value[l];
-      }
-    return all<T>(n.value[0]);
   }
 };
 
