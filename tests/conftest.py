@@ -23,11 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test of many cases every run takes an eighth, of a large table a sixteenth.
+    """Of a test of many cases every run takes a few, and `-m slow` some of the others.
 
-    The others are left to `-m slow`, which takes a fourteenth of what is a large table still, of a
-    huge one a fortieth; `-m slow --every` takes the whole. Multiples of the golden ratio choose
-    them, which fall in step with no parameter.
+    Every run takes the first, a twentieth in all, of a large table a fortieth. `-m slow` takes the
+    others, of what is a large table still a twentieth, of a huge one a sixtieth, and the whole with
+    `--every`. Multiples of the golden ratio choose them, which fall in step with no parameter.
     """
     left_out = []
     for _, group in itertools.groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
@@ -35,12 +35,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [case for case in cases if case.get_closest_marker("slow")]
         quick = [case for case in cases if case not in slow]
         if len(quick) > MANY:
-            for case in _others(quick, 1 / 16 if len(quick) > LARGE else 1 / 8):
+            for case in _others(quick, 1 / 40 if len(quick) > LARGE else 1 / 20):
                 case.add_marker("slow")
         slow = [case for case in cases if case.get_closest_marker("slow")]
         is_whole = cases[0].get_closest_marker("whole") or config.getoption("--every")
         if len(slow) > LARGE and not is_whole:
-            left_out += _others(slow, 1 / 40 if len(slow) > HUGE else 1 / 14)
+            left_out += _others(slow, 1 / 60 if len(slow) > HUGE else 1 / 20)
     unwanted = set(left_out)
     items[:] = [item for item in items if item not in unwanted]
     config.hook.pytest_deselected(items=left_out)

@@ -31,6 +31,8 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_examples_print_what_they_say(name):
     if name == "optax.md":

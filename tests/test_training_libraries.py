@@ -246,6 +246,7 @@ def expected():
     return curve
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", MODELS)
 @pytest.mark.parametrize(("loss", "dtype", "way"), CASES)
 def test_the_curve_is_that_of_float32(library, loss, dtype, way, expected):
@@ -256,6 +257,7 @@ def test_the_curve_is_that_of_float32(library, loss, dtype, way, expected):
     np.testing.assert_allclose(curve, true, rtol=0, atol=NEAR[dtype] * float(true[0]))
 
 
+@pytest.mark.slow
 def test_transposed_kernels_in_a_loop(expected):
     """Inside this loop XLA:CPU of jax 0.10 folds a transposition into a product it cannot run."""
     test_the_curve_is_that_of_float32("equinox", "joined", "bfloat16", "accumulation", expected)

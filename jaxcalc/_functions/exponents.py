@@ -7,6 +7,7 @@ comes as a product of two that are normal: x exp(−h) may still be one.
 
 import math
 from decimal import Decimal
+from functools import reduce
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -37,10 +38,18 @@ def exponential(h: Array, low: Array | float = 0.0) -> Exponential:
     return Exponential(scaled * factor, scaled, factor)
 
 
-def split(x: Array) -> tuple[Array, Array]:
-    """x = a + b, a of half the digits, so that its square is a number of the dtype."""
-    info = jnp.finfo(x.dtype)
-    a = lax.reduce_precision(x, info.nexp, (info.nmant + 1) // 2 - 1)
+def excess(u: Array, exp_u: Array) -> Array:
+    """exp(u) − 1, where exp(u) is known: its series for |u| ≤ 1, where 1 may not be taken off."""
+    terms = 10 if jnp.finfo(u.dtype).bits == 32 else 18
+    coefficients = [1 / math.factorial(k) for k in range(terms, 0, -1)]
+    series = reduce(lambda total, c: total * u + c, coefficients, jnp.zeros_like(u))
+    return jnp.where(jnp.abs(u) <= 1, u * series, exp_u - 1)
+
+
+def split(x: Array, limit: float) -> tuple[Array, Array]:
+    """x = a + b, a of half the digits of `limit` ≥ |x|: so that a² is a number of the dtype."""
+    step = 2.0 ** (math.frexp(limit)[1] - (jnp.finfo(x.dtype).nmant + 1) // 2)
+    a = jnp.round(x * (1 / step)) * step
     return a, x - a
 
 

@@ -17,6 +17,8 @@ are known from the integers of num and den. Three things keep the digits:
   the dtype and e − eᵣ is eᵣ expm1(±(q(x) − q(r))): no digit is lost beside r. The zeros are found
   to `DIGITS` digits when an order is first asked for.
 - Where q is more than x it is the sum of two numbers, of which the second is what rounding left.
+
+Where f(x) = x + f(−x), the numbers below 0 tell all.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxcalc._functions.exponents import Exponential, exponential, in_two, offset
+from jaxcalc._functions.exponents import Exponential, excess, exponential, in_two, offset
 
 DIGITS = 50
 _ZERO = Decimal(0)
@@ -58,8 +60,24 @@ class Gate:
 
     def __call__(self, x: Array, order: int) -> Array:
         """f⁽ⁿ⁾(x), n = order, in a dtype of 32 bits or more."""
+        if not self.reflects:
+            return self._evaluated(x, order)
+        y = self._evaluated(-jnp.abs(x), order)
+        if order == 0:
+            return jnp.where(x < 0, 0, x) + y
+        if order == 1:
+            return jnp.where(x < 0, y, 1 - y)
+        return jnp.where(x < 0, y, -y) if order % 2 else y
+
+    @property
+    def reflects(self) -> bool:
+        """Whether num(E)/den(E) and num(1/E)/den(1/E) add up to 1, so that f(x) = x + f(−x)."""
+        sums = tuple(a + b for a, b in zip(self.num, self.num[::-1], strict=True))
+        return sums == self.den == self.den[::-1]
+
+    def _evaluated(self, x: Array, order: int) -> Array:
         x = jnp.where(x < -self.end, -self.end, x)
-        inner = jnp.where(x > self.end, self.end, x)
+        inner = x if self.reflects else jnp.where(x > self.end, self.end, x)
         e = exponential(*self.exponent(inner))
         pieces = _pieces(self, order)
         at = _At(inner, e.value, pieces)
@@ -76,6 +94,7 @@ class _Piece(NamedTuple):
     Attributes:
         start: where it begins.
         root: r; None where `first` is all of it.
+        e_root: eᵣ.
         first: what multiplies x − r.
         second: what multiplies e/eᵣ − 1.
         slope: ±(q(x) − q(r))/(x − r).
@@ -85,6 +104,7 @@ class _Piece(NamedTuple):
 
     start: Decimal
     root: Decimal | None
+    e_root: Decimal
     first: Polynomial
     second: Polynomial
     slope: Polynomial
@@ -133,7 +153,8 @@ class _At(NamedTuple):
             self.evaluate([getattr(p, name) for p in self.pieces]) for name in ("slope", "second")
         )
         by = self.choose([1.0 if p.root is None else d for p in self.pieces])
-        return by * first + jnp.expm1(d * slope) * second
+        over = self.choose([1.0 if p.root is None else float(1 / p.e_root) for p in self.pieces])
+        return by * first + excess(d * slope, self.e * over) * second
 
 
 def _horner(x: Array, coefficients: Sequence[Array]) -> Array:
@@ -160,7 +181,8 @@ def _times_powers(x: Array, e: Exponential, at: _At) -> Array:
 @lru_cache
 def _pieces(gate: Gate, order: int) -> tuple[_Piece, ...]:
     with localcontext(prec=DIGITS):
-        return (*_one_side(gate, order, -1), *_one_side(gate, order, 1))
+        below = _one_side(gate, order, -1)
+        return tuple(below) if gate.reflects else (*below, *_one_side(gate, order, 1))
 
 
 def _one_side(gate: Gate, order: int, sign: int) -> Iterator[_Piece]:
@@ -170,12 +192,13 @@ def _one_side(gate: Gate, order: int, sign: int) -> Iterator[_Piece]:
     zeros = [r for r in _zeros(gate, order) if sign * r > -_NEAR] if order else []
     start = Decimal(0) if sign > 0 else Decimal("-Infinity")
     if not zeros:
-        yield _Piece(start, None, numerator, {}, {}, den, power)
+        yield _Piece(start, None, Decimal(1), numerator, {}, {}, den, power)
     for last, r in zip([None, *zeros], zeros, strict=False):
-        first, second = _divided(numerator, r, _e(gate, r, sign))
+        e_root = _e(gate, r, sign)
+        first, second = _divided(numerator, r, e_root)
         slope = {power: -sign * c for power, c in _by_x(_powers_of_x(gate.q), r).items()}
         begin = start if last is None else max(start, (last + r) / 2)
-        yield _Piece(begin, r, first, second, slope, den, power)
+        yield _Piece(begin, r, e_root, first, second, slope, den, power)
 
 
 def _powers_of_x(coefficients: Sequence[Decimal]) -> Polynomial:

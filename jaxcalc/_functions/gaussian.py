@@ -52,7 +52,7 @@ def gaussian_gate(x: Array, order: int) -> Array:
 
 def _density(y: Array) -> Exponential:
     """φ(y)."""
-    a, b = split(y)
+    a, b = split(y, _END)
     e = exponential(*two_sum(a * a / 2, b * (y + a) / 2))
     return e._replace(scaled=e.scaled * (1 / sqrt(2 * pi)))
 

@@ -107,7 +107,7 @@ def logsumexp(
         sum is NaN without `return_sign`. An entry −inf has derivative 0, also in a row of nothing
         else, whose value, like that of a fully masked or empty row, is −inf. A row with +inf gives
         +inf with derivative NaN; NaN gives NaN. What is kept for the backward pass is the
-        softmax (`a` for 16-bit dtypes at "high" accuracy; with weights, an array of that size for
+        softmax (`a` for float16 at "high" accuracy; with weights, an array of that size for
         each argument that is differentiated).
 
     Raises:
@@ -226,7 +226,7 @@ _logsumexp_and_softmax_values.defform("cpu", native_form("logsumexp_and_softmax"
 @logsumexp_rows.defjvp  # sᵀ
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    if keeps_input(x, rows):
+    if x.dtype == "float16" and keeps_input(x, rows):  # whose small probabilities have few digits
         return logsumexp_rows(x, rows), logsumexp_product(x, dx, rows=rows)
     out, s = _logsumexp_and_softmax_values(x, rows=rows)
     return out, logsumexp_product(s, dx, rows=from_softmax(rows))
@@ -236,8 +236,9 @@ def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[list[Array], list[Array]]:
     (x,), (dx,) = primals, tangents
     out, s = _logsumexp_and_softmax_values(x, rows=rows)
-    kept = from_softmax(rows)
-    changes = [logsumexp_product(s, dx, rows=kept), softmax_product(s, dx, rows=kept)]
+    of_softmax = from_softmax(rows)
+    r, kept_as = (x, rows) if keeps_input(x, rows) else (s, of_softmax)
+    changes = [logsumexp_product(s, dx, rows=of_softmax), softmax_product(r, dx, rows=kept_as)]
     return [out, s], changes
 
 

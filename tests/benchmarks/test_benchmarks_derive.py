@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from slow import some
 
 from benchmarks import derive
 from benchmarks.derive import cases, contest, growing, tracing
@@ -31,7 +30,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", some(CASES, ["softmax(W x)", "Burgers"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
 def test_the_jacobians_are_those_of_autodiff(name):
     case = CASES[name]()
     dense_form = jax.jacrev(case.f)(*case.arguments)

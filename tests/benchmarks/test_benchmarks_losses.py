@@ -91,6 +91,7 @@ def measured():
     return Result([row for result in found for row in result.rows], [])
 
 
+@pytest.mark.slow
 def test_ours_keep_digits_that_the_peers_lose(measured):
     rows = by_name(measured)
     for own in contestants.OWN:
@@ -99,6 +100,7 @@ def test_ours_keep_digits_that_the_peers_lose(measured):
     assert rows["jax.nn"]["mean_error"] > 1e-4
 
 
+@pytest.mark.slow
 def test_everyone_is_timed_at_one_scale(measured):
     assert all(row["seconds"] > 0 for row in measured.rows)
     assert by_name(measured)["jax.nn"]["ratio"] == 1

@@ -18,6 +18,7 @@ def lines(axes):
     return {line.get_label(): np.asarray(line.get_ydata(), np.float64) for line in axes.lines}
 
 
+@pytest.mark.slow
 def test_ours_is_the_true_loss_and_the_plain_formula_falls_to_0(losses):
     shown = lines(losses.axes[0])
     true = shown["true, in float64"]
@@ -41,6 +42,7 @@ def test_who_is_not_installed_is_left_out(monkeypatch):
     assert list(lines(pictures.draw_losses((8, 10)).axes[1])) == ["jax.nn, the plain formula"]
 
 
+@pytest.mark.slow
 def test_the_jacobian_is_of_blocks_with_its_formula():
     axes = pictures.draw_jacobian().axes[0]
     (image,) = axes.images

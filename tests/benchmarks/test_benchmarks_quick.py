@@ -27,6 +27,7 @@ def result():
     return quick.measure(PLACES, BRIEF, SILENT)
 
 
+@pytest.mark.slow
 def test_it_ends_in_the_answer_within_80_columns(result):
     assert result.failures == []
     text = show(quick.parts(result.rows))
@@ -83,6 +84,7 @@ def test_the_picture_has_speeds_beside_errors(result):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [[], ["--quick"]])
 def test_it_is_what_the_command_does_without_a_subject(option, monkeypatch, capsys, tmp_path):
     pytest.importorskip("matplotlib")

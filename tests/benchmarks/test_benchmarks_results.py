@@ -187,6 +187,7 @@ def test_the_page_says_what_was_measured(tmp_path):
     assert [path.name for path in tmp_path.glob("*.svg")] == [f"{page.stem}-ratios.svg"]
 
 
+@pytest.mark.slow
 def test_the_page_has_the_second_group_where_it_was_measured(tmp_path):
     further = [row_ | {"part": summary.FURTHER} for row_ in cell_rows(function="softmax(where)")]
     heading = "## The second group: masks, weights, other axes, losses"

@@ -105,6 +105,7 @@ def test_rows_of_every_contestant(rows):
     assert json.dumps(rows)
 
 
+@pytest.mark.slow
 def test_tables(rows):
     text = show(scale.parts(rows))
     assert "Of 2 devices" in text
@@ -117,6 +118,7 @@ def test_tables(rows):
 # --- the process ---
 
 
+@pytest.mark.slow
 def test_the_rows_come_from_a_process_of_several_devices():
     result = scale.run_process(["--quick", "--functions", "sigmoid"])
     assert result.failures == []

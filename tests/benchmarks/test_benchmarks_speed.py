@@ -197,6 +197,7 @@ def doubled():
     return right._replace(functions={**right.functions, "softmax": lambda x, axis: softmax(x)})
 
 
+@pytest.mark.slow
 def test_a_wrong_contestant_is_reported_and_its_cell_not_timed():
     rivals = Rivals({"jax.nn": jax_nn(), "doubled": doubled()})
     result = subject.run_grid(TINY, BRIEF, SILENT, rivals)

@@ -66,6 +66,7 @@ def test_a_report_in_a_terminal_and_in_a_notebook():
     assert html.count("<li>") == 3
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_is_said():
     assert "layout cannot be told" in str(jc.check(jc.softmax, jc.softmax_jacobian, x))
 
@@ -111,6 +112,7 @@ def test_a_mode_that_is_missing_is_no_fault():
     assert "f has no forward mode" in str(report)
 
 
+@pytest.mark.slow
 def test_what_rounding_leaves_of_a_zero_is_no_fault(x64):
     """Reverse mode has 0 where forward mode has what is left of 0.1 + 0.2 − 0.1 − 0.2."""
     a, b, x = (jnp.array(v) for v in ([0.1, 0.3, 0.7], [0.2, 0.1, 0.1], [1.1, 2.3, -0.7]))
@@ -198,6 +200,7 @@ def test_numpy_is_believed_to_compute_in_the_dtype_of_the_point():
     assert report, str(report)
 
 
+@pytest.mark.slow
 def test_a_loop_that_starts_with_a_captured_array():
     """A float32 h₀ does not take doubles: f is checked in its own dtype."""
     start = jnp.zeros(4, "float32")
@@ -295,6 +298,7 @@ def test_it_does_not_matter_whether_doubles_are_on():
     assert jc.check(lambda x: b[:3] * x, lambda x: diag(b[:3]), jnp.ones(3, np.float32))
 
 
+@pytest.mark.slow
 def test_many_terms_are_not_multiplied_out():
     """A product of n sums has 2ⁿ terms."""
 

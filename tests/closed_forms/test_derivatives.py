@@ -181,6 +181,7 @@ def test_the_notes_jacobians_have_a_formula(name, layout, x64):
     assert J._repr_latex_().startswith("$")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_narrow_results_are_rounded_once(dtype):
     x = jnp.asarray([1.0, -0.5, 0.25, 2.0], dtype)

@@ -376,6 +376,7 @@ def test_a_wrong_one_still_is(text, spoil, capsys):
     assert capsys.readouterr().out.endswith(": FAILED\n")
 
 
+@pytest.mark.slow
 def test_a_point_with_much_noise_is_left_for_another():
     s = [float(point("x/s**3", seed, x=(3,), s=())[1].arrays[1]) for seed in range(20)]
     assert min(map(abs, s)) > 1e-3

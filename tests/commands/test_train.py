@@ -85,6 +85,7 @@ def test_the_loss_is_the_plain_loss(small, weights):
     )
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_autodiff(small, weights):
     expected = jax.grad(regression.plain_loss)(weights, small)
     np.testing.assert_allclose(
@@ -93,6 +94,7 @@ def test_the_gradient_is_that_of_autodiff(small, weights):
     assert regression.gradient_error(weights, small) < 1e-14
 
 
+@pytest.mark.slow
 def test_the_hessian_is_that_of_autodiff(small, weights):
     v = regression.random_weights(small, seed=2)
     gradient = jax.grad(regression.plain_loss)
@@ -101,6 +103,7 @@ def test_the_hessian_is_that_of_autodiff(small, weights):
     np.testing.assert_allclose(product, expected, rtol=1e-11, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_the_curvature_lies_between_the_penalty_and_the_smoothness(small, weights):
     curvatures = np.linalg.eigvalsh(regression.hessian(weights, small))
     assert small.penalty * (1 - 1e-9) <= curvatures[0]
@@ -137,6 +140,7 @@ def test_a_method_that_runs_out_of_iterations_says_so(monkeypatch, tmp_path):
     assert not record["methods"][0]["converged"]
 
 
+@pytest.mark.slow
 def test_a_wrong_gradient_fails(monkeypatch, tmp_path):
     monkeypatch.setattr(train, "METHODS", ())
     right = regression.gradient
@@ -153,6 +157,7 @@ def trained(tmp_path_factory):
     return folder, *run(folder, "--plot", str(folder / "f.png"))
 
 
+@pytest.mark.slow
 def test_both_methods_reach_the_same_minimum(trained):
     _, status, _, record = trained
     newton, descent = record["methods"]
@@ -167,6 +172,7 @@ def test_both_methods_reach_the_same_minimum(trained):
     assert len(newton["losses"]) == newton["iterations"] + 1
 
 
+@pytest.mark.slow
 def test_held_out_digits_are_recognised(trained):
     for method in trained[-1]["methods"]:
         assert method["held_out_accuracy"] >= 0.95

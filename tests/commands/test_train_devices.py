@@ -98,6 +98,7 @@ def test_the_split_regression_is_the_whole_one(count, x64):
 # The command
 
 
+@pytest.mark.slow
 def test_a_run_prints_and_records_both(tmp_path, monkeypatch):
     # native rows are for whole arrays: without them one device adds up as the four do
     monkeypatch.setattr(forms, "kernels", lambda: Kernels(None, "the test says so"))
@@ -113,6 +114,7 @@ def test_a_run_prints_and_records_both(tmp_path, monkeypatch):
     assert "numbers a row" in out
 
 
+@pytest.mark.slow
 def test_a_wrong_split_fails(monkeypatch, tmp_path):
     right = splitting.split_loss
     monkeypatch.setattr(splitting, "split_loss", lambda W, p: right(W, p) * (1 + 1e-4))

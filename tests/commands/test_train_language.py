@@ -14,6 +14,8 @@ from jaxcalc.__main__ import main
 from jaxcalc._commands import corpus, language, language_model
 from jaxcalc._commands.language_model import Sizes
 
+pytestmark = pytest.mark.slow
+
 SMALL = language.Setting(
     Sizes(vocabulary=2048, length=32, width=16, heads=2, layers=1),
     windows=64,
@@ -188,7 +190,6 @@ def trained(tmp_path_factory):
         return folder, *run(folder, "--plot", str(folder / "f.png"))
 
 
-@pytest.mark.slow
 def test_text_memory_progress_and_table_are_printed(trained):
     _, status, out, record = trained
     assert status in (0, 1)  # so few steps need not beat the frequencies
@@ -203,7 +204,6 @@ def test_text_memory_progress_and_table_are_printed(trained):
         assert f"MiB   {way.name}" in out
 
 
-@pytest.mark.slow
 def test_the_record_holds_the_three_runs(trained):
     record = trained[-1]
     wide, plain, ours = record["runs"]
@@ -217,7 +217,6 @@ def test_the_record_holds_the_three_runs(trained):
         assert result["pieces_per_second"] > 0
 
 
-@pytest.mark.slow
 def test_our_step_takes_less_memory_than_the_plain_one(trained):
     wide, plain, ours = (trained[-1]["step_bytes"][way.name] for way in WAYS)
     logits = SMALL.windows * SMALL.sizes.length * SMALL.sizes.vocabulary
@@ -225,7 +224,6 @@ def test_our_step_takes_less_memory_than_the_plain_one(trained):
     assert ours < min(wide, plain) - 2 * logits
 
 
-@pytest.mark.slow
 def test_the_picture_is_written(trained):
     picture = (trained[0] / "f.png").read_bytes()
     assert picture.startswith(b"\x89PNG\r\n")
@@ -249,7 +247,6 @@ def test_a_bad_argument_gets_one_line(argv, words, capsys):
     assert words in err
 
 
-@pytest.mark.slow
 def test_the_whole_run_learns(tmp_path):
     status, _, record = run(tmp_path)
     (ours,) = record["runs"]

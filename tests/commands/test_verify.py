@@ -42,6 +42,7 @@ def test_every_formula_passes_in_both_layouts(step, tmp_path, capsys, monkeypatc
     assert (record["dtype"], record["x64"], record["seed"]) == ("float32", False, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "dtype"),
     some([(0, "float16"), (1, "bfloat16"), (2, "float64")], [(1, "bfloat16")]),

@@ -229,6 +229,7 @@ def assert_written(f, formula, number):
         np.testing.assert_array_equal(array, np.diag([number, number]))
 
 
+@pytest.mark.slow
 def test_code_of_what_is_filled_with_nan():
     index = jnp.array([0, -1])
 

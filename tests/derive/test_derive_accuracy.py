@@ -85,6 +85,7 @@ def test_a_product_that_cancels():
     assert worst_ulp(v @ J, true) <= ULPS
 
 
+@pytest.mark.slow
 def test_second_derivatives_of_losses():
     """∂²/∂x² of the cross entropy is diag(s) − s sᵀ, of the binary one diag(σ′)."""
     x = np.array(POINTS["two ahead"], np.float32)
@@ -147,6 +148,7 @@ def at_the_same_points(dtype):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", NARROW)
 @pytest.mark.parametrize("name", ROUNDED)
 def test_narrow_dtypes_are_rounded_once(name, dtype):

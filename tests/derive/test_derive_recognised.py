@@ -110,6 +110,7 @@ def functions_of(modules):
                 yield f
 
 
+@pytest.mark.slow
 def test_renaming_private_functions_and_files_changes_no_output(monkeypatch):
     before = {name: formulas(*case) for name, case in OUTPUTS.items()}
     modules = [m for n, m in sys.modules.items() if n.startswith(MODULES) or n in OTHERS]

@@ -341,6 +341,7 @@ def test_partial_sums_of_many(x64):
     assert isinstance(J.operator, ops.CumulativeSum)
 
 
+@pytest.mark.slow
 def test_solutions_in_a_batch_of_matrices(x64):
     """One inverse for each; what iterates, with no room for a matrix, stays a map."""
     X = jnp.asarray(numbers(2, 3, 3), jnp.float64) + 3 * jnp.eye(3)[None]

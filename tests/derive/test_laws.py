@@ -155,6 +155,7 @@ def test_maps_by_one_primitive_do_not_cancel(name):
 # --- code ---
 
 
+@pytest.mark.slow
 def test_code_of_a_determinant_where_the_matrix_is_singular(x64):
     X = jnp.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]])
     for f in (jnp.linalg.det, lambda X: jnp.linalg.det(X) * X[0] ** 2):
@@ -185,6 +186,7 @@ def test_code_of_masks_has_the_dtype_of_the_derivative(name, dtype):
     assert_close(got, np.asarray(J.todense(), np.float64))
 
 
+@pytest.mark.slow
 def test_code_of_places_that_depend_on_values(x64):
     x, p = jnp.asarray(numbers(3)), jnp.array([2, 0])
     J = jc.derive(lambda x: jnp.sort(x.at[p].set(0.7)))(x)
@@ -194,6 +196,7 @@ def test_code_of_places_that_depend_on_values(x64):
     assert_close(computed(J, x=x), J.todense())
 
 
+@pytest.mark.slow
 def test_code_of_a_row_that_is_masked_altogether(x64):
     x, N = jnp.asarray(numbers(2, 3)), jnp.array([[True, False, True], [False, False, False]])
     J = jc.derive(lambda x: jc.softmax(x, where=N) ** 2)(x)
@@ -206,6 +209,7 @@ def test_code_of_functions_of_numbers(x64):
     assert_close(computed(J, x=x), J.todense())
 
 
+@pytest.mark.slow
 def test_an_entry_that_is_repeated_is_read_as_often(x64):
     x = jnp.asarray(numbers(4))
     J = jc.derive(lambda x: jnp.pad(x, (1, 2), mode="edge") ** 2)(x)
@@ -216,6 +220,7 @@ def test_an_entry_that_is_repeated_is_read_as_often(x64):
 # --- names ---
 
 
+@pytest.mark.slow
 def test_the_results_of_a_function_have_names_of_their_own(x64):
     x = numbers(4)
 
@@ -265,6 +270,7 @@ def test_constants_stay_concrete(name):
     agrees(CONCRETE[name], jnp.asarray(numbers(3), jnp.float32))
 
 
+@pytest.mark.slow
 def test_an_entry_outside_is_a_row_of_zeros(x64):
     """Whatever is filled in for it."""
     x, p = jnp.asarray(numbers(3, 2)), jnp.array([2, 3, 0])

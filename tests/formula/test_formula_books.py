@@ -97,6 +97,7 @@ def test_code_agrees_where_there_is_no_derivative(f):
     np.testing.assert_array_equal(J.todense(), jax.jacfwd(f)(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zeros", [[1], [], [1, 3]], ids=["one", "none", "two"])
 def test_products_of_others_are_exact_at_zeros(zeros, x64):
     x = jnp.arange(1.0, 5.0).at[jnp.array(zeros, int)].set(0.0)

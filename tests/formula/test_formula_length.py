@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from formula_values import arrays_of, execute
 from long_functions import LONG, composition
-from slow import some
 
 import jaxcalc as jc
 from jaxcalc._formula._algebra import Algebra
@@ -44,18 +43,21 @@ def check(f, x, products):
     return J
 
 
-@pytest.mark.parametrize("function", some(LONG, ["30 sines", "two transformer layers", "nest"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("function", LONG)
 def test_long_functions(function, products, x64):
     f, x = LONG[function]
     check(f, jnp.asarray(x, jnp.float64), products)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [10, 25, 40])
 @pytest.mark.parametrize("seed", range(4))
 def test_random_compositions(seed, depth, products, x64):
     check(composition(seed, depth), jnp.linspace(-1.0, 1.0, 4), products)
 
 
+@pytest.mark.slow
 def test_what_is_long_is_named_and_what_is_left_out_is_counted():
     f, x = LONG["nest"]
     J = jc.derive(f)(x)

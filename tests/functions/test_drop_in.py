@@ -161,6 +161,7 @@ def test_any_mask(name, call):
     assert_same(getattr(jc, name)(x, axis, where=mask), expected)
 
 
+@pytest.mark.slow
 @few_examples
 @given(call=calls(WEIGHTS), keepdims=st.booleans(), masked=st.booleans())
 def test_any_weights(call, keepdims, masked):

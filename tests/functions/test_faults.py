@@ -68,6 +68,7 @@ def test_the_derivative_of_sigmoid_without_jit():
         np.testing.assert_allclose(jax.grad(jc.sigmoid)(1.0), 0.19661193, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("derivative", [jc.jacobian, jc.hessian], ids=lambda d: d.__name__)
 def test_arrays_of_derivatives_without_jit(derivative):
     x = jnp.array([20.0, 0.0])
@@ -116,6 +117,7 @@ def alignment(log_probs):
     return jc.logsumexp(lax.scan(step, start, log_probs)[0])
 
 
+@pytest.mark.slow
 def test_a_hessian_through_a_recursion_from_minus_infinity():  # jax#6811
     with jax.enable_x64(True):
         rows = jnp.array([[0.5, -1.0, 0.25], [1.0, 0.0, -0.5]])

@@ -85,6 +85,7 @@ def test_dtypes(name, labels, dtype):
     check(OPTIONS[name], labels, -1, True, "high", dtype)
 
 
+@pytest.mark.slow
 def test_all_options_over_several_axes():
     """Of distributions, but for the weights."""
     options = {name: value for name, value in ALL.items() if name != "class_weights"}
@@ -227,6 +228,7 @@ def test_second_derivatives_of_three_dtypes(name, logits, labels, result):
         assert forward.dtype == (logits, labels)[i]
 
 
+@pytest.mark.slow
 def test_the_hessian_of_a_wider_result():
     x, y = jnp.asarray(X[:, 0], "bfloat16"), INDICES[:, 0]
     got = jax.hessian(lambda x: jnp.sum(loss(x, y, dtype="float32")))(x)

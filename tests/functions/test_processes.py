@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 import two_processes
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "tests" / "data" / "two_processes.py"
 PATIENCE = 120  # seconds for both together
@@ -97,7 +99,6 @@ def test_the_descent_descends(both):
     assert np.all(np.diff(losses) < 0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1], ids=["no peer", "no coordinator"])
 def test_a_process_that_waits_in_vain_is_aborted(number, tmp_path):
     """`docs/many-devices.md` says so: five seconds after its timeout, without an exception."""

@@ -140,7 +140,9 @@ def test_the_softmax_is_kept_unless_it_has_too_few_bits(name, dtype, accuracy):
     f = partial(getattr(jc, name), axis=-1, accuracy=accuracy)
     (residual,) = jax.tree.leaves(jax.vjp(f, x)[1])
     s = jc.softmax(x, accuracy=accuracy)
-    if (dtype, accuracy) in KEEPS_SOFTMAX:
+    # a product of numbers a row with s rounds twice, one with a mean of entries more often
+    its_own = name == "logsumexp" and dtype == "bfloat16"
+    if (dtype, accuracy) in KEEPS_SOFTMAX or its_own:
         u = float(jnp.finfo(dtype).eps)
         assert residual.dtype == s.dtype
         assert np.allclose(residual, s, rtol=4 * u, atol=0)  # by another shift

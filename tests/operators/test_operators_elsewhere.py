@@ -79,6 +79,7 @@ def test_pickle_and_copies_of_derivatives(f):
     assert jax.tree.structure(copy.deepcopy(J)) == jax.tree.structure(J)
 
 
+@pytest.mark.slow
 def test_a_pickle_is_read_by_another_process(tmp_path):
     J = jc.derive(looped)(x)
     (tmp_path / "J").write_bytes(pickle.dumps(J))
@@ -114,6 +115,7 @@ def test_operators_go_in_and_out_of_exported_programs(maker):
     np.testing.assert_allclose(y.ravel(), expected, 1e-4, 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [jc.softmax_jacobian, jc.derive(jc.softmax)])
 def test_derivatives_go_in_and_out_of_exported_programs(make):
     pytest.importorskip("flatbuffers", reason="jax.export writes with flatbuffers")
