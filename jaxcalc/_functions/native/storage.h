@@ -184,7 +184,8 @@ template <class Kind, class T>
 void store_columns(const T* from, void* to, int64_t classes, int64_t stride, int first, int lanes) {
   auto p = static_cast<typename Kind::Stored*>(to);
   constexpr int W = WIDTH<T>;
-  for (int64_t k = 0; k < classes; k++, p += stride)
+  for (int64_t k = 0; k < classes; k++, p += stride) {
+    for (int l = 0; l < lanes; l += 64 / sizeof *p) __builtin_prefetch(p + AHEAD * stride + l, 1);
     for (int at = first, l = 0; l < lanes;) {
       const T* tile = from + (at / W) * classes * W + k * W;
       if (at % W == 0 && l + W <= lanes) {
@@ -194,6 +195,7 @@ void store_columns(const T* from, void* to, int64_t classes, int64_t stride, int
         store_some<Kind>(tile + at % W, p + l, some), at += some, l += some;
       }
     }
+  }
 }
 
 }  // namespace
