@@ -1,6 +1,7 @@
 """Native rows: the same mathematics as XLA's forms, bit by bit the same wherever a row stands."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -86,6 +87,21 @@ def test_functions_and_products_are_native(name):
     x = numbers((4, 40), "float32")
     text = jax.jit(over_rows(FUNCTIONS[name])).lower(x, x).as_text()
     assert text.count(f"@{TARGET}") >= (4 if name in ROWS else 1)
+
+
+@needs_kernels
+@pytest.mark.parametrize("shape", [(32, 100), (1, 100), (100,), (5, 1, 40), (1, 4, 40), (6, 1)])
+@pytest.mark.parametrize("name", ["softmax", "masked", "log_softmax", "logsumexp", "sigmoid"])
+def test_arrays_are_handed_over_where_they_stand(name, shape):
+    """XLA writes an array anew where a kernel asks for axes of size 1 that it lays out its way."""
+    x = numbers(shape, "float32")
+
+    def value_and_product(x, t):
+        return jax.jvp(FUNCTIONS[name], (x,), (t,))
+
+    text = jax.jit(value_and_product).lower(x, x).compile().as_text()
+    assert TARGET in text
+    assert not re.findall(r"= \S+ (?:copy|transpose)\(", text)
 
 
 @needs_kernels

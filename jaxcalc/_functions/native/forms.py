@@ -157,24 +157,24 @@ def _of_rows(
         if letter == "y":
             a = jnp.where(is_valid(a, x, rows), a, -1).astype(jnp.int32)
         a = a.astype(dtype) if letter == "r" else a if letter in "my" else _stored(a, dtype)
-        handed.append(_folded(a, shape, axes, 1 if letter in "ry" else call.classes))
+        handed.append(_unrepeated(a, shape, axes, 1 if letter in "ry" else call.classes))
     made = types if isinstance(types, list | tuple) else [types]
     results = [
-        jax.ShapeDtypeStruct((outer, inner), dtype)
-        if letter == "r"
-        else jax.ShapeDtypeStruct((outer, call.classes, inner), aval.dtype)
+        jax.ShapeDtypeStruct(aval.shape, dtype if letter == "r" else aval.dtype)
         for letter, aval in zip(gives, [*made, *made[-1:] * (len(gives) - len(made))], strict=True)
     ]
-    got = [y.reshape(aval.shape) for y, aval in zip(call(handed, results), made, strict=False)]
+    got = call(handed, results)[: len(made)]
     return got if isinstance(types, list | tuple) else got[0]
 
 
-def _folded(x: Array, shape: tuple[int, ...], axes: range, classes: int) -> Array:
-    """x as [outer, classes, inner]; first axes over which it is repeated are left out."""
+def _unrepeated(x: Array, shape: tuple[int, ...], axes: range, classes: int) -> Array:
+    """x, whole but for first axes over which it is repeated: the kernel counts entries, not axes.
+
+    A reshape to [outer, classes, inner] would be a copy where XLA lays out axes of size 1 its way.
+    """
     here = [1 if a in axes and classes == 1 else size for a, size in enumerate(shape)]
     own = next((a for a in range(axes.start) if x.shape[a] != 1), axes.start)
-    whole = jnp.broadcast_to(x, (*x.shape[:own], *here[own:]))
-    return whole.reshape(-1, classes, math.prod(shape[axes.stop :]))
+    return jnp.broadcast_to(x, (*x.shape[:own], *here[own:]))
 
 
 def _computing(operands: Sequence[Array]) -> np.dtype:
