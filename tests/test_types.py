@@ -71,6 +71,7 @@ def last_name(found):
     return re.sub(r"[\w.]*\.", "", found)
 
 
+@pytest.mark.slow
 def test_mypy_reveals(program):
     run = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", str(program)]
     said = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False).stdout

@@ -145,10 +145,10 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
 
     Drop-in for `jax.nn.gelu`. The approximation, the default as there, is
     x (1 + tanh(√(2/π) (x + 0.044715 x³)))/2 = x σ(2√(2/π) (x + 0.044715 x³)). Arguments, dtypes
-    and errors are those of `silu`, and so is the accuracy, but for a few in 100,000 numbers of
-    float32: there x Φ(x) was found to be off by up to 5.8 ULP, and the third derivative of the
-    approximation by up to 12.6. The tail of Φ far below keeps its digits, and the first
-    derivative those beside its zero, x = −0.7517915… (−0.7524614… of the approximation).
+    and errors are those of `silu`, and so is the accuracy, but that x Φ(x) was found to be off by
+    up to 5.8 ULP at a few in 100,000 numbers of float32. The tail of Φ far below keeps its digits,
+    and the first derivative those beside its zero, x = −0.7517915… (−0.7524614… of the
+    approximation).
     The value is 0 at −inf and +inf at +inf, with derivatives 0 and 1.
 
     Args:

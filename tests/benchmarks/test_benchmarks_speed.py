@@ -216,6 +216,7 @@ def rows():
     return subject.run_grid(TINY, BRIEF, SILENT, Rivals(jax_side.rivals())).rows
 
 
+@pytest.mark.slow
 def test_rows(rows):
     assert len(rows) == len(QUANTITIES) * 4  # contestants with the A/A pair
     for row in rows:

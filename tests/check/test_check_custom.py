@@ -44,6 +44,7 @@ WRONG = {  # the laws that fail
 # fmt: on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_rules(name):
     f, args = RIGHT[name]

@@ -59,6 +59,7 @@ def check(J, truth):
     np.testing.assert_allclose(J.todense(), truth, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MADE)
 def test_what_derivatives_make_has_a_formula(name, x64):
     make, formula = MADE[name]

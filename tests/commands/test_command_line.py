@@ -129,12 +129,14 @@ def test_help_and_errors_start_no_backend():
     assert (refused.returncode, refused.stdout, refused.stderr.count(b"\n")) == (2, b"", 1)
 
 
+@pytest.mark.slow
 def test_a_narrow_encoding_shows_question_marks():
     done = run_python("-m", "jaxcalc", "train", "--help", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"diag(s) ? s s?" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_gets_no_traceback():
     command = [sys.executable, "-m", "jaxcalc"]
     with subprocess.Popen(command, cwd=ROOT, stdout=-1, stderr=-1) as process:

@@ -108,6 +108,7 @@ def test_the_report_says_it_all(capsys):
     assert re.search(words, lines[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", derive.FORMS)
 def test_one_form_alone(form, tmp_path, capsys):
     status, found = record(tmp_path / "f.json", CHAIN, f"--{form}")
@@ -362,6 +363,7 @@ DELICATE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("text", DELICATE, ids=DELICATE)
 def test_a_right_formula_is_never_called_wrong(text, seed, capsys):

@@ -51,6 +51,7 @@ def test_queries():
             assert (sign, logarithm) == (0, -np.inf)
 
 
+@pytest.mark.slow
 def test_the_pseudo_inverse_of_a_singular_derivative():
     J, v = derived(BY_NAME["softmax"]), numbers(4)
     inverse = np.linalg.pinv(np.asarray(J.todense(), np.float64), rcond=1e-5)

@@ -22,7 +22,6 @@ from derivatives import (
 from functions import assert_close, quick_jit
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from slow import some
 
 import jaxcalc as jc
 
@@ -185,7 +184,8 @@ class Dense:
         return jnp.linalg.solve(matrix, v.ravel()).reshape(self.shape)
 
 
-@pytest.mark.parametrize("name", some(DIFFERENTIATED, ["softmax", "scan"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DIFFERENTIATED)
 def test_what_is_asked_can_be_differentiated(name):
     """Forward and reverse, as when it is asked of the dense form."""
     f, shape = DIFFERENTIATED[name]

@@ -53,7 +53,8 @@ def test_value_and_three_derivatives(name, dtype):
         assert_close(got[product], np.asarray(value), 32, product)
 
 
-@pytest.mark.parametrize("name", some(CASES, ["both", "focal"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
 def test_derivatives_by_labels_and_weights(name):
     """And mixed ones with the logits, in every order."""
     f, plain, options = CASES[name]

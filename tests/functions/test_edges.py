@@ -171,6 +171,7 @@ def test_values_are_those_of_jax_nn(name):
         np.testing.assert_allclose(got[row], expected[row], rtol=1e-6, atol=1e-7, err_msg=row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modes", MODES, ids=name_of)
 @pytest.mark.parametrize("name", OWN)
 def test_derivatives_where_something_is_left(name, modes):

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from functions import quick_jit
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from slow import some
 
 import jaxcalc as jc
 from jaxcalc import operators as ops
@@ -240,6 +239,7 @@ def cases():
     return pytest.mark.parametrize(("case", "form", "mesh"), marked)
 
 
+@pytest.mark.slow
 @cases()
 def test_queries(case, form, mesh):
     of, size = FORMS[form]
@@ -296,7 +296,8 @@ def test_blocks_split_where_their_arguments_are_whole(case):
             assert got.sharding.spec[0] == "devices"
 
 
-@pytest.mark.parametrize("form", some(FORMS, [*FORMS][:1]))
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("case", ["softmax", "log_softmax", "rank 2", "derived softmax"])
 def test_the_dense_form_is_whole(case, form):
     """It has two axes where its arrays have one, and so cannot be split like them."""

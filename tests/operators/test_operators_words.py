@@ -233,6 +233,7 @@ def test_lineax_is_asked_for_by_name_where_it_is_missing(monkeypatch):
             convert(d())
 
 
+@pytest.mark.slow
 def test_every_class_has_a_maker():
     kinds = {type(maker(np.float32)) for maker in MAKERS}
     public = {k for k in vars(ops).values() if isinstance(k, type)}
