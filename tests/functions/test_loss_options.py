@@ -388,7 +388,7 @@ def test_derivatives_by_the_weights(labels):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("labels", "smoothing"), itertools.product(LABELS, [0.0, 0.25, 1.0]))
+@pytest.mark.parametrize(("labels", "smoothing"), [*itertools.product(LABELS, [0.0, 0.25, 1.0])])
 def test_a_class_of_weight_0_adds_nothing(labels, smoothing):
     """Though its logit be −inf, or be masked, and be it the label's."""
     w, x = jnp.array([0.0, 1.0, 2.0, 0.5]), jnp.array([-INF, 2.0, -1.0, 0.25])

@@ -1,8 +1,8 @@
 """Temporaries of value and gradient, by memory analysis of the compiled program.
 
 In arrays like x of the dtype computed in: at most those of `jax.nn`, or one, whichever is more;
-log_softmax of long rows may have two. What has more today, since XLA:CPU widens 16 bits and masks
-into arrays of their own, is named: no more than that.
+log_softmax of long rows may have two. What has more without native kernels, since XLA:CPU widens 16
+bits and masks into arrays of their own, is named: no more than that.
 """
 
 import itertools
@@ -14,10 +14,11 @@ from benchmarks.scale.memory import DTYPES, SHAPES, temporaries
 from benchmarks.scale.programs import FUNCTIONS
 from benchmarks.speed.cell import Cell
 from benchmarks.speed.jax_side import along, rivals
+from jaxcalc._native import kernels
 
 LONGEST = 16384  # classes; beyond, log_softmax may have two arrays
 SLACK = 0.02  # of an array, for numbers of which there is one a row
-MORE = {
+MORE_BY_XLA = {
     ("softmax", "bfloat16", "high"): 2,
     ("softmax(where)", "bfloat16", "high"): 4,
     ("softmax(where)", "bfloat16", "fast"): 2,
@@ -38,7 +39,8 @@ def arrays(name: str, cell: Cell) -> float:
 
 def most(cell: Cell, accuracy: str) -> float:
     is_long = cell.function.startswith("log_softmax") and cell.classes > LONGEST
-    own = MORE.get((cell.function, cell.dtype, accuracy), 2 if is_long else 1)
+    by_xla = {} if kernels().instruction_set else MORE_BY_XLA
+    own = by_xla.get((cell.function, cell.dtype, accuracy), 2 if is_long else 1)
     return max(arrays("jax.nn", cell), own) + SLACK
 
 
