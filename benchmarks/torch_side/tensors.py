@@ -17,13 +17,14 @@ def load_torch() -> Any | None:
     """The module, or None where it is not installed; ready for forward mode.
 
     At the first use of forward mode PyTorch compiles some rules with its own `torch.jit.script`,
-    which warns that it is deprecated. Whoever only calls PyTorch can do nothing about that.
+    which warns that it is deprecated, since 2.14 as a `FutureWarning`. Whoever only calls PyTorch can do nothing about that.
     """
     if importlib.util.find_spec("torch") is None:
         return None
     torch = importlib.import_module("torch")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".torch.jit.script. is", DeprecationWarning)
+        for kind in (DeprecationWarning, FutureWarning):
+            warnings.filterwarnings("ignore", ".torch.jit.script. is", kind)
         zero = torch.zeros(())
         torch.func.jvp(torch.sin, (zero,), (zero,))
     return torch
