@@ -17,7 +17,8 @@ def load_torch() -> Any | None:
     """The module, or None where it is not installed; ready for forward mode.
 
     At the first use of forward mode PyTorch compiles some rules with its own `torch.jit.script`,
-    which warns that it is deprecated, since 2.14 as a `FutureWarning`. Whoever only calls PyTorch can do nothing about that.
+    which warns that it is deprecated, from 2.14 on as a `FutureWarning`. Whoever only calls PyTorch
+    can do nothing about that.
     """
     if importlib.util.find_spec("torch") is None:
         return None
