@@ -207,7 +207,11 @@ def vjp_of(f):
     return jax.jit(lambda x, g: jax.vjp(f, x)[1](g)[0])
 
 
-PRODUCTS = {
+PRODUCTS = {  # the first is in every run, in bfloat16
+    "logsumexp hvp": (
+        jvp_of(jax.grad(lambda x: jc.logsumexp(x, axis=-1).sum())),
+        oracles.softmax_product,
+    ),
     "softmax jvp": (jvp_of(jc.softmax), oracles.softmax_product),
     "softmax vjp": (vjp_of(jc.softmax), oracles.softmax_product),
     "log_softmax jvp": (jvp_of(jc.log_softmax), oracles.log_softmax_jvp),
@@ -232,7 +236,7 @@ def worst_over_condition(got, true, chosen):
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_products(name, logits, dtype):
     product, oracle = PRODUCTS[name]
-    bound = 2 if dtype in NARROW else 50
+    bound = 1.01 if dtype in NARROW else 50  # 16 bits are rounded once
     for classes in (2, 3, 100):
         x = oracles.make_logits(logits, (40, classes), dtype, seed=classes)
         for tangents in oracles.TANGENTS:
