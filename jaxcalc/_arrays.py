@@ -269,6 +269,12 @@ def wide(x: Array) -> Array:
     return x.astype(jnp.float32) if is_narrow(x) else x
 
 
+def in_dtype(x: Array | np.ndarray, dtype: np.dtype) -> Array:
+    """x as an array of JAX's, of just that dtype; x itself, which costs nothing, where it is."""
+    is_that = isinstance(x, Array) and x.dtype == dtype and not x.weak_type
+    return x if is_that else jnp.asarray(x, dtype)
+
+
 def is_narrow(x: Array) -> bool:
     """Whether `x` has fewer than 32 bits, as float16 and bfloat16 have."""
     return jnp.issubdtype(x.dtype, jnp.floating) and jnp.finfo(x.dtype).bits < 32

@@ -204,8 +204,8 @@ class Derivative(LinearOperator):
 
     @property
     def structure(self) -> str:
-        """That of the operator."""
-        return self.operator.structure
+        """That of the operator; `zero` too where the closed form says that all terms cancel."""
+        return "zero" if self._closed_form.is_zero else self.operator.structure
 
     def _rounded(self, x: Array) -> Array:
         return x.astype(self.dtype)

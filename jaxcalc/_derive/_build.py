@@ -13,6 +13,7 @@ from jaxcalc import operators as ops
 from jaxcalc._compat import is_mapped_with
 from jaxcalc._derive._plan import Blocked, Chained, Leaf, Plan, Summed, coefficients, with_arrays
 from jaxcalc._formula import maps
+from jaxcalc.operators._products import compose_all
 
 Operator = ops.LinearOperator
 
@@ -22,7 +23,7 @@ def build(plan: Plan, dtype: np.dtype) -> Operator:
     each = partial(build, dtype=dtype)
     match plan:
         case Chained(parts):
-            return reduce(ops.compose, map(each, parts))
+            return compose_all(map(each, parts))
         case Summed(parts):
             return reduce(ops.add, map(each, parts))
         case Blocked():

@@ -82,7 +82,7 @@ def _programs(f: Callable[..., list[Array]], x: Sequence[Array]) -> tuple[Any, A
 
     def values_and_residuals(*x: Array) -> Any:
         values, push = _linearised(f, x)
-        program = jax.make_jaxpr(push)(*x)
+        program = jax.make_jaxpr(lambda *t: push(*t))(*x)  # which has a short name to print
         linear.append(program.jaxpr)
         return values, program.consts
 

@@ -18,8 +18,7 @@ from jaxcalc._derive._graph import Linear, light, settled, through
 from jaxcalc._derive._pieces import Product
 from jaxcalc._derive._rules import masked, stretched, times
 from jaxcalc._derive._step import LinearStep, Rule
-from jaxcalc._formula import WEIGHTS
-from jaxcalc._functions.rowwise import PiecewiseLinear
+from jaxcalc._formula import WEIGHTS, plain_program
 
 
 def softmax_map(kind: str) -> Rule:
@@ -85,11 +84,7 @@ def refused(step: LinearStep) -> Linear:
     return step.linear
 
 
-def piecewise_linear(function: PiecewiseLinear) -> Rule:
-    """A product that is read in ordinary operations."""
-
-    def rule(step: LinearStep) -> list[Linear]:
-        results = step.run(function.plain_program(step.equation), step.operands)
-        return [result for result in results if isinstance(result, Linear)]
-
-    return rule
+def plainly(step: LinearStep) -> list[Linear]:
+    """A product that is read in ordinary operations, or in other products."""
+    results = step.run(plain_program(step.equation), step.operands)
+    return [result for result in results if isinstance(result, Linear)]

@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 
 from jaxcalc import operators as ops
+from jaxcalc._arrays import in_dtype
 from jaxcalc._derive._bound import Mover, Rearranged, Rolled, Taken, reshaped
 from jaxcalc._derive._coefficients import Coefficient, Label, arranged, product
 from jaxcalc._derive._terms import Link, Shape, Term, without_masks
@@ -79,7 +80,8 @@ def _along(
     if not factors:
         return jnp.full(sizes, scale, dtype)
     large = tuple(label for label in labels if label.size > 1)
-    array = jnp.reshape(jnp.asarray(arranged(product(factors), large).array, dtype), sizes)
+    array = in_dtype(arranged(product(factors), large).array, dtype)
+    array = array if len(large) == len(sizes) else jnp.reshape(array, sizes)
     return array if scale == 1 else array * jnp.asarray(scale, dtype)
 
 

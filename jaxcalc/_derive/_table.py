@@ -18,8 +18,8 @@ from jaxcalc._derive._convolutions import convolved
 from jaxcalc._derive._opaque import opaque
 from jaxcalc._derive._step import Rule
 from jaxcalc._derive._structured import cumulated
+from jaxcalc._formula import PLAIN
 from jaxcalc._functions.activations import ELEMENTWISE
-from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
 
 
 class Meaning(NamedTuple):
@@ -112,5 +112,5 @@ TABLE: dict[str, Meaning] = {
     "jaxcalc_weighted_sum": Meaning(own.row_sum("weighted_sum")),
     "jaxcalc_weighted_sum_transposed": Meaning(own.scaling("weighted_sum")),
     **{f"jaxcalc_{f.product.name}": Meaning(own.scaling(f.name)) for f in ELEMENTWISE},
-    **{f"jaxcalc_{f.apply.name}": Meaning(own.piecewise_linear(f)) for f in PIECEWISE_LINEAR},
+    **dict.fromkeys(PLAIN, Meaning(own.plainly)),
 }

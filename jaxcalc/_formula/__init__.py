@@ -46,8 +46,10 @@ from jaxcalc._formula._known import public as public
 from jaxcalc._formula._maps import names_in as names_in
 from jaxcalc._formula._maps import renamed as renamed
 from jaxcalc._formula._maps import renumbered as renumbered
+from jaxcalc._formula._own import PLAIN as PLAIN
 from jaxcalc._formula._own import WEIGHTS as WEIGHTS
 from jaxcalc._formula._own import Weight as Weight
+from jaxcalc._formula._own import plain_program as plain_program
 from jaxcalc._formula._program import apply as apply
 from jaxcalc._formula._program import read as read
 from jaxcalc._formula._program import unnamed as unnamed
@@ -55,6 +57,7 @@ from jaxcalc._formula._tensor import is_zero as is_zero
 from jaxcalc._formula._terms import terms_of as terms_of
 
 __all__ = [
+    "PLAIN",
     "WEIGHTS",
     "ClosedForm",
     "Explanation",
@@ -72,6 +75,7 @@ __all__ = [
     "number",
     "number_of",
     "numbered",
+    "plain_program",
     "public",
     "read",
     "renamed",

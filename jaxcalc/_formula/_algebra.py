@@ -6,6 +6,7 @@ are one object whatever the order they are written in, so that like terms meet.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -85,16 +86,20 @@ class Algebra:
         coefficient, flat = self._flatten(coefficient, factors, sizes)
         sizes |= _sizes(flat, shape)
         flat, absorbed = without_deltas(through_selections(flat), kept)
-        flat = merge(flat)
+        flat = merge(map(self._varying, flat))
         free = set(sizes) - set(kept) - absorbed - labels_of(flat)
         coefficient *= math.prod(sizes[label] for label in free)
         if not coefficient:
             return zero(shape)
         for pattern in self.patterns:
             flat = merge(pattern(self, flat, kept))
+        scale, flat = _beside_roots(flat)
+        coefficient *= scale
         if any(_openable(f) for f in flat):  # √u · √u has become u
             return self._joined(flat, shape, coefficient)
-        return self._interned(coefficient, merge(self._contracted(flat, kept)), shape)
+        return self._interned(
+            coefficient, merge(self._squared(self._contracted(flat, kept), kept)), shape
+        )
 
     def _multiplied_out(self, product: Expression) -> Expression:
         """(1 + t)(1 − t) is 1 − t², and Σ (x − mean x) is 0; each product is tried once."""
@@ -122,6 +127,18 @@ class Algebra:
             fresh += len(summed)
             flat += relabel(inner, names)
         return coefficient, flat
+
+    def _varying(self, factor: Factor) -> Factor:
+        """A sum along each label once, and without those along which all its terms are constant."""
+        value, labels, power = factor
+        if value.op != "sum":
+            return factor
+        kept = tuple(dict.fromkeys(labels[axis] for axis in sorted(used_axes(value))))
+        if len(kept) == len(labels):
+            return factor
+        sizes = dict(zip(labels, value.shape, strict=True))
+        names = {axis: kept.index(label) for axis, label in enumerate(labels) if label in kept}
+        return Factor(self._narrowed(value, names, tuple(sizes[i] for i in kept)), kept, power)
 
     def _opened(self, value: Expression, power: Fraction) -> tuple[Fraction, list[Factor]]:
         own = [Factor(value, tuple(range(len(value.shape))), power)]
@@ -152,13 +169,24 @@ class Algebra:
     def _primitive(
         self, value: Expression, power: Fraction, own: list[Factor]
     ) -> tuple[Fraction, list[Factor]]:
-        """A sum without the number that all its terms have in common."""
-        coefficients = [unpack(term).coefficient for term in value.args]
-        common = content(coefficients)
-        if power.denominator != 1 or common == 1:
+        """A sum without the number, and the scalars, that all its terms have in common."""
+        products = list(map(unpack, value.args))
+        common = content([product.coefficient for product in products])
+        scalars = [f for f in products[0].factors if not f.labels]
+        shared = [f for f in scalars if all(f in product.factors for product in products)]
+        if power.denominator != 1 or (common == 1 and not shared):
             return ONE, own
-        primitive = self.add([self.scaled(term, 1 / common) for term in value.args], value.shape)
-        return common**power.numerator, [own[0]._replace(value=primitive)]
+        rest = [
+            self._interned(
+                product.coefficient / common,
+                [f for f in product.factors if f not in shared],
+                value.shape,
+            )
+            for product in products
+        ]
+        outside = [f._replace(power=f.power * power) for f in shared]
+        primitive = self.add(rest, value.shape)
+        return common**power.numerator, [own[0]._replace(value=primitive), *outside]
 
     def _contracted(self, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
         """Groups of factors summed to a scalar made one factor each."""
@@ -171,6 +199,31 @@ class Algebra:
             for group, scalar in zip(groups, loose, strict=True)
             for factor in ([Factor(self._interned(ONE, group, ()), ())] if scalar else group)
         ]
+
+    def _squared(self, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
+        """Equal sums along the same axes as a power: (Σ x[i, j]) (Σ x[i, k]) is (X 1)²[i]."""
+        summed = labels_of(factors) - set(kept)
+        beside = [f._replace(labels=tuple(i for i in f.labels if i in summed)) for f in factors]
+        groups = [
+            [factors[k] for k, f in enumerate(beside) if f in group]
+            for group in components(beside)
+            if labels_of(group)
+        ]
+        made = [(group, self._alone(group, kept)) for group in groups if len(groups) > 1]
+        known = Counter((f.value, f.labels) for _, f in made)
+        known.update((f.value, f.labels) for f in factors)
+        several = [(group, f) for group, f in made if known[f.value, f.labels] > 1]
+        gone = [f for group, _ in several for f in group]
+        return [f for f in factors if f not in gone] + [f for _, f in several]
+
+    def _alone(self, group: Sequence[Factor], kept: Sequence[int]) -> Factor:
+        """Some factors of a product, summed, as one."""
+        labels = tuple(sorted(labels_of(group) & set(kept)))
+        sizes = _sizes(group, ())
+        names = {label: i for i, label in enumerate(labels)}
+        names |= {i: len(labels) + i for i in labels_of(group) - set(labels)}
+        shape = tuple(sizes[i] for i in labels)
+        return Factor(self._interned(ONE, relabel(group, names), shape), labels)
 
     def _interned(
         self, coefficient: Fraction, factors: Sequence[Factor], shape: Shape
@@ -273,17 +326,17 @@ class Algebra:
             return [value]
         return [self.scaled(t, product.coefficient) for t in self._summands(inner)]
 
-    def distributed(self, value: Expression) -> list[Expression]:
-        """A product with sums among its factors as the terms of a sum."""
+    def distributed(self, value: Expression, least: int = 0) -> list[Expression]:
+        """A product with sums among its factors, of `least` axes or more, as the terms of a sum."""
         product = unpack(value)
         for i, (inner, labels, power) in enumerate(product.factors):
-            if inner.op == "sum" and power == 1:
+            if inner.op == "sum" and power == 1 and len(labels) >= least:
                 rest = [*product.factors[:i], *product.factors[i + 1 :]]
                 parts = [
                     self._joined([*rest, Factor(t, labels)], value.shape, product.coefficient)
                     for t in inner.args
                 ]
-                return [p for part in parts for p in self.distributed(part)]
+                return [p for part in parts for p in self.distributed(part, least)]
         return [value]
 
     def scaled(self, value: Expression, number: Fraction) -> Expression:
@@ -342,6 +395,29 @@ def _openable(factor: Factor) -> bool:
     if value.op != "product" or is_contraction(value):
         return False
     return power == 1 or (power.denominator == 1 and not unpack(value).summed)
+
+
+def _beside_roots(factors: list[Factor]) -> tuple[Fraction, list[Factor]]:
+    """u beside √(c u) as c⁻¹ (c u), so that the powers are added."""
+    roots = {
+        unpack(f.value).factors[0].value: f
+        for f in factors
+        if f.power.denominator != 1 and f.value.op == "product" and len(f.value.args) == 1
+    }
+    scale, made = ONE, []
+    for f in factors:
+        root_ = roots.get(f.value)
+        if root_ is not None and _is_multiple(root_.value, f.value) and f.labels == root_.labels:
+            scale /= unpack(root_.value).coefficient ** f.power.numerator
+            f = f._replace(value=root_.value)
+        made.append(f)
+    return scale, merge(made)
+
+
+def _is_multiple(value: Expression, other: Expression) -> bool:
+    """Whether a product is a number times another expression."""
+    ((inner, labels, power),) = unpack(value).factors
+    return inner is other and power == 1 and labels == tuple(range(len(inner.shape)))
 
 
 def _moved(value: Expression) -> tuple[Expression, Labels] | None:

@@ -26,6 +26,7 @@ from jaxcalc._formula._product import (
     Monomial,
     is_symmetric,
     labels_of,
+    merge,
     reachable,
     relabel,
     unpack,
@@ -34,7 +35,9 @@ from jaxcalc._formula._solving import with_adjugates
 from jaxcalc._formula._sums import parts, terms
 from jaxcalc._formula._tensor import Tensors
 
+Ends = tuple[int | None, int | None]  # an axis of y and the axis of x that it is tied to
 _ATOMS = ("opaque", "selection")
+_MUCH = 2  # factors
 
 
 @dataclass(frozen=True)
@@ -105,23 +108,48 @@ def _arranged(
     """A canonical tensor of shape codomain + domain, those of `ends`."""
     order, shape = _order(ends, transposed)
     small, _ = algebra.squeezed(algebra.permuted(tensor, order))
-    if not terms(small):
-        nothing = notation.of(small)
-        return Arranged(nothing, nothing, shape)
     spread, computed = _computed(algebra, notation, small)
+    if not terms(spread):
+        nothing = notation.of(spread)
+        return Arranged(nothing, nothing, shape)
     front = ends.domain if transposed else ends.codomain
     shown: Expression | None = computed
     if len(small.shape) == 1 and len(shape) == 2 and shape[0] == 1:
         shown = nodes.plus(list(map(nodes.transpose, nodes.summands(computed))))
     elif len(small.shape) > 2:
-        shown = Operators(algebra, notation).of(small, sum(size != 1 for size in front))
+        operators, rows = Operators(algebra, notation), sum(size != 1 for size in front)
+        shown = operators.of(small, rows) or operators.of(spread, rows)
     if shown is None or _has_einsum(shown):
-        entries = [notation.einsum(unpack(term)) for term in terms(spread)]
-        shown = call("entries", entries, small.shape)
+        shown = _entries(notation, list(map(unpack, terms(spread))))
     finite = with_adjugates(small)
     if finite is not small:
         _, computed = _computed(algebra, notation, finite)
     return Arranged(shown, computed, shape)
+
+
+def _entries(notation: Notation, products: Sequence[Monomial]) -> Expression:
+    """A sum by its entries; what all terms have in common stands before it where that is much."""
+    shape, shared = products[0].shape, _shared(products)
+    if len(products) == 1 or len(shared) < _MUCH:
+        return call("entries", list(map(notation.einsum, products)), shape)
+    inverse = [f._replace(power=-f.power) for f in shared]
+    rest = [p._replace(factors=tuple(merge([*p.factors, *inverse]))) for p in products]
+    inner = call("entries", list(map(notation.einsum, rest)), shape)
+    labels, powers = (*(f.labels for f in shared), ()), (*(f.power for f in shared), 1)
+    args = (*(notation.of(f.value) for f in shared), inner)
+    return call("entries", (call("einsum", args, shape, labels=labels, powers=powers),), shape)
+
+
+def _shared(products: Sequence[Monomial]) -> list[Factor]:
+    """The factors that all products have, along axes of the result."""
+    (first, *others), found = products, []
+    for value, labels, power in first.factors:
+        same = (f.power for p in others for f in p.factors if f[:2] == (value, labels))
+        powers = [power, *same]
+        are_alike = len(powers) == len(products) and all(p * power > 0 for p in powers)
+        if are_alike and max(labels, default=0) < len(first.shape):
+            found.append(Factor(value, labels, min(powers, key=abs)))
+    return found
 
 
 def _order(map_: maps.Map, transposed: bool) -> tuple[list[int], Shape]:
@@ -148,10 +176,11 @@ def _computed(
         made = notation.of(small)
         if not _has_einsum(made):
             return small, made
-    if sum(map(parts, terms(small))) <= MOST_PARTS:
-        spread = [part for term in terms(small) for part in algebra.distributed(term)]
-        small = algebra.add(spread, small.shape)
-    if len(small.shape) <= 2:
+    for least in (0, 3):  # matrices in it stay whole where there would be too many terms
+        if sum(parts(term, least) for term in terms(small)) <= MOST_PARTS:
+            spread = [part for term in terms(small) for part in algebra.distributed(term, least)]
+            small = algebra.add(spread, small.shape)
+    if len(small.shape) <= 2 or not terms(small):
         return small, notation.of(small)
     return small, nodes.plus([notation.einsum(unpack(term)) for term in terms(small)])
 
@@ -177,10 +206,9 @@ class Operators:
         if rank <= 2 or tensor.op in _ATOMS or not terms(tensor):
             made = self._entry_free(tensor)
             return nodes.transpose(made) if made and rank == 1 and split == 0 else made
-        if rank == 2 * split:
-            parts = [self._paired(unpack(term), split) for term in terms(tensor)]
-            if all(part is not None for part in parts):
-                return nodes.plus([part for part in parts if part is not None])
+        parts = [self._paired(unpack(term), split) for term in terms(tensor)]
+        if all(part is not None for part in parts):
+            return nodes.plus([part for part in parts if part is not None])
         return self._blocks(tensor, split)
 
     def _entry_free(self, tensor: Expression) -> Expression | None:
@@ -188,16 +216,18 @@ class Operators:
         return None if _has_einsum(made) else made
 
     def _paired(self, product: Monomial, split: int) -> Expression | None:
-        """One term as a diagonal or a Kronecker product of maps between axes of equal position."""
+        """One term as a diagonal or a Kronecker product of maps between axes in their order."""
         scalars = [f for f in product.factors if not f.labels]
         factors = [f for f in product.factors if f.labels]
         pairs = [(i, split + i) for i in range(split)]
         deltas = [f for f in factors if f.value.op == "eye" and f.labels in pairs]
-        if len(deltas) == split:
+        if len(deltas) == split and len(product.shape) == 2 * split:
             rest = [f for f in factors if f not in deltas]
             made = self._diagonal(product, rest, split)
         else:
-            made = self._kronecker(product, factors, pairs)
+            ways = _alignments(split, len(product.shape))
+            found = (self._kronecker(product, factors, way) for way in ways)
+            made = next((node for node in found if node is not None), None)
         if made is None:
             return None
         parts = [self.notation.scalar(f) for f in scalars]
@@ -213,20 +243,21 @@ class Operators:
         return None if _has_einsum(made) else call("diag", (made,), product.shape)
 
     def _kronecker(
-        self, product: Monomial, factors: Sequence[Factor], pairs: Sequence[tuple[int, int]]
+        self, product: Monomial, factors: Sequence[Factor], pairs: Sequence[Ends]
     ) -> Expression | None:
         parts, used = [], 0
-        for pair in pairs:
+        for y, x in pairs:
+            pair = [i for i in (y, x) if i is not None]
             group = reachable(factors, set(pair))
             if labels_of(group) & set(range(len(product.shape))) - set(pair):
                 return None
             shape = tuple(product.shape[i] for i in pair)
-            names = {pair[0]: 0, pair[1]: 1}
+            names = {label: i for i, label in enumerate(pair)}
             names |= {i: 2 + i for i in labels_of(group) - set(pair)}
             made = self._entry_free(self.algebra.multiply(relabel(group, names), shape))
             if made is None:
                 return None
-            parts.append(made)
+            parts.append(nodes.transpose(made) if y is None else made)
             used += len(group)
         return nodes.kron(parts, product.shape) if used == len(factors) else None
 
@@ -264,6 +295,21 @@ class Operators:
         return self.algebra.add(parts, shape)
 
 
+def _alignments(split: int, rank: int) -> list[list[Ends]]:
+    """The ways to tie axes of y to axes of x in their order; one that is alone is a column, a row.
+
+    Only those of equal numbers of axes, and of one beside two.
+    """
+    y, x = list(range(split)), list(range(split, rank))
+    if len(y) == len(x):
+        return [list(zip(y, x, strict=True))]
+    if (len(y), len(x)) == (1, 2):
+        return [[(0, 1), (None, 2)], [(None, 1), (0, 2)]]
+    if (len(y), len(x)) == (2, 1):
+        return [[(0, 2), (1, None)], [(0, None), (1, 2)]]
+    return []
+
+
 def _has_delta(term: Expression, labels: tuple[int, int]) -> bool:
     return any(f.value.op == "eye" and f.labels == labels for f in unpack(term).factors)
 
@@ -291,10 +337,13 @@ def _as_operator(map_: maps.Map, tensors: Tensors, notation: Notation) -> Expres
             flat = [f for part in made for f in (part.args if part.op == "matmul" else (part,))]
             factors = [part for part in flat if part.op != "eye"] or made[:1]
             return call("matmul", factors, ()) if len(made) == len(parts) else None
+        case maps.Transposed(map=(maps.Indexing() | maps.MatrixFree()) as inner):
+            made = _as_operator(inner, tensors, notation)
+            return made and call("transposed", (made,), ())
         case maps.Indexing(symbol=symbol) | maps.MatrixFree(symbol=symbol):
+            if symbol.get("text") == "gather" and tensors.of(map_).op not in _ATOMS:
+                return None  # a diagonal, say, which entries show
             return nodes.apply(symbol.op, (), (), symbol.params)
-        case maps.Transposed(map=maps.Indexing(symbol=symbol) | maps.MatrixFree(symbol=symbol)):
-            return call("transposed", (nodes.apply(symbol.op, (), (), symbol.params),), ())
     small, _ = tensors.algebra.squeezed(tensors.of(map_))
     rows = sum(size != 1 for size in map_.codomain)
     return Operators(tensors.algebra, notation).of(small, rows)

@@ -187,6 +187,10 @@ def _exp(algebra: Algebra, node: Expression, args: Args) -> Expression:
     return patterns.exp(algebra, args[0])
 
 
+def _log1p(algebra: Algebra, node: Expression, args: Args) -> Expression:
+    return patterns.log1p(algebra, fitted(algebra, args[0], node.shape))
+
+
 def _log(algebra: Algebra, node: Expression, args: Args) -> Expression:
     return patterns.log(algebra, args[0])
 
@@ -306,6 +310,7 @@ RULES: dict[str, Rule] = {
     "min": masks.extremum(float("inf")),
     "exp": _exp,
     "log": _log,
+    "log1p": _log1p,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "logsumexp_kept": _logsumexp_kept,

@@ -26,6 +26,11 @@ class ClosedForm:
     arranged: Arranged
     dtype: str = ""
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether all entries are known to be 0."""
+        return self.arranged.shown.op == "sum"
+
     @cached_property
     def _shown(self) -> Named:
         return self._shortened(MOST)

@@ -8,20 +8,25 @@ read, or put, along one axis stays an atom.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, Shape, call
 from jaxcalc._formula._indexing import unit
 from jaxcalc._formula._numbers import ONE
-from jaxcalc._formula._product import Factor, Labels, unpack
+from jaxcalc._formula._product import Factor, Labels, rows_of_identity, unpack
 from jaxcalc._formula._rules import Args, atom
 from jaxcalc._formula._sums import eye, number_of, terms
+from jaxcalc._formula._tables import table
 
 
 def gather(algebra: Algebra, node: Expression, args: Args) -> Expression:
     """x[p], where the parameters say that and no more."""
     x, indices = args
+    params = dict(node.params)
     known = node.get("fill_value") is None  # what is filled in is not 0
-    found = picked(algebra, x, indices, dict(node.params), x.shape) if known else None
+    found = picked(algebra, x, indices, params, x.shape) if known else None
+    found = found or picked_at(algebra, x, table(node.args[1]), params, x.shape)
     return found or atom(algebra, node, args)
 
 
@@ -39,6 +44,29 @@ def picked(
         return None
     outside = {} if params.get("fill_value") is None else {"outside": "dropped"}
     return algebra.add([_picked(algebra, term, index, out, outside) for term in terms(x)], out)
+
+
+def picked_at(
+    algebra: Algebra,
+    x: Expression,
+    places: np.ndarray | None,
+    params: Mapping[str, Any],
+    source: Shape,
+) -> Expression | None:
+    """Entries of x at known places in each of the axes of `source`, such as those of a diagonal."""
+    numbers, axes = params["dimension_numbers"], tuple(range(len(source)))
+    if places is None or places.ndim != 2 or numbers.start_index_map != axes:
+        return None
+    inside = ((places >= 0) & (places < source)).all()
+    if numbers.collapsed_slice_dims != axes or not inside:
+        return None
+    rank, shape = len(x.shape), (len(places), *x.shape[len(axes) :])
+    labels = (*range(rank, rank + len(axes)), *range(1, len(shape)))
+    rows = [
+        Factor(rows_of_identity(tuple(column.tolist()), size), (0, label))
+        for column, size, label in zip(places.T, source, labels, strict=False)
+    ]
+    return algebra.multiply([Factor(x, labels), *rows], shape)
 
 
 def picked_along(

@@ -81,7 +81,7 @@ def _chosen(nodes: Sequence[Expression], root: Expression, longest: float) -> li
 def _by_labels(root: Expression) -> set[Expression]:
     """The products by labels that a derivative is a sum of, which stay in it."""
     found = {root}
-    for node in (root, *root.args):
+    for node in (root, *root.args, *(arg for term in root.args for arg in term.args)):
         if node.op in ("entries", "plus", "times"):
             found |= {arg for arg in node.args if arg.op in ("einsum", "times")}
     return found

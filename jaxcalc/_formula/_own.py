@@ -6,8 +6,11 @@ A Jacobian product is written by its weight w, which is what a linear program ha
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
+
 from jaxcalc._formula._expression import Expression, Shape, call, number
 from jaxcalc._functions.activations import ELEMENTWISE as DECLARED
+from jaxcalc._functions.softmax_maps import COMPOSED
 from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
 
 Args = Sequence[Expression]
@@ -155,6 +158,25 @@ def _parts(args: Args, params: Params, shape: Shape) -> Expression:
     return args[0] * _shares(args, params, shape)
 
 
+def _soft_cap(args: Args, params: Params, shape: Shape) -> Expression:
+    """c tanh(x/c)."""
+    (x,), c = args, params["c"]
+    return call("tanh", (x / c,), shape) * c
+
+
+def _kl_divergence(args: Args, params: Params, shape: Shape) -> Expression:
+    """Σ exp(p) ⊙ (p − q) of each row."""
+    p, q = args
+    return _row_sum(_exp(p) * (p - q), params)
+
+
+def _entropy(args: Args, params: Params, shape: Shape) -> Expression:
+    """−Σ s ⊙ log s of each row, s = softmax(x)."""
+    (x,), axes = args, params["rows"].axes
+    s, log_s = (call(op, (x,), x.shape, axes=axes) for op in ("softmax", "log_softmax"))
+    return -_row_sum(s * log_s, params)
+
+
 def _products_of_others(args: Args, params: Params, shape: Shape) -> Expression:
     return call("reduce_prod_others", args, shape, axes=params["axes"])
 
@@ -291,6 +313,9 @@ OWN: dict[str, Written] = {
     "jaxcalc_index_cross_entropy_and_sums": _index_cross_entropy_and_sums,
     "jaxcalc_distribution_cross_entropy": _single(_distribution_cross_entropy),
     "jaxcalc_binary_cross_entropy": _single(_binary_cross_entropy),
+    "jaxcalc_soft_cap": _single(_soft_cap),
+    "jaxcalc_kl_divergence": _single(_kl_divergence),
+    "jaxcalc_entropy": _single(_entropy),
     "jaxcalc_products_of_others": _single(_products_of_others),
     "jaxcalc_linear_product": _single(_linear_product),
     "jaxcalc_cofactors": _single(_cofactors),
@@ -307,3 +332,19 @@ OWN: dict[str, Written] = {
     "jaxcalc_weighted_sum": _summed_by(_weight),
     "jaxcalc_weighted_sum_transposed": _weighted_by(_weight),
 }
+
+
+# --- products that are read in other operations ---
+
+# what each computes of its operands and the rows
+PLAIN: Mapping[str, Callable[..., Any]] = {
+    **{f"jaxcalc_{product.name}": composition for product, composition in COMPOSED.items()},
+    **{f"jaxcalc_{function.apply.name}": function.plain for function in PIECEWISE_LINEAR},
+}
+
+
+def plain_program(equation: Any) -> Any:
+    """An equation of one of them as the program of those operations."""
+    types = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
+    plain, rows = PLAIN[equation.primitive.name], equation.params["rows"]
+    return jax.make_jaxpr(lambda *operands: plain(*operands, rows))(*types)

@@ -13,7 +13,7 @@ from fractions import Fraction
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._expression import Expression, call
 from jaxcalc._formula._product import Factor, Labels, is_contraction, labels_of, relabel, unpack
-from jaxcalc._formula._sums import number_of, terms, used_axes
+from jaxcalc._formula._sums import constant, number_of, terms, used_axes
 
 _LOG_ROOT = math.log(2 * math.pi) / 2
 
@@ -113,10 +113,19 @@ def _sum_of_exponentials(value: Expression) -> tuple[Expression, Labels] | None:
 
 def log(algebra: Algebra, x: Expression) -> Expression:
     """log x, elementwise: the log-sum-exp of a sum of exponentials, plus its shift."""
-    found = _sum_of_exponentials(x)
+    small, axes = algebra.squeezed(x)
+    if (power := _exponent_beside_one(small)) is not None:
+        return algebra.apply("softplus", (algebra.spread(power, axes, x.shape),), x.shape)
+    found = _sum_of_exponentials(small)
     if found is None:
         return algebra.apply("log", (x,), x.shape)
-    (exponential, labels), rank = found, len(x.shape)
+    return algebra.spread(_log_of_sum(algebra, *found, small), axes, x.shape)
+
+
+def _log_of_sum(
+    algebra: Algebra, exponential: Expression, labels: Labels, x: Expression
+) -> Expression:
+    rank = len(x.shape)
     axes = [axis for axis, label in enumerate(labels) if label >= rank]
     u, shift = _split(algebra, exponential.args[0], set(axes))
     kept = tuple(label for label in labels if label < rank)
@@ -125,6 +134,57 @@ def log(algebra: Algebra, x: Expression) -> Expression:
     value = call("logsumexp", (u,), own, axes=negative)
     moved = [_moved(algebra, term, labels, x) for term in shift]
     return algebra.add([algebra.multiply([Factor(value, kept)], x.shape), *moved], x.shape)
+
+
+def log1p(algebra: Algebra, x: Expression) -> Expression:
+    """log(1 + x), elementwise: softplus(u) for x = exp(u)."""
+    if x.op == "exp":
+        return algebra.apply("softplus", x.args, x.shape)
+    return algebra.apply("log1p", (x,), x.shape)
+
+
+def _exponent_beside_one(value: Expression) -> Expression | None:
+    """u, for 1 + exp(u)."""
+    if value.op != "sum" or len(value.args) != 2:
+        return None
+    one, other = sorted(value.args, key=lambda term: number_of(term) is None)
+    return other.args[0] if number_of(one) == 1 and other.op == "exp" else None
+
+
+def logistic(algebra: Algebra, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
+    """(1 + exp(u))⁻¹ as σ(−u), exp(u) σ(−u) as σ(u), σ(u) σ(−u) as σ(u) (1 − σ(u))."""
+    for factor in factors:
+        u = _exponent_beside_one(factor.value) if factor.power < 0 else None
+        if u is not None:
+            sigma = algebra.apply("logistic", (_negative(algebra, u),), u.shape)
+            made = factor._replace(value=sigma, power=-factor.power)
+            return logistic(algebra, [made, *(f for f in factors if f is not factor)], kept)
+    for sigma in [f for f in factors if f.value.op == "logistic" and f.power >= 1]:
+        (u,) = sigma.value.args
+        for other in [f for f in factors if f.labels == sigma.labels and f.power >= 1]:
+            if other.value.args != (_negative(algebra, u),):
+                continue
+            rest = [f for f in factors if f is not sigma and f is not other]
+            if other.value.op == "exp":
+                k = min(sigma.power, other.power)
+                left = [f._replace(power=f.power - k) for f in (sigma, other) if f.power > k]
+                value = algebra.apply("logistic", other.value.args, u.shape)
+                made = sigma._replace(value=value, power=k)
+                return logistic(algebra, [*rest, *left, made], kept)
+            if other.value.op == "logistic" and not _is_negated(u):
+                minus = algebra.scaled(sigma.value, Fraction(-1))
+                difference = algebra.add([constant(1, u.shape), minus], u.shape)
+                return [*rest, sigma, other._replace(value=difference)]
+    return factors
+
+
+def _negative(algebra: Algebra, u: Expression) -> Expression:
+    return algebra.add([algebra.scaled(term, Fraction(-1)) for term in terms(u)], u.shape)
+
+
+def _is_negated(u: Expression) -> bool:
+    """Whether it is written with a minus in front."""
+    return unpack(terms(u)[0]).coefficient < 0
 
 
 def _moved(algebra: Algebra, term: Expression, labels: Labels, x: Expression) -> Expression:

@@ -13,9 +13,7 @@ from jaxcalc._compat import inlined, is_concrete, opened, run, sub_jaxprs
 from jaxcalc._formula._anonymous import number_of
 from jaxcalc._formula._expression import Expression, Shape, call, hashable, number
 from jaxcalc._formula._known import known
-from jaxcalc._formula._own import OWN
-from jaxcalc._functions.rowwise import PiecewiseLinear
-from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
+from jaxcalc._formula._own import OWN, PLAIN, plain_program
 
 Args = Sequence[Expression]
 Results = list[Expression] | None
@@ -117,8 +115,9 @@ def _quotient(equation: Any, args: Args, shapes: Sequence[Shape]) -> Results:
     return None
 
 
-def _plainly(function: PiecewiseLinear) -> Callable[[Any, Args, Sequence[Shape]], Results]:
-    return lambda equation, args, shapes: read(function.plain_program(equation), (), args)
+def _plainly(equation: Any, args: Args, shapes: Sequence[Shape]) -> Results:
+    """In the operations that it is made of."""
+    return read(plain_program(equation), (), args)
 
 
 READ: dict[str, Callable[[Any, Args, Sequence[Shape]], Results]] = {
@@ -127,7 +126,7 @@ READ: dict[str, Callable[[Any, Args, Sequence[Shape]], Results]] = {
     "custom_linear_solve": _linear_solve,
     "div": _quotient,
     "platform_index": _platform,
-    **{f"jaxcalc_{f.apply.name}": _plainly(f) for f in PIECEWISE_LINEAR},
+    **dict.fromkeys(PLAIN, _plainly),
 }
 _FEW = 64
 _UNIMPORTANT = {

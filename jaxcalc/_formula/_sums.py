@@ -58,10 +58,11 @@ def weight(value: Expression) -> int:
     return 0 if value.op == "eye" else 1
 
 
-def parts(value: Expression) -> int:
-    """How many terms a product has when it is multiplied out."""
-    sums = [f.value for f in unpack(value).factors if f.value.op == "sum" and f.power == 1]
-    return math.prod(sum(map(parts, inner.args)) for inner in sums)
+def parts(value: Expression, least: int = 0) -> int:
+    """How many terms a product has when sums of `least` axes or more in it are multiplied out."""
+    factors = [f for f in unpack(value).factors if len(f.labels) >= least]
+    sums = [f.value for f in factors if f.value.op == "sum" and f.power == 1]
+    return math.prod(sum(parts(term, least) for term in inner.args) for inner in sums)
 
 
 def length(values: Sequence[Expression]) -> int:

@@ -13,10 +13,11 @@ from jaxcalc._formula import _maps as maps
 from jaxcalc._formula._algebra import Algebra
 from jaxcalc._formula._canonical import RULES, canonical
 from jaxcalc._formula._expression import Expression, call, walk
-from jaxcalc._formula._gathering import left_over, picked, picked_along, put_back
+from jaxcalc._formula._gathering import left_over, picked, picked_along, picked_at, put_back
 from jaxcalc._formula._indexing import link, read_at_units
 from jaxcalc._formula._patterns import (
     gamma_functions,
+    logistic,
     normalised_exponentials,
     sums_of_probabilities,
 )
@@ -24,6 +25,7 @@ from jaxcalc._formula._product import Factor, labels_of, relabel, unpack, whole
 from jaxcalc._formula._solving import inverses, pseudo_inverses
 from jaxcalc._formula._steps import shared_steps, side
 from jaxcalc._formula._sums import eye, terms
+from jaxcalc._formula._tables import table
 
 
 def new_algebra() -> Algebra:
@@ -31,6 +33,7 @@ def new_algebra() -> Algebra:
     patterns = (
         normalised_exponentials,
         sums_of_probabilities,
+        logistic,
         gamma_functions,
         read_at_units,
         inverses,
@@ -97,11 +100,14 @@ class Tensors:
             made = call("reshape", (tensor,), map_.codomain + rest)
             return RULES["reshape"](self.algebra, made, [tensor])
         if map_.function == "gather":
-            how = dict(map_.params)
-            for of in (picked, picked_along):
-                found = of(self.algebra, tensor, operands[0], how, map_.domain)
-                if found is not None:
-                    return found
+            how, of = dict(map_.params), map_.domain
+            found = (
+                picked(self.algebra, tensor, operands[0], how, of)
+                or picked_along(self.algebra, tensor, operands[0], how, of)
+                or picked_at(self.algebra, tensor, table(map_.operands[0]), how, of)
+            )
+            if found is not None:
+                return found
         if map_.function in ("scatter", "scatter-add"):
             how = dict(map_.params)
             linear = left_over if how["position"] == 0 else put_back

@@ -227,34 +227,42 @@ class Writer(Walker):
 
     def _entries(self, node: Expression) -> Written:
         rank = len(node.shape)
-        text = self.style.entry("J", INDICES[:rank]) + " = "
+        return f"{self.style.entry('J', INDICES[:rank])} = {self._terms(node, rank)}", COMPARISON
+
+    def _terms(self, node: Expression, rank: int) -> str:
+        """The sum of the terms, a factor that all have in common before or below it."""
+        text = ""
         for position, term in enumerate(node.args):
             sign = self.style.minus if nodes.is_negative(term) else "+" if position else ""
             text += (f" {sign} " if position else sign) + self.entry(term, rank)
-        return (text if node.args else text + "0"), COMPARISON
+        return text or "0"
 
     def entry(self, term: Expression, rank: int) -> str:
         """|coefficient| Σ Π factors, each at its indices."""
         if term.op == "omitted":
             return self.write(term)
         number = abs(term["coefficient"]) if term.op == "times" else Fraction(1)
-        above, below = self.quotient(number)
-        texts = [text for text, _ in above]
         term = term.args[0] if term.op == "times" else term
+        above, below = ([text for text, _ in part] for part in self.quotient(number))
         summed = sorted({i for labels in term["labels"] for i in labels if i >= rank})
         letter = dict(zip([*range(rank), *summed], INDICES, strict=False))
         if summed:
-            texts.append(self.style.summed([letter[i] for i in summed]))
+            above.append(self.style.summed([letter[i] for i in summed]))
         for arg, labels, power in zip(term.args, term["labels"], term["powers"], strict=True):
-            texts.append(self._entry_of(arg, [letter[i] for i in labels], power))
-        text = " ".join(texts) or self.style.one
-        return self.style.over(text, below[0][0]) if below else text
+            side = above if power > 0 else below
+            side.append(self._entry_of(arg, [letter[i] for i in labels], rank, abs(power)))
+        top, bottom = (self.style.space.join(side) for side in (above, below))
+        return self.over(top or self.style.one, bottom, len(below) == 1)[0] if below else top
 
-    def _entry_of(self, arg: Expression, indices: Sequence[str], power: Fraction) -> str:
+    def _entry_of(self, arg: Expression, indices: Sequence[str], rank: int, power: Fraction) -> str:
+        if arg.op == "entries":
+            return self.style.group(self._terms(arg, rank))
         if arg.op == "eye":
             return self.style.entry(self.style.delta, indices)
         base = self.about(True).write(arg, ATOM)
         read = self.style.entry(base, indices) if indices else base
+        if power == Fraction(1, 2):
+            return self.style.root(read, True)
         return read if power == 1 else self.style.power(read, power)
 
 

@@ -70,12 +70,6 @@ class PiecewiseLinear:
         object.__setattr__(self, "apply", product)
         object.__setattr__(self, "_function", function)
 
-    def plain_program(self, equation: Any) -> Any:
-        """An equation of its product, as a program of ordinary operations."""
-        avals = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
-        rows = equation.params["rows"]
-        return jax.make_jaxpr(lambda r, t: self.plain(r, t, rows))(*avals)
-
     def __str__(self) -> str:
         """The name."""
         return self.name

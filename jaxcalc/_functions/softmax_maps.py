@@ -218,11 +218,13 @@ def _composed_transposed(r: Array, t: Array, w: Array, rows: Rows) -> Array:
     return softmax_change(r, both, rows)
 
 
+# the products that others make up: what each is of its operands and the rows
+COMPOSED = {
+    softmax_curvature: _composed,
+    softmax_curvature_transposed: _composed_transposed,
+}
 softmax_product.defderivative(0, lambda dr, r, t, *, rows: curvature(r, t, dr, rows))
-for _product, _composition in (
-    (softmax_curvature, _composed),
-    (softmax_curvature_transposed, _composed_transposed),
-):
+for _product, _composition in COMPOSED.items():
     _product.defderivative(
         0,
         lambda dr, r, t, u, *, rows, f=_composition: jax.jvp(

@@ -4,6 +4,9 @@ A rule gives the simpler operator, or `NotImplemented` where this pair has none:
 is asked, and at last the pair stays a lazy `Chain`.
 """
 
+import itertools
+from collections.abc import Callable, Iterable
+
 import jax.numpy as jnp
 
 from jaxcalc.operators._banded import Banded
@@ -107,6 +110,31 @@ def _(a: Kronecker, b: Kronecker) -> LinearOperator:
     return Kronecker(tuple(map(compose, a.factors, b.factors)))
 
 
+@defcompose(LinearOperator, Kronecker)
+def _(a: LinearOperator, b: Kronecker) -> LinearOperator:
+    """A (B ⊗ vᵀ) = A B ⊗ vᵀ."""
+    several = [k for k, factor in enumerate(b.factors) if factor.codomain]
+    return _at_one(b, several, lambda factor: compose(a, factor))
+
+
+@defcompose(Kronecker, LinearOperator)
+def _(a: Kronecker, b: LinearOperator) -> LinearOperator:
+    """(A ⊗ u) B = A B ⊗ u."""
+    several = [k for k, factor in enumerate(a.factors) if factor.domain]
+    return _at_one(a, several, lambda factor: compose(factor, b))
+
+
+def _at_one(
+    product: Kronecker, places: list[int], change: Callable[[LinearOperator], LinearOperator]
+) -> LinearOperator:
+    """The product with a factor changed, where there is one place alone."""
+    if len(places) != 1:
+        return NotImplemented
+    (k,) = places
+    factors = product.factors
+    return Kronecker((*factors[:k], change(factors[k]), *factors[k + 1 :]))
+
+
 @defcompose(BlockDiagonal, BlockDiagonal)
 def _(a: BlockDiagonal, b: BlockDiagonal) -> LinearOperator:
     if a.domain_axis != b.codomain_axis or a.size != b.size:
@@ -147,7 +175,13 @@ def _(a: Chain, b: Chain) -> LinearOperator:
     return _joined(a.factors, b.factors)
 
 
-def _joined(left: tuple[LinearOperator, ...], right: tuple[LinearOperator, ...]) -> LinearOperator:
+def compose_all(operators: Iterable[LinearOperator]) -> LinearOperator:
+    """The product of one operator or more, as `compose` makes it of two after two."""
+    opened = (op.factors if isinstance(op, Chain) else (op,) for op in operators)
+    return _joined((), itertools.chain.from_iterable(opened))
+
+
+def _joined(left: Iterable[LinearOperator], right: Iterable[LinearOperator]) -> LinearOperator:
     """One chain, each joint made simpler where it can be."""
     factors = list(left)
     for factor in right:

@@ -72,8 +72,8 @@ FORMULAS = {  # the map; its formula in numerator and in denominator layout
         "I − s 1ᵀ where s = softmax(x)", "I − 1 sᵀ where s = softmax(x)"),
     "scaled softmax": (maps.Composition((4,), (4,), (
             diagonal(y), maps.of_rows("softmax", softmax(x), (-1,)), diagonal(b))),
-        "diag(y ⊙ b ⊙ s) − (y ⊙ s) (b ⊙ s)ᵀ where s = softmax(x)",
-        "diag(y ⊙ b ⊙ s) − (b ⊙ s) (y ⊙ s)ᵀ where s = softmax(x)"),
+        "diag(y) (diag(s) − s sᵀ) diag(b) where s = softmax(x)",
+        "diag(b) (diag(s) − s sᵀ) diag(y) where s = softmax(x)"),
     "softmax of rows": (maps.of_rows("softmax", S, (-1,)),
         "blockdiag_i(diag(sᵢ) − sᵢ sᵢᵀ) where s = softmax(X)",
         "blockdiag_i(diag(sᵢ) − sᵢ sᵢᵀ) where s = softmax(X)"),

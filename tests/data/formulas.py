@@ -16,7 +16,7 @@ FORMULAS = {
     ("vector by vector", "log x"): ("diag(1/x)", "diag(1/x)"),
     ("vector by vector", "sin Ax"): ("diag(cos(A x)) A", "Aᵀ diag(cos(A x))"),
     ("vector by vector", "tanh"): ("diag(1 − tanh(x)²)", "diag(1 − tanh(x)²)"),
-    ("vector by vector", "σ"): ("diag(exp(−x)/(1 + exp(−x))²)", "diag(exp(−x)/(1 + exp(−x))²)"),
+    ("vector by vector", "σ"): ("diag(σ(x) ⊙ (1 − σ(x)))", "diag(σ(x) ⊙ (1 − σ(x)))"),
     ("vector by vector", "softmax"): (
         "diag(s) − s sᵀ where s = softmax(x)",
         "diag(s) − s sᵀ where s = softmax(x)"),
@@ -130,8 +130,8 @@ FORMULAS = {
         "+ 3 t² Cᵀ Cᵀ Cᵀ + 2 t Cᵀ Cᵀ Bᵀ + Cᵀ Bᵀ Bᵀ"),
     ("matrix by scalar", "(ta)(tb)ᵀ"): ("2 t a bᵀ", "2 t b aᵀ"),
     ("matrix by scalar", "rotation"): (
-        "cos(t) I[1] I[0]ᵀ − sin(t) I[0] I[0]ᵀ − cos(t) I[0] I[1]ᵀ − sin(t) I[1] I[1]ᵀ",
-        "cos(t) I[0] I[1]ᵀ − sin(t) I[0] I[0]ᵀ − cos(t) I[1] I[0]ᵀ − sin(t) I[1] I[1]ᵀ"),
+        "I[1] (cos(t) I[0] − sin(t) I[1])ᵀ − I[0] (sin(t) I[0] + cos(t) I[1])ᵀ",
+        "(cos(t) I[0] − sin(t) I[1]) I[1]ᵀ − (sin(t) I[0] + cos(t) I[1]) I[0]ᵀ"),
     ("matrix by scalar", "diag exp(t a)"): ("diag(a ⊙ exp(t a))", "diag(a ⊙ exp(t a))"),
     ("matrix by scalar", "t A⊗C"): ("2 t (A ⊗ C)", "2 t (Aᵀ ⊗ Cᵀ)"),
 }

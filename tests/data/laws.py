@@ -44,7 +44,7 @@ class Judged:
     faults: list[str] = field(default_factory=list)
     is_tame: bool = True
     has_code: bool = True
-    has_hidden_zero: bool = False  # of which the formula knows, but not the structure
+    is_zero: bool = False
     blocks: list["Block"] = field(default_factory=list)  # while it is looked at
 
     def __str__(self) -> str:
@@ -183,16 +183,16 @@ def arranged(truth: Any, J: jc.Derivative, layout: str) -> Any:
 
 
 def of_formulas(one: Judged) -> Pairs:
-    """Code computes the dense array; the formula is 0 where the structure is zero, or entries are.
+    """Code computes the dense array; the formula is 0 exactly where the structure is zero.
 
     Code may be refused, by an error that names what has no closed form.
     """
     pairs: Pairs = {}
     for name, J, _ in one.blocks:
-        if J.structure == "zero" and J.formula != "0":
-            one.faults.append(f"by {name}: the structure is zero, the formula {J.formula}")
+        if (J.structure == "zero") != (J.formula == "0"):
+            one.faults.append(f"by {name}: the structure is {J.structure}, the formula {J.formula}")
         if J.formula == "0":
-            one.has_hidden_zero |= J.structure != "zero"
+            one.is_zero = True
             pairs[f"formula by {name}"] = (J.todense(), jnp.zeros_like(J.todense()))
         for layout, K in (("", J), (".T", J.T)):
             with _noted(one):
@@ -290,7 +290,7 @@ if __name__ == "__main__":
             count["programs"] += 1
             count["wild"] += not one.is_tame
             count["with code"] += one.has_code
-            count["with a hidden zero"] += one.has_hidden_zero
+            count["with a zero"] += one.is_zero
             if one.is_tame and one.faults:
                 count["with a fault"] += 1
                 print(one, end="\n\n", flush=True)

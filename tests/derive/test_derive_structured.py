@@ -83,8 +83,8 @@ SOLUTIONS = {
     "by the matrix": (
         lambda X: jnp.linalg.solve(X, b),
         (3, 3),
-        "chain",
-        "X⁻¹ (I ⊗ (−bᵀ X⁻ᵀ))",
+        "kronecker",
+        "−X⁻¹ ⊗ (bᵀ X⁻ᵀ)",
     ),
     "in a batch": (
         jax.vmap(lambda x: jnp.linalg.solve(A, x)),

@@ -160,8 +160,8 @@ def test_an_unknown_value_is_explained_by_its_formula_alone():
 
 def test_latex_has_no_two_subscripts_in_a_row():
     """TeX refuses x_{:2}_{j}."""
-    J = jc.derive(lambda x: jnp.outer(x, x[:2]))(jnp.ones(3))
-    assert r"x_{i} {I_{:2}}_{j, k}" in J.latex
+    J = jc.derive(lambda X: X[:2].T @ X[:2])(jnp.ones((3, 2)))
+    assert r"{X_{:2}}_{m, j} {I_{:2}}_{m, k}" in J.latex
 
 
 def test_a_power_in_code_is_no_atom():

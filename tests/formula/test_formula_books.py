@@ -79,6 +79,7 @@ BOOKS = {  # a function, its arguments, the formula
 # fmt: on
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("case", some(BOOKS, [*BOOKS][::6]))
 def test_as_in_books(case, x64):
     f, args, formula = BOOKS[case]

@@ -39,6 +39,7 @@ def rules(explanation):
     return tuple(line.split(". ", 1)[1].split(":")[0] for line in explanation.splitlines())
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("identity", some(CASES, CASES[::6]), ids=lambda i: f"{i.kind}-{i.name}")
 def test_formula_and_code(identity, x64):
     arguments = identity.arguments()
