@@ -1,6 +1,7 @@
 """Each primitive has one row in one table; nothing in `derive` asks for a name elsewhere."""
 
 import ast
+import gc
 from pathlib import Path
 
 import jax
@@ -10,15 +11,14 @@ import pytest
 import jaxcalc as jc
 from jaxcalc._compat import known_primitives
 from jaxcalc._derive._table import TABLE
+from jaxcalc._formula._own import OWN, PLAIN
 from jaxcalc._functions.activations import ELEMENTWISE
-from jaxcalc._functions.sparsemax import PIECEWISE_LINEAR
+from jaxcalc._functions.primitives import JacobianProduct, Value
 
 ROOT = Path(jc.__file__).parent / "_derive"
 TABLE_ROOM = ROOT / "_table.py"
 REWRITING = {"_closed", "_entry_products"}  # programs before they are linearised, not their meaning
-DECLARED = {f"jaxcalc_{f.product.name}" for f in ELEMENTWISE} | {
-    f"jaxcalc_{f.apply.name}" for f in PIECEWISE_LINEAR
-}
+DECLARED = {f"jaxcalc_{f.product.name}" for f in ELEMENTWISE} | PLAIN.keys()
 
 
 def compared(node):
@@ -70,3 +70,13 @@ def test_a_name_that_is_asked_for_would_be_found(tmp_path):
     room = tmp_path / "room.py"
     room.write_text('if e.primitive.name in ("exp", "sin"): pass\nRULES = {"dot_general": 1}\n')
     assert {*names_handled(room)} == {"exp", "sin", "dot_general"}
+
+
+def own(kind):
+    return {f"jaxcalc_{found.name}" for found in gc.get_objects() if isinstance(found, kind)}
+
+
+def test_every_primitive_of_the_package_has_a_row():
+    assert own(JacobianProduct) <= TABLE.keys()
+    assert own(Value) <= OWN.keys() | PLAIN.keys()
+    assert len(own(Value)) > 50

@@ -48,6 +48,37 @@ BOOKS = {  # a function, its arguments, the formula
     "hypot": (
         lambda x, y: jnp.hypot(x, y), (x, y),
         "diag(x/where(u = 0, 1, u)) where u = hypot(x, y)"),
+    "logistic function, written out": (
+        lambda x: 1 / (1 + jnp.exp(-x)), (z,), "diag(σ(x) ⊙ (1 − σ(x)))"),
+    "ratio of exponentials": (
+        lambda x: jnp.exp(2 * x) / (1 + jnp.exp(2 * x)), (z,), "2 diag(u − u²) where u = σ(2 x)"),
+    "softplus, written out": (lambda x: jnp.sum(jnp.log1p(jnp.exp(x))), (z,), "σ(x)ᵀ"),
+    "softplus as a value": (lambda x: x * jnp.log(1 + jnp.exp(x)), (z,),
+        "diag(softplus(x) + σ(x) ⊙ x)"),
+    "log-softmax squared": (
+        lambda x: jax.nn.log_softmax(x) ** 2, (z,),
+        "2 (diag(u) − u sᵀ) where s = softmax(x), u = x − logsumexp(x)"),
+    "entropy of probabilities": (
+        lambda x: jax.nn.softmax(x) * jnp.log(jax.nn.softmax(x)), (z,),
+        "diag(u) − u sᵀ where u = s ⊙ log(s) + s, s = softmax(x)"),
+    "entropy squared": (
+        lambda x: jc.entropy(x) ** 2, (z,),
+        "2 (sᵀ u) uᵀ (diag(s) − s sᵀ) where u = x − logsumexp(x), s = softmax(x)"),
+    "divergence squared": (
+        lambda x, y: jc.kl_divergence(x, y) ** 2, (x, y),
+        "−2 (exp(y)ᵀ (y − x)) exp(y)ᵀ"),
+    "eigenvalues": (
+        lambda A: jnp.linalg.eigvalsh(A), (S,),
+        "J[i, j, k] = u[k, i] u[j, i] where u = eigh((A + Aᵀ)/2)[0]"),
+    "singular values": (
+        lambda A: jnp.linalg.svd(A, compute_uv=False), (S,),
+        "J[i, j, k] = svd(A)[2][i, k] svd(A)[1][j, i]"),
+    "solution by the matrix": (
+        lambda A, b: jnp.linalg.solve(A, b), (S, z[:3]), "−A⁻¹ ⊗ (bᵀ A⁻ᵀ)"),
+    "outer product": (lambda x: jnp.outer(x, x), (z,), "I ⊗ x + x ⊗ I"),
+    "squares of differences": (
+        lambda x: (x[:, None] - x[None, :]) ** 2, (z,),
+        "2 (diag(x) ⊗ 1) − 2 (I ⊗ x) − 2 (x ⊗ I) + 2 (1 ⊗ diag(x))"),
     "logcdf": (lambda x: normal.logcdf(x), (z,), "diag(φ(x)/Φ(x))"),
     "gamma": (lambda x: special.gamma(x), (x,), "diag(digamma(x) ⊙ gamma(x))"),
     "digamma": (lambda x: special.digamma(x), (x,), "diag(polygamma(1, x))"),
@@ -88,6 +119,15 @@ def test_as_in_books(case, x64):
     assert J.formula == formula
     computed = execute(J.code, arrays_of(f, *args))
     np.testing.assert_allclose(computed, J.todense(), rtol=1e-9, atol=1e-12)
+
+
+def test_correlations_are_short(x64):
+    """The terms of a matrix by a matrix, what they have in common before them."""
+    J = jc.derive(jnp.corrcoef)(jnp.asarray(X, jnp.float64))
+    assert len(J.formula) <= 300
+    assert J.formula.startswith("J[i, j, k, l] = [−1 < ")
+    truth = jax.jacfwd(jnp.corrcoef)(jnp.asarray(X, jnp.float64))
+    np.testing.assert_allclose(J.tensor(), truth, atol=1e-12)
 
 
 @pytest.mark.parametrize("f", [jnp.abs, jax.nn.relu6, BOOKS["clip"][0], BOOKS["maximum"][0]])
