@@ -271,8 +271,9 @@ def wide(x: Array) -> Array:
 
 def in_dtype(x: Array | np.ndarray, dtype: np.dtype) -> Array:
     """x as an array of JAX's, of just that dtype; x itself, which costs nothing, where it is."""
-    is_that = isinstance(x, Array) and x.dtype == dtype and not x.weak_type
-    return x if is_that else jnp.asarray(x, dtype)
+    if isinstance(x, Array) and x.dtype == dtype and not x.weak_type:
+        return x
+    return jnp.asarray(x, dtype)
 
 
 def is_narrow(x: Array) -> bool:

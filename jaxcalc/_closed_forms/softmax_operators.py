@@ -39,7 +39,7 @@ from jaxcalc.operators._splits import contracted, picked, smallest
 
 
 @dataclass(frozen=True)
-class Kind:
+class MapKind:
     """One of the three maps, diag(entries) − left rightᵀ with each of them s or ones.
 
     `columns(s, T)` is its product with a matrix, for which the primitive would look for an anchor
@@ -91,9 +91,11 @@ def _softmax_columns(s: Array, t: Array) -> Array:
 
 _one = jnp.ones_like
 KINDS = {
-    "softmax": Kind(softmax_product, _softmax_columns, "softmax", _s, _s, _s),
-    "log_softmax": Kind(log_softmax_product, _centered, "log_softmax_transposed", _one, _one, _s),
-    "log_softmax_transposed": Kind(
+    "softmax": MapKind(softmax_product, _softmax_columns, "softmax", _s, _s, _s),
+    "log_softmax": MapKind(
+        log_softmax_product, _centered, "log_softmax_transposed", _one, _one, _s
+    ),
+    "log_softmax_transposed": MapKind(
         log_softmax_transposed, _centered_transposed, "log_softmax", _one, _s, _one
     ),
 }

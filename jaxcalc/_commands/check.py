@@ -11,9 +11,9 @@ import numpy as np
 
 import jaxcalc as jc
 from jaxcalc import Layout
-from jaxcalc._commands.derivation import Problem, posed, random_point
+from jaxcalc._commands.derivation import Task, posed, random_point
 from jaxcalc._commands.derive import READ, add_problem_options, expression, shielded
-from jaxcalc._commands.expression import Expression, shape_text
+from jaxcalc._commands.expression import WrittenFunction, shape_text
 from jaxcalc._commands.options import Command, add_common_options, write_json
 
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if report else 1
 
 
-def _claimed(problem: Problem, derivative: Expression) -> Callable[..., Any]:
+def _claimed(problem: Task, derivative: WrittenFunction) -> Callable[..., Any]:
     """The claim as a function of all arrays; vectors and numbers in the shape of the layout.
 
     `I` is the identity of the size of a vector x, unless it is an array of the function.
@@ -79,7 +79,7 @@ def _claimed(problem: Problem, derivative: Expression) -> Callable[..., Any]:
     return claim
 
 
-def _checked(problem: Problem, claim: Callable[..., Any], seed: int) -> jc.Report:
+def _checked(problem: Task, claim: Callable[..., Any], seed: int) -> jc.Report:
     with jax.enable_x64(True):
         point = random_point(problem, np.dtype(np.float64), seed)
         arrays = [jnp.asarray(array) for array in point.arrays]
@@ -88,7 +88,7 @@ def _checked(problem: Problem, claim: Callable[..., Any], seed: int) -> jc.Repor
         )
 
 
-def _record(options: argparse.Namespace, problem: Problem, report: jc.Report) -> dict[str, Any]:
+def _record(options: argparse.Namespace, problem: Task, report: jc.Report) -> dict[str, Any]:
     return {
         "jaxcalc": jc.__version__,
         "jax": jax.__version__,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 import jaxcalc as jc
 from jaxcalc import Layout
 from jaxcalc._commands.comparison import TOLERANCE, arranged
-from jaxcalc._commands.expression import LARGEST_SIZE, Expression
+from jaxcalc._commands.expression import LARGEST_SIZE, WrittenFunction
 from jaxcalc._commands.guess import guessed
 from jaxcalc._commands.reader import near
 from jaxcalc._commands.sizes import Shape
@@ -35,10 +35,10 @@ NEIGHBOURS = 8
 
 
 @dataclass(frozen=True)
-class Problem:
+class Task:
     """The expression to differentiate, by the argument at `position`, and the arrays' shapes."""
 
-    expression: Expression
+    expression: WrittenFunction
     position: int
     shapes: tuple[Shape, ...]
     layout: Layout
@@ -68,7 +68,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Errors:
+class ErrorsInEps:
     """The largest errors, in eps of the point's scale."""
 
     derivative: float
@@ -84,8 +84,8 @@ class Errors:
 
 
 def posed(
-    expression: Expression, wrt: str, shapes: Sequence[tuple[str, Shape]], layout: Layout
-) -> Problem:
+    expression: WrittenFunction, wrt: str, shapes: Sequence[tuple[str, Shape]], layout: Layout
+) -> Task:
     """The problem, once names and shapes fit together.
 
     Raises:
@@ -102,7 +102,7 @@ def posed(
     ordered = tuple(guess.shapes[name] for name in expression.names)
     jax.eval_shape(bounded, *(jax.ShapeDtypeStruct(shape, np.float32) for shape in ordered))
     rest = tuple(name for name in expression.names if name not in given)
-    return Problem(bounded, position, ordered, layout, rest, guess.doubts)
+    return Task(bounded, position, ordered, layout, rest, guess.doubts)
 
 
 def _no_such_name(wrt: str, names: Sequence[str]) -> str:
@@ -121,7 +121,7 @@ def _check_names(names: Sequence[str], given: Sequence[str]) -> None:
             raise ValueError(f"`--shape {name}` is given more than once.")
 
 
-def random_point(problem: Problem, dtype: np.dtype[Any], seed: int) -> Point:
+def random_point(problem: Task, dtype: np.dtype[Any], seed: int) -> Point:
     """The first random point with little noise, over `RANGES`, or of the others the best.
 
     Raises:
@@ -146,7 +146,7 @@ def random_point(problem: Problem, dtype: np.dtype[Any], seed: int) -> Point:
 
 
 def _drawn(
-    problem: Problem, between: Range, dtype: np.dtype[Any], rng: np.random.Generator
+    problem: Task, between: Range, dtype: np.dtype[Any], rng: np.random.Generator
 ) -> Point | None:
     """A random point, if the value and the derivative are finite there."""
     arrays = tuple(np.asarray(rng.uniform(*between, s)).astype(dtype) for s in problem.shapes)
@@ -162,7 +162,7 @@ def _drawn(
     return Point(between, arrays, reference, scale, noise / eps / scale if scale else 0.0)
 
 
-def _around(problem: Problem, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _around(problem: Task, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The value and `jax.jacfwd` at a point and its neighbours, in the arrays' precision."""
     rng = np.random.default_rng(0)
     beside = [arrays, *([_moved(x, rng) for x in arrays] for _ in range(NEIGHBOURS))]
@@ -171,7 +171,7 @@ def _around(problem: Problem, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[A
 
 
 @lru_cache(maxsize=2)
-def _both(problem: Problem) -> Callable[..., tuple[Array, Array]]:
+def _both(problem: Task) -> Callable[..., tuple[Array, Array]]:
     """The value and its `jax.jacfwd`, of many points at once."""
     return jax.jit(jax.vmap(lambda *xs: (problem.expression(*xs), _jacfwd(problem)(*xs))))
 
@@ -186,23 +186,23 @@ def _largest(x: NDArray[Any]) -> float:
     return float(np.max(np.abs(x)))
 
 
-def _jacfwd(problem: Problem) -> Callable[..., Array]:
+def _jacfwd(problem: Task) -> Callable[..., Array]:
     return jax.jacfwd(problem.expression, argnums=problem.position)
 
 
-def derived(problem: Problem, point: Point) -> Any:
+def derived(problem: Task, point: Point) -> Any:
     """The structured derivative at the point."""
     f = jc.derive(problem.expression, problem.position, layout=problem.layout)
     return f(*map(jax.numpy.asarray, point.arrays))
 
 
-def errors(problem: Problem, point: Point, J: Any, code: str | None) -> Errors:
+def errors(problem: Task, point: Point, J: Any, code: str | None) -> ErrorsInEps:
     """The derivative, its source text and `jax.jacfwd` beside the reference."""
     value_ndim = jax.eval_shape(problem.expression, *point.arrays).ndim
     tensor = jax.jit(_jacfwd(problem))(*point.arrays)
     jacfwd = arranged(np.asarray(tensor), value_ndim, problem.layout)
     named = dict(zip(problem.expression.names, point.arrays, strict=True))
-    return Errors(
+    return ErrorsInEps(
         derivative=_error(J.todense(), point),
         code=None if code is None else _error(evaluated(code, named), point),
         jacfwd=_error(jacfwd, point),

@@ -13,15 +13,15 @@ import numpy as np
 import jaxcalc as jc
 from jaxcalc import Layout
 from jaxcalc._commands.derivation import (
-    Errors,
+    ErrorsInEps,
     Point,
-    Problem,
+    Task,
     derived,
     errors,
     posed,
     random_point,
 )
-from jaxcalc._commands.expression import LARGEST_SIZE, Expression, shape_text
+from jaxcalc._commands.expression import LARGEST_SIZE, WrittenFunction, shape_text
 from jaxcalc._commands.options import (
     Command,
     add_common_options,
@@ -51,7 +51,7 @@ differ.
 
 
 @dataclass(frozen=True)
-class Result:
+class Derived:
     """A derivative as it is said, and how far it is from automatic differentiation."""
 
     shape: Shape
@@ -61,7 +61,7 @@ class Result:
     explain: str
     structure: str
     cost: str
-    errors: Errors
+    errors: ErrorsInEps
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +106,7 @@ def add_problem_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layout", choices=layouts, default=layouts[0], help=help_text)
 
 
-def expression(text: str) -> Expression:
+def expression(text: str) -> WrittenFunction:
     """An expression, of a text that can be read."""
     try:
         return read(text)
@@ -156,7 +156,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if result.errors.passed else 1
 
 
-def _checked(problem: Problem, seed: int, double: bool) -> tuple[Point, jc.Derivative, Result]:
+def _checked(problem: Task, seed: int, double: bool) -> tuple[Point, jc.Derivative, Derived]:
     """At a random point; in double precision, too, where single precision decides nothing."""
     dtype = np.dtype(np.float64 if double else np.float32)
     # "highest": GPUs would otherwise round the factors of float32 products to 10 bits
@@ -168,9 +168,9 @@ def _checked(problem: Problem, seed: int, double: bool) -> tuple[Point, jc.Deriv
     return _checked(problem, seed, double=True)
 
 
-def _result(problem: Problem, point: Point, J: jc.Derivative) -> Result:
+def _result(problem: Task, point: Point, J: jc.Derivative) -> Derived:
     code = _code(J)
-    return Result(
+    return Derived(
         shape=point.reference.shape,
         formula=J.formula,
         latex=J.latex,
@@ -191,7 +191,7 @@ def _code(J: Any) -> str | None:
     return code
 
 
-def _print(options: argparse.Namespace, problem: Problem, point: Point, result: Result) -> None:
+def _print(options: argparse.Namespace, problem: Task, point: Point, result: Derived) -> None:
     if options.form is None:
         print(_report(options.seed, problem, point, result))
         return
@@ -203,7 +203,7 @@ def _print(options: argparse.Namespace, problem: Problem, point: Point, result: 
         print(f"jaxcalc derive: wrong: {_comparison(point, result.errors)}", file=sys.stderr)
 
 
-def _report(seed: int, problem: Problem, point: Point, result: Result) -> str:
+def _report(seed: int, problem: Task, point: Point, result: Derived) -> str:
     expression = problem.expression
     named = zip(expression.names, problem.shapes, strict=True)
     arguments = ", ".join(f"{name} {shape_text(shape)}" for name, shape in named)
@@ -223,7 +223,7 @@ def _report(seed: int, problem: Problem, point: Point, result: Result) -> str:
     return "\n".join(f"{title:12}{text}" for title, text in lines.items())
 
 
-def _guessed(problem: Problem) -> str:
+def _guessed(problem: Task) -> str:
     """Which shapes are guesses, and how to give others."""
     shapes = dict(zip(problem.expression.names, problem.shapes, strict=True))
     name = problem.guessed[0]
@@ -231,7 +231,7 @@ def _guessed(problem: Problem) -> str:
     return f"the shapes of {', '.join(problem.guessed)}; to give one: --shape {name}={sizes}"
 
 
-def _comparison(point: Point, found: Errors) -> str:
+def _comparison(point: Point, found: ErrorsInEps) -> str:
     code = "not in code" if found.code is None else f"its code {found.code:.1f}"
     return (
         f"against `jax.jacfwd` in float64, error {found.derivative:.1f} eps "
@@ -251,7 +251,7 @@ def _device() -> str:
     return str(jax.local_devices()[0].device_kind)
 
 
-def _record(seed: int, problem: Problem, point: Point, result: Result) -> dict[str, Any]:
+def _record(seed: int, problem: Task, point: Point, result: Derived) -> dict[str, Any]:
     expression = problem.expression
     return {
         "jaxcalc": jc.__version__,

@@ -11,7 +11,7 @@ from jax import Array
 
 from jaxcalc._commands import rows
 from jaxcalc._commands.shape_rules import Rule, elementwise
-from jaxcalc._commands.sizes import MisfitError, Shape, Sizes, Sort
+from jaxcalc._commands.sizes import MisfitError, Shape, Sort, UnknownSizes
 
 LARGEST_SIZE = 2**24  # entries of a value
 SHOWN = 60  # characters of a part
@@ -37,7 +37,7 @@ class Part:
             return (self.text,)
         return tuple(dict.fromkeys(name for part in self.operands for name in part.names))
 
-    def sort(self, sizes: Sizes, arrays: Mapping[str, Sort]) -> Sort:
+    def sort(self, sizes: UnknownSizes, arrays: Mapping[str, Sort]) -> Sort:
         """The shape of its value, as far as the sizes are known.
 
         Raises:
@@ -47,7 +47,7 @@ class Part:
             return arrays[self.text]
         return self.ruled(sizes, [operand.sort(sizes, arrays) for operand in self.operands])
 
-    def ruled(self, sizes: Sizes, sorts: Sequence[Sort]) -> Sort:
+    def ruled(self, sizes: UnknownSizes, sorts: Sequence[Sort]) -> Sort:
         """The same, for operands whose shapes are known so far."""
         count = len(sizes.doubts)
         try:
@@ -61,13 +61,13 @@ class Part:
         return found
 
 
-def _misfit(text: str, sizes: Sizes, sorts: Sequence[Sort], reason: object) -> str:
+def _misfit(text: str, sizes: UnknownSizes, sorts: Sequence[Sort], reason: object) -> str:
     shapes = " and ".join("×".join(map(sizes.text, sort.sizes)) or "scalar" for sort in sorts)
     return f"{shown(text)} cannot be computed from shapes {shapes}: {reason}."
 
 
 @dataclass(frozen=True, eq=False)
-class Expression:
+class WrittenFunction:
     """A function whose parameters are the names in the expression, in their order of appearance.
 
     A call raises `ValueError` when shapes do not fit, when a value has more than `largest` entries,
@@ -94,14 +94,16 @@ class Expression:
         if part.apply is None:
             return arrays[part.text]
         operands = [self._value(operand, arrays) for operand in part.operands]
-        sorts = [Sort(rows.shape(x), isinstance(x, rows.Row)) for x in operands]
-        part.ruled(Sizes(), sorts)
+        sorts = [Sort(rows.shape(x), isinstance(x, rows.TransposedVector)) for x in operands]
+        part.ruled(UnknownSizes(), sorts)
         try:
             value = part.apply(*operands)
         except ArithmeticError as error:
             raise ValueError(_not_finite(part.text)) from error
         except (TypeError, ValueError) as error:  # in JAX's words, which name its own parts
-            raise ValueError(_misfit(part.text, Sizes(), sorts, "JAX refuses them")) from error
+            raise ValueError(
+                _misfit(part.text, UnknownSizes(), sorts, "JAX refuses them")
+            ) from error
         _check_value(part.text, rows.unmarked(value), self.largest)
         return value
 

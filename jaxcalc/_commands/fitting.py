@@ -11,7 +11,14 @@ import numpy as np
 from jax import Array, lax
 from jax.scipy.linalg import cho_factor, cho_solve
 
-from jaxcalc._commands.regression import Problem, gap_bound, gradient, hessian, loss, no_weights
+from jaxcalc._commands.regression import (
+    RegressionProblem,
+    gap_bound,
+    gradient,
+    hessian,
+    loss,
+    no_weights,
+)
 
 State = tuple[Array, Array]  # the weights, and an earlier point that the method remembers
 Trace = tuple[Array, Array]  # losses and proved gaps, one of each an iteration
@@ -23,7 +30,7 @@ class Method(NamedTuple):
     """An iteration: the next state from this one and the gradient of the loss there."""
 
     name: str
-    update: Callable[[State, Array, Problem], State]
+    update: Callable[[State, Array, RegressionProblem], State]
     block: int  # iterations between two reports
     limit: int  # iterations after which it is given up
 
@@ -44,14 +51,14 @@ class Fit:
         return len(self.losses) - 1
 
 
-def newton_update(state: State, g: Array, p: Problem) -> State:
+def newton_update(state: State, g: Array, p: RegressionProblem) -> State:
     """W − t H⁻¹ ∇, with a step length t that lowers the loss enough."""
     W, _ = state
     direction = -cho_solve(cho_factor(hessian(W, p)), g.ravel()).reshape(W.shape)
     return W + step_length(W, direction, g, p) * direction, W
 
 
-def step_length(W: Array, direction: Array, g: Array, p: Problem) -> Array:
+def step_length(W: Array, direction: Array, g: Array, p: RegressionProblem) -> Array:
     """The longest of 1, ½, ¼, … under Armijo's condition, up to the rounding of the loss."""
     lengths = jnp.asarray(0.5 ** np.arange(HALVINGS + 1), W.dtype)
     here = loss(W, p)
@@ -61,7 +68,7 @@ def step_length(W: Array, direction: Array, g: Array, p: Problem) -> Array:
     return lengths[jnp.argmax(enough.at[-1].set(True))]
 
 
-def descent_update(state: State, g: Array, p: Problem) -> State:
+def descent_update(state: State, g: Array, p: RegressionProblem) -> State:
     """Nesterov's step for a λ-strongly convex loss whose gradient is L-Lipschitz."""
     Y, before = state
     X = Y - g / p.smoothness
@@ -73,7 +80,7 @@ NEWTON = Method("Newton", newton_update, block=1, limit=50)
 DESCENT = Method("accelerated gradient descent", descent_update, block=200, limit=10_000)
 
 
-def fit(method: Method, p: Problem, report: Report) -> Fit:
+def fit(method: Method, p: RegressionProblem, report: Report) -> Fit:
     """Iterate from W = 0 until the loss is proved to be within one `eps` of its minimum."""
     W = no_weights(p)
     state: State = (W, W)
@@ -89,7 +96,7 @@ def fit(method: Method, p: Problem, report: Report) -> Fit:
     return Fit(method.name, state[0], losses, converged, time.perf_counter() - start)
 
 
-def _advance(method: Method, state: State, p: Problem) -> tuple[State, Trace]:
+def _advance(method: Method, state: State, p: RegressionProblem) -> tuple[State, Trace]:
     def body(state: State, _: None) -> tuple[State, Trace]:
         g = gradient(state[0], p)
         gap = gap_bound(g, p)

@@ -13,8 +13,8 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from jaxcalc._commands.expression import Expression, Part, shown
-from jaxcalc._commands.sizes import Shape, Sizes, Sort
+from jaxcalc._commands.expression import Part, WrittenFunction, shown
+from jaxcalc._commands.sizes import Shape, Sort, UnknownSizes
 
 _SCALARS = """
 c d h k n r s t alpha beta gamma delta eps epsilon eta kappa lam lambda_ nu rho sigma tau
@@ -36,11 +36,11 @@ class _Trial(NamedTuple):
     """What some shapes make of an expression; it is the better, the smaller its cost."""
 
     cost: int
-    sizes: Sizes
+    sizes: UnknownSizes
     sorts: dict[str, Sort]
 
 
-def guessed(expression: Expression, given: Mapping[str, Shape]) -> Guess:
+def guessed(expression: WrittenFunction, given: Mapping[str, Shape]) -> Guess:
     """The shapes of all arrays, of which some may be given.
 
     Raises:
@@ -62,7 +62,7 @@ def guessed(expression: Expression, given: Mapping[str, Shape]) -> Guess:
 def _trials(root: Part, names: tuple[str, ...], given: Mapping[str, Shape]) -> Iterator[_Trial]:
     """All ranks that let a part be computed."""
     for ranks in _ranks(names, given):
-        sizes = Sizes()
+        sizes = UnknownSizes()
         sorts = _sorts(sizes, ranks, given)
         try:
             root.sort(sizes, sorts)
@@ -92,14 +92,16 @@ def _cost(ranks: Mapping[str, int], given: Mapping[str, Shape]) -> int:
     return sum(_strange(name, rank) for name, rank in ranks.items() if name not in given)
 
 
-def _sorts(sizes: Sizes, ranks: Mapping[str, int], given: Mapping[str, Shape]) -> dict[str, Sort]:
+def _sorts(
+    sizes: UnknownSizes, ranks: Mapping[str, int], given: Mapping[str, Shape]
+) -> dict[str, Sort]:
     return {
         name: Sort(given[name] if name in given else tuple(sizes.unknown() for _ in range(rank)))
         for name, rank in ranks.items()
     }
 
 
-def _contradiction(expression: Expression, given: Mapping[str, Shape]) -> str:
+def _contradiction(expression: WrittenFunction, given: Mapping[str, Shape]) -> str:
     """What is wrong with the smallest part that has no value: alone, or two uses in it together."""
     part = next((part for part in _uses(expression.root) if not _fit(given, part)), None)
     if part is None:
@@ -128,7 +130,7 @@ def _fit(given: Mapping[str, Shape], *parts: Part) -> bool:
 
 def _alone(part: Part, given: Mapping[str, Shape]) -> str:
     """What is wrong with the part where its names have their usual ranks."""
-    sizes = Sizes()
+    sizes = UnknownSizes()
     sorts = _sorts(sizes, next(_ranks(part.names, given)), given)
     try:
         part.sort(sizes, sorts)

@@ -43,7 +43,7 @@ class Way(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainedModel:
     """One row of the closing table."""
 
     name: str
@@ -141,7 +141,7 @@ def _print_memory(memory: dict[str, int]) -> None:
     print(flush=True)
 
 
-def _fit(way: Way, step: Any, setting: Setting, text: corpus.Corpus, seed: int) -> Result:
+def _fit(way: Way, step: Any, setting: Setting, text: corpus.Corpus, seed: int) -> TrainedModel:
     training = _start(setting.sizes, corpus.frequencies(text), seed)
     losses: list[float] = []
     block = -(-setting.steps // setting.reports)
@@ -155,7 +155,7 @@ def _fit(way: Way, step: Any, setting: Setting, text: corpus.Corpus, seed: int) 
             print(PROGRESS.format(way.name, len(losses), recent, speed), flush=True)
     seconds = time.perf_counter() - begun
     held_out = held_out_loss(training.model, text.held_out, setting)
-    return Result(
+    return TrainedModel(
         name=way.name,
         training_loss=float(np.mean(losses[-block:])),
         held_out_loss=held_out,
@@ -201,7 +201,7 @@ def _wide_loss(model: Model, windows: jax.Array) -> jax.Array:
     return language_model.mean_loss(model, windows, jnp.float32, language_model.joined_loss)
 
 
-def _print_table(results: Sequence[Result]) -> None:
+def _print_table(results: Sequence[TrainedModel]) -> None:
     print()
     print(
         HEADER.format(
@@ -230,7 +230,7 @@ def _write_json(
     text: corpus.Corpus,
     by_frequency: float,
     memory: dict[str, int],
-    results: Sequence[Result],
+    results: Sequence[TrainedModel],
 ) -> None:
     record = {
         "task": NAME,
@@ -249,7 +249,7 @@ def _write_json(
     write_json(options.json, record)
 
 
-def _draw(path: Path | None, results: Sequence[Result]) -> None:
+def _draw(path: Path | None, results: Sequence[TrainedModel]) -> None:
     if path is None:
         return
     from jaxcalc._commands import learning_curves  # matplotlib is an optional extra

@@ -53,7 +53,7 @@ _REMEDIES = {
 _POSTFIX = ("transpose", "inverse", "power")
 
 
-class Notation(NamedTuple):
+class Translation(NamedTuple):
     """A text as it was written and as Python has it."""
 
     text: str
@@ -75,7 +75,7 @@ class _Token(NamedTuple):
 _START = _Token("sign", "", 0, 0)
 
 
-def notation(text: str, functions: Container[str] = ()) -> Notation:
+def notation(text: str, functions: Container[str] = ()) -> Translation:
     """The text as Python has it; a name before a parenthesis is called if it is in `functions`.
 
     Raises:
@@ -86,7 +86,7 @@ def notation(text: str, functions: Container[str] = ()) -> Notation:
     for token, following in zip(tokens, [*tokens[1:], _START], strict=True):
         writer.write(token, following)
     writer.finish()
-    return Notation(text, "".join(writer.pieces), tuple(writer.spans))
+    return Translation(text, "".join(writer.pieces), tuple(writer.spans))
 
 
 def _arrays(tokens: list[_Token]) -> set[str]:

@@ -21,11 +21,11 @@ from typing import Any, Never
 import jax.numpy as jnp
 
 from jaxcalc._commands import shape_rules
-from jaxcalc._commands.expression import Expression, Part, cut, shown
+from jaxcalc._commands.expression import Part, WrittenFunction, cut, shown
 from jaxcalc._commands.literals import LITERALS, bounded, dotted, integer, integers, small_integer
-from jaxcalc._commands.notation import PAPER_INVERSE, Notation, notation
+from jaxcalc._commands.notation import PAPER_INVERSE, Translation, notation
 from jaxcalc._commands.rows import of_rows
-from jaxcalc._commands.sizes import Sizes, Sort
+from jaxcalc._commands.sizes import Sort, UnknownSizes
 from jaxcalc._commands.vocabulary import (
     ALLOWED,
     BINARY,
@@ -38,7 +38,7 @@ from jaxcalc._commands.vocabulary import (
     REMEDIES,
     RESERVED,
     UNARY,
-    Function,
+    FunctionWord,
     Kind,
 )
 
@@ -62,7 +62,7 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"; did you mean `{by_lower[close[0]]}`?" if close else ""
 
 
-def read(text: str) -> Expression:
+def read(text: str) -> WrittenFunction:
     """The expression that `text` is.
 
     Raises:
@@ -77,10 +77,10 @@ def read(text: str) -> Expression:
     written = notation(text, FUNCTIONS)
     reader = _Reader(written)
     root = reader.read(_parsed(written), depth=1)
-    return Expression(text, root, tuple(reader.names))
+    return WrittenFunction(text, root, tuple(reader.names))
 
 
-def _parsed(written: Notation) -> ast.expr:
+def _parsed(written: Translation) -> ast.expr:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the parser's advice on style would be a second line
@@ -91,7 +91,7 @@ def _parsed(written: Notation) -> ast.expr:
         raise ValueError(_TOO_DEEP) from error
 
 
-def _unread(written: Notation, error: SyntaxError) -> str:
+def _unread(written: Translation, error: SyntaxError) -> str:
     place = (error.offset or 0) - 1
     if 0 <= place < len(written.spans):
         where = f"at {shown(written.text[written.spans[place][0] :])}"
@@ -110,7 +110,7 @@ class _Indicator(Part):
 class _Reader:
     """Reads a syntax tree, part by part, and remembers the names of the arrays."""
 
-    def __init__(self, written: Notation):
+    def __init__(self, written: Translation):
         self.written = written
         self.bytes = written.python.encode()  # the parser counts in bytes
         self.names: dict[str, None] = {}
@@ -286,14 +286,14 @@ class _Reader:
         here, there = (entries, over) if isinstance(node.func, ast.Name) else (over, entries)
         return f"is read as {here}, not {there}"
 
-    def function(self, name: str) -> Function:
+    def function(self, name: str) -> FunctionWord:
         if name not in FUNCTIONS:
             hint = near(name, FUNCTIONS) or "; --help lists them."
             raise ValueError(f"{shown(name)} is not a known function{hint}")
         return FUNCTIONS[name]
 
     def options(
-        self, name: str, function: Function, args: list[ast.expr], keywords: list[ast.keyword]
+        self, name: str, function: FunctionWord, args: list[ast.expr], keywords: list[ast.keyword]
     ) -> dict[str, object]:
         """The options of a call of the function `name`, by their names."""
         given = list(zip(function.options, args, strict=False))
@@ -322,7 +322,7 @@ def usage(name: str) -> str:
     return f"`{name}({', '.join([*'xy'[: function.arrays], *required, *optional])})`"
 
 
-def _power_on_paper(sizes: Sizes, sorts: tuple[Sort, ...], options: Any) -> Sort:
+def _power_on_paper(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Any) -> Sort:
     if sorts[0].rank == 2:
         sizes.doubts.append("is read entry by entry; A A is the matrix product")
     return shape_rules.elementwise(sizes, sorts, options)

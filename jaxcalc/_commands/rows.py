@@ -1,6 +1,7 @@
 """Transposed vectors: a JAX vector has one axis either way, on paper x xᵀ and xᵀ x differ.
 
-`Row` marks the transpose of a vector while an expression is computed; what comes out has no mark.
+`TransposedVector` marks the transpose of a vector while an expression is computed; what comes out
+has no mark.
 
 >>> import jax.numpy as jnp
 >>> x = jnp.array([1.0, 2.0])
@@ -19,7 +20,7 @@ import numpy as np
 from jax import Array
 
 
-class Row(NamedTuple):
+class TransposedVector(NamedTuple):
     """The transpose of a vector."""
 
     vector: Array
@@ -27,7 +28,7 @@ class Row(NamedTuple):
 
 def unmarked(value: Any) -> Any:
     """The array."""
-    return value.vector if isinstance(value, Row) else value
+    return value.vector if isinstance(value, TransposedVector) else value
 
 
 def shape(value: Any) -> tuple[int, ...]:
@@ -40,25 +41,33 @@ def of_rows(apply: Callable[..., Any]) -> Callable[..., Any]:
 
     def applied(*values: Any) -> Any:
         value = apply(*map(unmarked, values))
-        vectors = [isinstance(v, Row) for v in values if len(shape(v)) == 1]
-        return Row(value) if any(vectors) and all(vectors) and np.ndim(value) == 1 else value
+        vectors = [isinstance(v, TransposedVector) for v in values if len(shape(v)) == 1]
+        return (
+            TransposedVector(value)
+            if any(vectors) and all(vectors) and np.ndim(value) == 1
+            else value
+        )
 
     return applied
 
 
 def paper_transpose(x: Any) -> Any:
     """Of a vector a row, of a row the vector."""
-    if isinstance(x, Row):
+    if isinstance(x, TransposedVector):
         return x.vector
-    return Row(x) if np.ndim(x) == 1 else jnp.transpose(x)
+    return TransposedVector(x) if np.ndim(x) == 1 else jnp.transpose(x)
 
 
 def matmul(a: Any, b: Any) -> Any:
     """The matrix product; of a vector and a row the outer product."""
-    if isinstance(b, Row):
+    if isinstance(b, TransposedVector):
         return jnp.outer(a, b.vector)
     value = unmarked(a) @ b
-    return Row(value) if isinstance(a, Row) and np.ndim(value) == 1 else value
+    return (
+        TransposedVector(value)
+        if isinstance(a, TransposedVector) and np.ndim(value) == 1
+        else value
+    )
 
 
 def product(a: Any, b: Any) -> Any:
@@ -69,7 +78,7 @@ def product(a: Any, b: Any) -> Any:
 
 def starred(a: Any, b: Any) -> Any:
     """Entry by entry, but a row times anything else is a product."""
-    if isinstance(a, Row) == isinstance(b, Row):
+    if isinstance(a, TransposedVector) == isinstance(b, TransposedVector):
         return of_rows(lambda x, y: x * y)(a, b)
     return product(a, b)
 

@@ -9,15 +9,15 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxcalc._commands.sizes import MisfitError, Size, Sizes, Sort, plus
+from jaxcalc._commands.sizes import MisfitError, Size, Sort, UnknownSizes, plus
 
 SELDOM = 4  # the oddity of what is possible but not meant: more than that of an unusual rank
 
 Options = Mapping[str, Any]
-Rule = Callable[[Sizes, tuple[Sort, ...], Options], Sort]
+Rule = Callable[[UnknownSizes, tuple[Sort, ...], Options], Sort]
 
 
-def elementwise(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def elementwise(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """Entry by entry, smaller ranks and axes of one entry repeated."""
     vectors = [sort.row for sort in sorts if sort.rank == 1]
     ranks = {sort.rank for sort in sorts} - {0}
@@ -27,7 +27,7 @@ def elementwise(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort
     return Sort(found, len(found) == 1 and all(vectors))
 
 
-def _broadcast(sizes: Sizes, column: tuple[Size, ...]) -> Size:
+def _broadcast(sizes: UnknownSizes, column: tuple[Size, ...]) -> Size:
     """The common size of what stands in one place."""
     long = [size for size in map(sizes.find, column) if size != 1]
     for other in long[1:]:
@@ -35,7 +35,7 @@ def _broadcast(sizes: Sizes, column: tuple[Size, ...]) -> Size:
     return sizes.find(long[0]) if long else 1
 
 
-def _same(sizes: Sizes, one: Size, other: Size, reason: str) -> None:
+def _same(sizes: UnknownSizes, one: Size, other: Size, reason: str) -> None:
     try:
         sizes.equal(one, other)
     except MisfitError as misfit:
@@ -52,7 +52,7 @@ def _axes(sort: Sort, options: Options, default: Any = None) -> tuple[int, ...]:
     return tuple(a % sort.rank for a in axes)
 
 
-def along(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def along(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """The shape stays; there must be an axis to work along."""
     (sort,) = sorts
     if not sort.rank:
@@ -61,13 +61,13 @@ def along(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return sort
 
 
-def cumulated(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def cumulated(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """As `along`; without an axis, along all entries in a row."""
     sort = along(sizes, sorts, options)
     return sort if "axis" in options else Sort((sizes.total(sort.sizes),), sort.row)
 
 
-def reduced(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def reduced(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """Over the axes in the options, by default all."""
     (sort,) = sorts
     axes = _axes(sort, options)
@@ -76,7 +76,7 @@ def reduced(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return Sort(tuple(n for i, n in enumerate(sort.sizes) if i not in axes))
 
 
-def normed(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def normed(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """As `reduced`; a norm by its order is of a vector or a matrix."""
     axes = _axes(sorts[0], options)
     if "ord" in options and len(axes) not in (1, 2):
@@ -84,7 +84,7 @@ def normed(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return reduced(sizes, sorts, options)
 
 
-def loss(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def loss(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """One number for the entries along an axis, by default the last, of two equal shapes."""
     logits, labels = sorts
     if logits.rank != labels.rank or not logits.rank:
@@ -94,7 +94,7 @@ def loss(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return reduced(sizes, (logits,), {"axis": options.get("axis", -1)})
 
 
-def same_shapes(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def same_shapes(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """Entry by entry, nothing repeated."""
     if sorts[0].rank != sorts[1].rank:
         raise MisfitError("logits and labels need the same shape")
@@ -103,7 +103,7 @@ def same_shapes(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort
     return sorts[0]
 
 
-def matmul(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def matmul(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """The product of vectors, rows and matrices; stacks of matrices keep their leading axes."""
     a, b = sorts
     if not (a.rank and b.rank):
@@ -123,12 +123,12 @@ def _by_a_row(a: Sort, b: Sort) -> Sort:
     raise MisfitError("a transposed vector stands after a vector or before a matrix")
 
 
-def product(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def product(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """A multiple where one is a scalar, else the matrix product."""
     return elementwise(sizes, sorts, {}) if _scalar(sorts) else matmul(sizes, sorts, {})
 
 
-def paper_product(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def paper_product(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """As `product`, where two columns side by side are not usual."""
     columns = all(sort.rank == 1 and not sort.row for sort in sorts)
     sizes.odd += columns
@@ -137,14 +137,14 @@ def paper_product(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> So
     return product(sizes, sorts, options)
 
 
-def product_with_transpose(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def product_with_transpose(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """As `product`; of x x.T people mean the outer product, which it is not in NumPy."""
     if all(sort.rank == 1 and not sort.row for sort in sorts):
         sizes.doubts.append("is read as NumPy does, as the inner product; x xᵀ is the outer")
     return product(sizes, sorts, options) if options.get("multiples") else matmul(sizes, sorts, {})
 
 
-def starred(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def starred(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """`*`: entry by entry, but x' * A is a product."""
     if any(sort.row for sort in sorts) and not all(sort.row for sort in sorts):
         return product(sizes, sorts, options)
@@ -157,7 +157,7 @@ def _scalar(sorts: tuple[Sort, ...]) -> bool:
     return any(not sort.rank for sort in sorts)
 
 
-def inner(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def inner(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """Over the last axis of both."""
     a, b = sorts
     if _scalar(sorts):
@@ -166,7 +166,7 @@ def inner(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return Sort((*a.sizes[:-1], *b.sizes[:-1]))
 
 
-def dot(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def dot(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """As `product`, by the rules of `numpy.dot` for stacks."""
     a, b = sorts
     if a.rank < 3 and b.rank < 3:
@@ -175,12 +175,12 @@ def dot(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return Sort((*a.sizes[:-1], *b.sizes[:-2], *b.sizes[-1:]))
 
 
-def outer(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def outer(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """Every entry of one by every entry of the other."""
     return Sort(tuple(sizes.total(sort.sizes) for sort in sorts))
 
 
-def kron(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def kron(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """Sizes are multiplied."""
     rank = max(sort.rank for sort in sorts)
     a, b = ((1,) * (rank - sort.rank) + sort.sizes for sort in sorts)
@@ -190,13 +190,13 @@ def kron(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return Sort(tuple(sizes.total(pair) for pair in zip(a, b, strict=True)))
 
 
-def transposed(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def transposed(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """Axes backwards, as in NumPy: a vector stays as it is."""
     (sort,) = sorts
     return Sort(sort.sizes[::-1])
 
 
-def paper_transposed(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def paper_transposed(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """Axes backwards; of a vector a row, of a row a vector."""
     (sort,) = sorts
     return Sort(sort.sizes[::-1], sort.rank == 1 and not sort.row)
@@ -208,7 +208,7 @@ def _matrix(sort: Sort) -> tuple[Size, Size]:
     return sort.sizes[0], sort.sizes[1]
 
 
-def square(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def square(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """A square matrix stays one; it may be one of a stack."""
     sort = sorts[0]
     if sort.rank < 2:
@@ -217,24 +217,24 @@ def square(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return sort
 
 
-def square_to_scalar(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def square_to_scalar(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """One number for each square matrix."""
     return Sort(square(sizes, sorts, options).sizes[:-2])
 
 
-def pseudo_inverted(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def pseudo_inverted(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """The shape of the transpose."""
     rows, columns = _matrix(sorts[0])
     return Sort((columns, rows))
 
 
-def inverted(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def inverted(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """On paper: of a square matrix its inverse, of less the reciprocals."""
     sizes.odd += SELDOM * (sorts[0].rank < 2)
     return square(sizes, sorts, options) if sorts[0].rank > 1 else sorts[0]
 
 
-def solved(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def solved(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """A square matrix, and what has as many rows."""
     A, b = sorts
     _same(sizes, *_matrix(A), "it needs a square matrix")
@@ -244,7 +244,7 @@ def solved(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return Sort(b.sizes)
 
 
-def diagonal(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def diagonal(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """A matrix for a vector, a vector for a matrix."""
     (sort,) = sorts
     if sort.rank == 1:
@@ -256,7 +256,7 @@ def diagonal(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return Sort((rows,))
 
 
-def reshaped(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def reshaped(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """To the shape in the options, where one size may be −1."""
     shape = options["shape"] if isinstance(options["shape"], tuple) else (options["shape"],)
     total, given = sizes.find(sizes.total(sorts[0].sizes)), math.prod(n for n in shape if n != -1)
@@ -269,7 +269,7 @@ def reshaped(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return Sort(tuple(rest if n == -1 else n for n in shape))
 
 
-def _quotient(sizes: Sizes, total: Size, divisor: int) -> Size:
+def _quotient(sizes: UnknownSizes, total: Size, divisor: int) -> Size:
     """A size divided; one that is free becomes a multiple."""
 
     def divided(n: int) -> int:
@@ -284,13 +284,13 @@ def _quotient(sizes: Sizes, total: Size, divisor: int) -> Size:
     return quotient
 
 
-def filled(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def filled(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """The shape in the options."""
     shape = options["shape"] if isinstance(options["shape"], tuple) else (options["shape"],)
     return Sort(_positive(shape))
 
 
-def identity(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def identity(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """Square, of the size in the options."""
     return Sort(_positive((options["N"],) * 2))
 
@@ -301,7 +301,7 @@ def _positive(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-def indexed(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
+def indexed(sizes: UnknownSizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     """By integers and slices, which must lie within."""
     (sort,), index = sorts, options["index"]
     if len(index) > sort.rank:
@@ -310,7 +310,7 @@ def indexed(sizes: Sizes, sorts: tuple[Sort, ...], options: Options) -> Sort:
     return Sort((*(n for n in left if n is not None), *sort.sizes[len(index) :]))
 
 
-def _entries(sizes: Sizes, size: Size, entry: int | slice) -> Size | None:
+def _entries(sizes: UnknownSizes, size: Size, entry: int | slice) -> Size | None:
     """How many entries are left of an axis, or None where the axis goes."""
     if isinstance(entry, slice):
         return _cut(sizes, size, entry)
@@ -319,7 +319,7 @@ def _entries(sizes: Sizes, size: Size, entry: int | slice) -> Size | None:
     return None
 
 
-def _cut(sizes: Sizes, size: Size, entry: slice) -> Size:
+def _cut(sizes: UnknownSizes, size: Size, entry: slice) -> Size:
     """How many entries a slice leaves; of x[1:] and x[:-1] it is known without the size."""
     if entry.step == 0:
         raise MisfitError("the step of a slice is not zero")

@@ -62,7 +62,7 @@ class _Computed(NamedTuple):
 
 
 @dataclass
-class Sizes:
+class UnknownSizes:
     """What is known of the unknown sizes; `doubts` are the readings that may surprise."""
 
     known: dict[int, Size] = field(default_factory=dict)

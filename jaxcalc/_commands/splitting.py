@@ -20,17 +20,19 @@ import jaxcalc as jc
 from jaxcalc._commands import fitting, regression
 from jaxcalc._commands.communication import Said, communication
 from jaxcalc._commands.digits import CLASSES
-from jaxcalc._commands.regression import Problem
+from jaxcalc._commands.regression import RegressionProblem
 from jaxcalc._compat import setting
 
 STEPS = 200
 MODEL = "model"  # the mesh axis
 WHOLE, BY_CLASS = PartitionSpec(), PartitionSpec(None, MODEL)
 
-Evaluate = Callable[[Array, Problem], tuple[Array, Array]]  # the loss, and its gradient in W
+Evaluate = Callable[
+    [Array, RegressionProblem], tuple[Array, Array]
+]  # the loss, and its gradient in W
 
 
-class Training(NamedTuple):
+class SplitTraining(NamedTuple):
     """What came of it, without the columns that are padding."""
 
     gradient: NDArray[np.floating]  # at the random weights
@@ -47,13 +49,13 @@ def virtual_devices(count: int) -> list[jax.Device]:
     return jax.devices("cpu")[:count]
 
 
-def train_whole(p: Problem, seed: int, device: jax.Device) -> Training:
+def train_whole(p: RegressionProblem, seed: int, device: jax.Device) -> SplitTraining:
     """On one device, by the closed-form gradient of `regression`."""
     W, p = jax.device_put((regression.random_weights(p, seed), p), device)
     return _train(lambda W, p: (regression.loss(W, p), regression.gradient(W, p)), W, p)
 
 
-def train_split(p: Problem, seed: int, devices: Sequence[jax.Device]) -> Training:
+def train_split(p: RegressionProblem, seed: int, devices: Sequence[jax.Device]) -> SplitTraining:
     """On several devices, by autodiff of the split loss."""
     mesh = jax.make_mesh((len(devices),), (MODEL,), (AxisType.Auto,), devices=devices)
     padding = -CLASSES % mesh.size
@@ -69,7 +71,7 @@ def train_split(p: Problem, seed: int, devices: Sequence[jax.Device]) -> Trainin
     return _train(split, W, p)
 
 
-def split_loss(W: Array, p: Problem) -> Array:
+def split_loss(W: Array, p: RegressionProblem) -> Array:
     """`regression.loss` from this device's columns of W; the same on each device."""
     here = W.shape[1]
     is_class = lax.axis_index(MODEL) * here + jnp.arange(here, dtype=jnp.int32) < CLASSES
@@ -77,7 +79,7 @@ def split_loss(W: Array, p: Problem) -> Array:
     return jnp.mean(entropies) + p.penalty / 2 * lax.psum(jnp.sum(W * W), MODEL)
 
 
-def _train(evaluate: Evaluate, W: Array, p: Problem) -> Training:
+def _train(evaluate: Evaluate, W: Array, p: RegressionProblem) -> SplitTraining:
     """The gradient at W, and Nesterov's steps from W = 0; all split as W is."""
 
     def step(state: fitting.State, _: None) -> tuple[fitting.State, None]:
@@ -91,7 +93,7 @@ def _train(evaluate: Evaluate, W: Array, p: Problem) -> Training:
     _, gradient = evaluation(W, p)
     weights = jax.jit(descend, out_shardings=W.sharding)(W)
     loss, _ = evaluation(weights, p)
-    return Training(
+    return SplitTraining(
         np.asarray(gradient)[:, :CLASSES],
         np.asarray(weights)[:, :CLASSES],
         float(loss),

@@ -32,7 +32,7 @@ DRIFT = 4 * splitting.STEPS  # eps: every step rounds anew
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainedMethod:
     """One row of the closing table."""
 
     method: str
@@ -107,7 +107,9 @@ def _train(options: argparse.Namespace, dtype: np.dtype[Any]) -> int:
     return 0 if error <= AGREEMENT and all(fit.converged for fit in fits) else 1
 
 
-def _print_setting(train: regression.Problem, held_out: regression.Problem, seed: int) -> None:
+def _print_setting(
+    train: regression.RegressionProblem, held_out: regression.RegressionProblem, seed: int
+) -> None:
     (device,) = train.features.devices()
     print(digits.citation())
     print(
@@ -116,7 +118,7 @@ def _print_setting(train: regression.Problem, held_out: regression.Problem, seed
     )
 
 
-def _gradient_error(train: regression.Problem, seed: int) -> float:
+def _gradient_error(train: regression.RegressionProblem, seed: int) -> float:
     """Compare the gradient at random weights with autodiff, in eps, and say so."""
     W = regression.random_weights(train, seed)
     error = regression.gradient_error(W, train)
@@ -130,8 +132,10 @@ def _print_progress(method: str, iteration: int, loss: float, gap: float) -> Non
     print(PROGRESS.format(method, iteration, loss, gap), flush=True)
 
 
-def _result(fit: fitting.Fit, train: regression.Problem, held_out: regression.Problem) -> Result:
-    return Result(
+def _result(
+    fit: fitting.Fit, train: regression.RegressionProblem, held_out: regression.RegressionProblem
+) -> TrainedMethod:
+    return TrainedMethod(
         method=fit.method,
         loss=fit.losses[-1],
         train_accuracy=float(regression.accuracy(fit.weights, train)),
@@ -143,7 +147,7 @@ def _result(fit: fitting.Fit, train: regression.Problem, held_out: regression.Pr
     )
 
 
-def _print_table(results: list[Result]) -> None:
+def _print_table(results: list[TrainedMethod]) -> None:
     print()
     print(
         HEADER.format(
@@ -156,7 +160,7 @@ def _print_table(results: list[Result]) -> None:
 
 
 def _write_json(
-    options: argparse.Namespace, dtype: np.dtype[Any], error: float, results: list[Result]
+    options: argparse.Namespace, dtype: np.dtype[Any], error: float, results: list[TrainedMethod]
 ) -> None:
     record = {
         "seed": options.seed,
@@ -170,7 +174,10 @@ def _write_json(
 
 
 def _draw(
-    path: Path | None, fits: list[fitting.Fit], images: digits.Digits, held_out: regression.Problem
+    path: Path | None,
+    fits: list[fitting.Fit],
+    images: digits.Digits,
+    held_out: regression.RegressionProblem,
 ) -> None:
     """Draw the held-out digit of which the model is least sure: its Jacobian is the largest."""
     if path is None:
@@ -223,7 +230,7 @@ def _devices(options: argparse.Namespace) -> list[jax.Device]:
 
 
 def _split_result(
-    devices: int, training: splitting.Training, whole: splitting.Training, images: int
+    devices: int, training: splitting.SplitTraining, whole: splitting.SplitTraining, images: int
 ) -> SplitResult:
     return SplitResult(
         devices=devices,

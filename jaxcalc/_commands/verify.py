@@ -23,7 +23,7 @@ ROW = "{:26}{:36}{:11} {:>7} {:>7} {:>7}  {}"
 
 
 @dataclass(frozen=True)
-class Result:
+class Verified:
     """One row of the table."""
 
     device: str
@@ -61,7 +61,7 @@ def _devices() -> list[jax.Device]:
     return list({device.platform: device for device in reversed(jax.local_devices())}.values())
 
 
-def _check_on(device: jax.Device, dtype: np.dtype[Any], seed: int) -> Iterator[Result]:
+def _check_on(device: jax.Device, dtype: np.dtype[Any], seed: int) -> Iterator[Verified]:
     print(
         f"{dtype.name} on {device.device_kind}, seed {seed}; errors against `jacfwd` and `jacrev`"
     )
@@ -76,9 +76,9 @@ def _check_on(device: jax.Device, dtype: np.dtype[Any], seed: int) -> Iterator[R
 
 def _results(
     formula: Formula, device: jax.Device, dtype: np.dtype[Any], seed: int
-) -> Iterator[Result]:
+) -> Iterator[Verified]:
     for comparison in compare(formula, dtype, seed):
-        yield Result(
+        yield Verified(
             device=device.device_kind,
             formula=formula.name,
             derivative=formula.statement(comparison.layout),
@@ -90,14 +90,14 @@ def _results(
         )
 
 
-def _line(r: Result) -> str:
+def _line(r: Verified) -> str:
     shape = "×".join(map(str, r.shape))
     error = "wrong" if r.error is None else f"{r.error:{'.2f' if r.error < 1000 else '.0e'}}"
     time, word = f"{r.microseconds:.0f}", "ok" if r.passed else "FAILED"
     return ROW.format(r.formula, r.derivative, r.layout, shape, error, time, word)
 
 
-def _record(seed: int, dtype: np.dtype[Any], x64: bool, results: list[Result]) -> dict[str, Any]:
+def _record(seed: int, dtype: np.dtype[Any], x64: bool, results: list[Verified]) -> dict[str, Any]:
     return {
         "jaxcalc": jc.__version__,
         "jax": jax.__version__,

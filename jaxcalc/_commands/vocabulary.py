@@ -28,7 +28,7 @@ Kind = Literal[
 Options = Mapping[str, Kind]
 
 
-class Function(NamedTuple):
+class FunctionWord(NamedTuple):
     """A function: arrays first, then options that are written as literals, by position or name."""
 
     call: Callable[..., Any]
@@ -105,51 +105,51 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "tanh": jnp.tanh,
 }
 
-FUNCTIONS: dict[str, Function] = {
-    **{name: Function(call, 1) for name, call in _ELEMENTWISE.items()},
-    "gelu": Function(jc.gelu, 1, {"approximate": "True or False"}),
-    "maximum": Function(jnp.maximum, 2),
-    "minimum": Function(jnp.minimum, 2),
-    "where": Function(jnp.where, 3),
-    "softmax": Function(jc.softmax, 1, AXIS, rule=rules.along),
-    "log_softmax": Function(jc.log_softmax, 1, AXIS, rule=rules.along),
-    "sparsemax": Function(jc.sparsemax, 1, AXIS, rule=rules.along),
-    "layer_norm": Function(_layer_norm, 1, AXIS_AND_EPSILON, rule=rules.along),
-    "rms_norm": Function(_rms_norm, 1, AXIS_AND_EPSILON, rule=rules.along),
-    "logsumexp": Function(jc.logsumexp, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
-    "softmax_cross_entropy": Function(jc.softmax_cross_entropy, 2, ONE_AXIS, rule=rules.loss),
-    "sigmoid_binary_cross_entropy": Function(
+FUNCTIONS: dict[str, FunctionWord] = {
+    **{name: FunctionWord(call, 1) for name, call in _ELEMENTWISE.items()},
+    "gelu": FunctionWord(jc.gelu, 1, {"approximate": "True or False"}),
+    "maximum": FunctionWord(jnp.maximum, 2),
+    "minimum": FunctionWord(jnp.minimum, 2),
+    "where": FunctionWord(jnp.where, 3),
+    "softmax": FunctionWord(jc.softmax, 1, AXIS, rule=rules.along),
+    "log_softmax": FunctionWord(jc.log_softmax, 1, AXIS, rule=rules.along),
+    "sparsemax": FunctionWord(jc.sparsemax, 1, AXIS, rule=rules.along),
+    "layer_norm": FunctionWord(_layer_norm, 1, AXIS_AND_EPSILON, rule=rules.along),
+    "rms_norm": FunctionWord(_rms_norm, 1, AXIS_AND_EPSILON, rule=rules.along),
+    "logsumexp": FunctionWord(jc.logsumexp, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
+    "softmax_cross_entropy": FunctionWord(jc.softmax_cross_entropy, 2, ONE_AXIS, rule=rules.loss),
+    "sigmoid_binary_cross_entropy": FunctionWord(
         jc.sigmoid_binary_cross_entropy, 2, rule=rules.same_shapes
     ),
-    "sum": Function(jnp.sum, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
-    "mean": Function(jnp.mean, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
-    "var": Function(jnp.var, 1, VARIANCE, rule=rules.reduced),
-    "std": Function(jnp.std, 1, VARIANCE, rule=rules.reduced),
-    "prod": Function(jnp.prod, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
-    "max": Function(jnp.max, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
-    "min": Function(jnp.min, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
-    "cumsum": Function(jnp.cumsum, 1, ONE_AXIS, rule=rules.cumulated),
-    "norm": Function(jnp.linalg.norm, 1, ORDER, rule=rules.normed),
-    "dot": Function(jnp.dot, 2, rule=rules.dot),
-    "matmul": Function(jnp.matmul, 2, rule=rules.matmul),
-    "inner": Function(jnp.inner, 2, rule=rules.inner),
-    "outer": Function(jnp.outer, 2, rule=rules.outer),
-    "kron": Function(jnp.kron, 2, rule=rules.kron),
-    "T": Function(jnp.transpose, 1, rule=rules.transposed),
-    "transpose": Function(jnp.transpose, 1, rule=rules.transposed),
-    "trace": Function(jnp.trace, 1, rule=rules.square_to_scalar),
-    "tr": Function(jnp.trace, 1, rule=rules.square_to_scalar),
-    "diag": Function(jnp.diag, 1, rule=rules.diagonal),
-    "det": Function(jnp.linalg.det, 1, rule=rules.square_to_scalar),
-    "logdet": Function(_logdet, 1, rule=rules.square_to_scalar),
-    "inv": Function(jnp.linalg.inv, 1, rule=rules.square),
-    "pinv": Function(jnp.linalg.pinv, 1, rule=rules.pseudo_inverted),
-    "solve": Function(jnp.linalg.solve, 2, rule=rules.solved),
-    "roll": Function(jnp.roll, 1, SHIFT_AND_AXIS, required=1, rule=rules.along),
-    "reshape": Function(jnp.reshape, 1, SHAPE, required=1, rule=rules.reshaped),
-    "eye": Function(jnp.eye, 0, SIZE, required=1, rule=rules.identity),
-    "ones": Function(jnp.ones, 0, SHAPE, required=1, rule=rules.filled),
-    "zeros": Function(jnp.zeros, 0, SHAPE, required=1, rule=rules.filled),
+    "sum": FunctionWord(jnp.sum, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
+    "mean": FunctionWord(jnp.mean, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
+    "var": FunctionWord(jnp.var, 1, VARIANCE, rule=rules.reduced),
+    "std": FunctionWord(jnp.std, 1, VARIANCE, rule=rules.reduced),
+    "prod": FunctionWord(jnp.prod, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
+    "max": FunctionWord(jnp.max, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
+    "min": FunctionWord(jnp.min, 1, AXIS_AND_KEEPDIMS, rule=rules.reduced),
+    "cumsum": FunctionWord(jnp.cumsum, 1, ONE_AXIS, rule=rules.cumulated),
+    "norm": FunctionWord(jnp.linalg.norm, 1, ORDER, rule=rules.normed),
+    "dot": FunctionWord(jnp.dot, 2, rule=rules.dot),
+    "matmul": FunctionWord(jnp.matmul, 2, rule=rules.matmul),
+    "inner": FunctionWord(jnp.inner, 2, rule=rules.inner),
+    "outer": FunctionWord(jnp.outer, 2, rule=rules.outer),
+    "kron": FunctionWord(jnp.kron, 2, rule=rules.kron),
+    "T": FunctionWord(jnp.transpose, 1, rule=rules.transposed),
+    "transpose": FunctionWord(jnp.transpose, 1, rule=rules.transposed),
+    "trace": FunctionWord(jnp.trace, 1, rule=rules.square_to_scalar),
+    "tr": FunctionWord(jnp.trace, 1, rule=rules.square_to_scalar),
+    "diag": FunctionWord(jnp.diag, 1, rule=rules.diagonal),
+    "det": FunctionWord(jnp.linalg.det, 1, rule=rules.square_to_scalar),
+    "logdet": FunctionWord(_logdet, 1, rule=rules.square_to_scalar),
+    "inv": FunctionWord(jnp.linalg.inv, 1, rule=rules.square),
+    "pinv": FunctionWord(jnp.linalg.pinv, 1, rule=rules.pseudo_inverted),
+    "solve": FunctionWord(jnp.linalg.solve, 2, rule=rules.solved),
+    "roll": FunctionWord(jnp.roll, 1, SHIFT_AND_AXIS, required=1, rule=rules.along),
+    "reshape": FunctionWord(jnp.reshape, 1, SHAPE, required=1, rule=rules.reshaped),
+    "eye": FunctionWord(jnp.eye, 0, SIZE, required=1, rule=rules.identity),
+    "ones": FunctionWord(jnp.ones, 0, SHAPE, required=1, rule=rules.filled),
+    "zeros": FunctionWord(jnp.zeros, 0, SHAPE, required=1, rule=rules.filled),
 }
 
 # Where they are asked for with two arrays: of max(x, 0) people mean the larger of each pair.

@@ -15,7 +15,7 @@ from jaxcalc import operators as ops
 from jaxcalc._formula import Expression, call, maps
 
 
-class Kind(Protocol):
+class MapAlong(Protocol):
     """What is known of such a map without its arrays; hashable."""
 
     def operator(self, arrays: Sequence[Array], size: int, dtype: np.dtype) -> ops.LinearOperator:

@@ -6,14 +6,14 @@ from jaxcalc._compat import operation
 from jaxcalc._derive import _terms
 from jaxcalc._derive._bound import Bound
 from jaxcalc._derive._coefficients import Value, labelled
-from jaxcalc._derive._graph import Linear
+from jaxcalc._derive._graph import Tangent
 from jaxcalc._derive._opaque import applied, hashable_params
 from jaxcalc._derive._pieces import Einsums
 from jaxcalc._derive._step import LinearStep
 from jaxcalc._formula import call
 
 
-def by_ones(step: LinearStep) -> list[Linear]:
+def by_ones(step: LinearStep) -> list[Tangent]:
     """One entry for each of the result, which may have more axes at its front."""
     # what was computed is told apart by its parameters and the arrays that go into it
     arrays = [x.expression for x in step.values]

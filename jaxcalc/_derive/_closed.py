@@ -17,7 +17,7 @@ from jax import Array
 from jaxcalc._compat import bind, jitted, opened, run
 from jaxcalc._derive._entry_products import entry_product, has_product
 from jaxcalc._formula import public
-from jaxcalc._functions.primitives import Value
+from jaxcalc._functions.primitives import ValuePrimitive
 
 
 @jax.custom_jvp
@@ -49,7 +49,7 @@ def _cofactors(X: Array) -> Array:
     return jax.grad(lambda X: jnp.sum(jnp.linalg.det(X)))(X)
 
 
-cofactors = Value("cofactors", _cofactors)  # det(X) X⁻ᵀ
+cofactors = ValuePrimitive("cofactors", _cofactors)  # det(X) X⁻ᵀ
 
 
 @cofactors.defjvp

@@ -20,7 +20,7 @@ from jax.lax import FftType
 
 from jaxcalc import operators as ops
 from jaxcalc._derive._coefficients import Value, unrepeated
-from jaxcalc._derive._graph import Linear, UnstructuredError, added
+from jaxcalc._derive._graph import Tangent, UnstructuredError, added
 from jaxcalc._derive._indexing import pad
 from jaxcalc._derive._rules import (
     negative,
@@ -42,8 +42,8 @@ ComplexRule = Callable[[LinearStep], Any]
 class Complex:
     """real + i imag."""
 
-    real: Linear
-    imag: Linear
+    real: Tangent
+    imag: Tangent
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -98,8 +98,8 @@ def unknown(step: LinearStep) -> Any:
 
 def _pair(x: Any) -> Complex:
     """A value as its two parts."""
-    if isinstance(x, Linear):
-        return Complex(x, Linear(x.shape, x.dtype))
+    if isinstance(x, Tangent):
+        return Complex(x, Tangent(x.shape, x.dtype))
     if not isinstance(x, Complex):
         raise UnstructuredError
     return x
@@ -154,9 +154,9 @@ def bilinear(rule: Rule) -> ComplexRule:
     def multiplied(step: LinearStep) -> Complex:
         (t,) = (x for x in step.operands if not isinstance(x, Value))
 
-        def times(part: Linear, by: Value | None) -> Linear:
+        def times(part: Tangent, by: Value | None) -> Tangent:
             if by is None or not part.parts:
-                return Linear(step.shape, part.dtype)
+                return Tangent(step.shape, part.dtype)
             (made,) = as_list(rule(step.on(*(part if x is t else by for x in step.operands))))
             return made
 
@@ -165,7 +165,7 @@ def bilinear(rule: Rule) -> ComplexRule:
     return multiplied
 
 
-def _times(x: Complex, value: Value, times: Callable[[Linear, Value | None], Linear]) -> Complex:
+def _times(x: Complex, value: Value, times: Callable[[Tangent, Value | None], Tangent]) -> Complex:
     c, d = _parts(value)
     real = added(times(x.real, c), scaled(times(x.imag, d), -1.0))
     return Complex(real, added(times(x.real, d), times(x.imag, c)))
@@ -183,12 +183,12 @@ def divided(step: LinearStep) -> Any:
     return multiplied(step.on(step.operands[0], inverse))
 
 
-def real(step: LinearStep) -> Linear:
+def real(step: LinearStep) -> Tangent:
     """The real part."""
     return _pair(step.operands[0]).real
 
 
-def imaginary(step: LinearStep) -> Linear:
+def imaginary(step: LinearStep) -> Tangent:
     """The imaginary part."""
     return _pair(step.operands[0]).imag
 
@@ -201,15 +201,15 @@ def conjugate(step: LinearStep) -> Complex:
 
 def together(step: LinearStep) -> Complex:
     """a + i b of two real values, one of which may be an array."""
-    zero = Linear(step.shape, step.dtype)
-    return Complex(*(x if isinstance(x, Linear) else zero for x in step.operands))
+    zero = Tangent(step.shape, step.dtype)
+    return Complex(*(x if isinstance(x, Tangent) else zero for x in step.operands))
 
 
-def converted(step: LinearStep) -> Linear | Complex:
+def converted(step: LinearStep) -> Tangent | Complex:
     """A value in another dtype, real or complex."""
     x, to = _pair(step.operands[0]), step.avals[0].dtype
     dtype = jnp.finfo(to).dtype
-    x = Complex(*(Linear(part.shape, dtype, part.parts) for part in (x.real, x.imag)))
+    x = Complex(*(Tangent(part.shape, dtype, part.parts) for part in (x.real, x.imag)))
     return x if jnp.issubdtype(to, jnp.complexfloating) else x.real
 
 
@@ -272,9 +272,9 @@ def _column(x: Spectrum, filter_: Value) -> Value:
     return Value(array, e).then(jnp.fft.ifft(array), "ifft")
 
 
-def _circulant(t: Linear, column: Value | None) -> Linear:
+def _circulant(t: Tangent, column: Value | None) -> Tangent:
     if column is None or not t.parts:
-        return Linear(t.shape, t.dtype)
+        return Tangent(t.shape, t.dtype)
     axes = [*range(len(t.shape) - 1), None]
     return along(t, len(t.shape) - 1, Filtered(), [(column, axes)])
 

@@ -14,7 +14,7 @@ from jax import Array
 from jaxcalc import operators as ops
 from jaxcalc._derive import _terms
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._graph import Linear
+from jaxcalc._derive._graph import Tangent
 from jaxcalc._derive._indexing import padded, sliced, turned, turned_value
 from jaxcalc._derive._opaque import opaque
 from jaxcalc._derive._rules import permuted, reordered_value
@@ -52,7 +52,7 @@ def convolved(step: LinearStep) -> Results:
     (batch, _, n), (features, _, k) = x.shape, w.shape
     rows = low + n + high - k + 1
     kept: tuple[Value, Axes]
-    if isinstance(x, Linear):
+    if isinstance(x, Tangent):
         t, kept, shift = x, (w, (1, 0, None)), low
     else:
         t = turned(permuted(w, (1, 0, 2)), 2, dtype)
@@ -75,7 +75,7 @@ def _is_plain(step: LinearStep) -> bool:
 
 def _ordered(x: Operand, order: Sequence[int]) -> Any:
     """With its axes in that order: batch, feature, place; of a kernel, feature, 1, place."""
-    if isinstance(x, Linear):
+    if isinstance(x, Tangent):
         return permuted(x, order)
     return reordered_value(x, order)
 
@@ -84,6 +84,6 @@ def _spread(x: Operand, dilation: int, dtype: np.dtype) -> Any:
     """With zeros between its places."""
     if dilation == 1:
         return x
-    if isinstance(x, Linear):
+    if isinstance(x, Tangent):
         return padded(x, 2, 0, 0, dilation - 1, dtype)
     return _terms.padding(0, 0, dilation - 1)(x, 2)

@@ -16,7 +16,7 @@ from jaxcalc._derive._blocks import blocked
 from jaxcalc._derive._bound import Pushed
 from jaxcalc._derive._build import build, written
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._graph import Linear, Node, UnstructuredError, linear_of
+from jaxcalc._derive._graph import Node, Tangent, UnstructuredError, tangent_of
 from jaxcalc._derive._interpret import interpret
 from jaxcalc._derive._linearise import Linearised, linearised
 from jaxcalc._derive._names import argument_names, captured_names, leaf_names, made_unique
@@ -130,19 +130,19 @@ def _blocks(program: Linearised, x: Sequence[Value]) -> list[list[Derivative]]:
 
 def _targets(
     program: Linearised, nodes: Sequence[Node], dtype: np.dtype
-) -> Sequence[Linear | None]:
+) -> Sequence[Tangent | None]:
     """The outputs of the linear program, each a node; None where there is no telling."""
-    operands: list[Operand] = [*program.residuals, *map(linear_of, nodes)]
+    operands: list[Operand] = [*program.residuals, *map(tangent_of, nodes)]
     try:
         results = interpret(program.program, operands, dtype)
     except UnstructuredError:
         return [None] * len(program.values)
-    constant = Linear((), dtype)
-    return [result.cut() if isinstance(result, Linear) else constant for result in results]
+    constant = Tangent((), dtype)
+    return [result.cut() if isinstance(result, Tangent) else constant for result in results]
 
 
 def _planned(
-    program: Linearised, x: Sequence[Value], node: Node, target: Linear | None, i: int, j: int
+    program: Linearised, x: Sequence[Value], node: Node, target: Tangent | None, i: int, j: int
 ) -> Plan | None:
     """How output i changes with argument j; None if it does not."""
     try:

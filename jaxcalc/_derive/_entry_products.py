@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxcalc._compat import is_literal
-from jaxcalc._functions.primitives import Value
+from jaxcalc._functions.primitives import ValuePrimitive
 
 Axes = tuple[int, ...]
 
@@ -35,7 +35,7 @@ def _others(x: Array, *, axes: Axes) -> Array:
     return jax.grad(lambda x: jnp.sum(jnp.prod(x, axes)))(x)
 
 
-products_of_others = Value("products_of_others", _others)
+products_of_others = ValuePrimitive("products_of_others", _others)
 
 
 @products_of_others.defjvp

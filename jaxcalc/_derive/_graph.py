@@ -1,6 +1,6 @@
 """The linear program as a graph: values that are cut out, and the pieces that lead to them.
 
-A `Node` is such a value. A `Linear` is a value on its way: for each node it depends on, a sum of
+A `Node` is such a value. A `Tangent` is a value on its way: for each node it depends on, a sum of
 terms. Where terms would become unwieldy, or an operation is no einsum, the value becomes a node, so
 that the derivative is a chain through it.
 """
@@ -41,7 +41,7 @@ class Node:
 
 
 @dataclass(eq=False)
-class Linear:
+class Tangent:
     """A value of the linear program as sums of terms of nodes; without parts it is zero.
 
     Once it has been cut out, every later use starts from that node: what it is used for besides
@@ -52,18 +52,18 @@ class Linear:
     dtype: np.dtype
     parts: dict[Node, tuple[Term, ...]] = field(default_factory=dict)
 
-    def map(self, f: Callable[[Term], Term], shape: Sequence[int]) -> "Linear":
+    def map(self, f: Callable[[Term], Term], shape: Sequence[int]) -> "Tangent":
         """`f` of every term; what has no entries cannot change."""
         if 0 in shape:
-            return Linear(tuple(shape), self.dtype)
+            return Tangent(tuple(shape), self.dtype)
         parts = {node: _tidy(map(f, terms)) for node, terms in self.parts.items()}
-        return Linear(tuple(shape), self.dtype, {n: ts for n, ts in parts.items() if ts})
+        return Tangent(tuple(shape), self.dtype, {n: ts for n, ts in parts.items() if ts})
 
-    def cut(self) -> "Linear":
+    def cut(self) -> "Tangent":
         """The value as a node of its own, from now on."""
         if self.node is None and self.parts:
             edges = tuple(Edge(node, Einsums(terms)) for node, terms in self.parts.items())
-            self.parts = linear_of(Node(self.shape, self.dtype, edges)).parts
+            self.parts = tangent_of(Node(self.shape, self.dtype, edges)).parts
         return self
 
     @property
@@ -79,19 +79,19 @@ def _tidy(terms: Iterable[Term]) -> tuple[Term, ...]:
     return tuple(merged(tuple(terms)))
 
 
-def linear_of(node: Node) -> Linear:
+def tangent_of(node: Node) -> Tangent:
     """The node as a value; one without entries cannot change."""
     if 0 in node.shape:
-        return Linear(node.shape, node.dtype)
-    return Linear(node.shape, node.dtype, {node: (identity(node.shape),)})
+        return Tangent(node.shape, node.dtype)
+    return Tangent(node.shape, node.dtype, {node: (identity(node.shape),)})
 
 
-def light(value: Linear) -> Linear:
+def light(value: Tangent) -> Tangent:
     """The value on one node, ready for a coefficient."""
     return value if len(value.parts) <= 1 else value.cut()
 
 
-def settled(value: Linear) -> Linear:
+def settled(value: Tangent) -> Tangent:
     """The value, cut out if it holds a matrix or too many terms."""
     heavy = any(
         len(terms) > MOST_TERMS or any(term.is_dense for term in terms)
@@ -100,18 +100,18 @@ def settled(value: Linear) -> Linear:
     return value.cut() if heavy else value
 
 
-def added(a: Linear, b: Linear) -> Linear:
+def added(a: Tangent, b: Tangent) -> Tangent:
     """a + b, of one shape."""
     parts = dict(a.parts)
     for node, terms in b.parts.items():
         parts[node] = _tidy((*parts.get(node, ()), *terms))
-    return settled(Linear(a.shape, a.dtype, {node: ts for node, ts in parts.items() if ts}))
+    return settled(Tangent(a.shape, a.dtype, {node: ts for node, ts in parts.items() if ts}))
 
 
-def through(value: Linear, piece: Piece, shape: Sequence[int], dtype: np.dtype) -> Linear:
+def through(value: Tangent, piece: Piece, shape: Sequence[int], dtype: np.dtype) -> Tangent:
     """A piece applied to a value, which is cut out before and after."""
     if not value.parts:
-        return Linear(tuple(shape), dtype)
+        return Tangent(tuple(shape), dtype)
     node = value.cut().node
     assert node is not None
-    return linear_of(Node(tuple(shape), dtype, (Edge(node, piece),)))
+    return tangent_of(Node(tuple(shape), dtype, (Edge(node, piece),)))

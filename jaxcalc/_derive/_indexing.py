@@ -11,7 +11,7 @@ from jax import lax
 from jaxcalc._derive import _terms
 from jaxcalc._derive._bound import Bound
 from jaxcalc._derive._coefficients import Move, Value
-from jaxcalc._derive._graph import Linear, added, light, settled, through
+from jaxcalc._derive._graph import Tangent, added, light, settled, through
 from jaxcalc._derive._opaque import applied, hashable_params
 from jaxcalc._derive._pieces import Einsums, Index, Piece, Reshape
 from jaxcalc._derive._rules import masked, permuted, reshaped_units
@@ -21,14 +21,14 @@ from jaxcalc._formula import call
 # --- along one axis ---
 
 
-def _moved(t: Linear, axis: int, places: np.ndarray, move: Move, dtype: np.dtype) -> Linear:
+def _moved(t: Tangent, axis: int, places: np.ndarray, move: Move, dtype: np.dtype) -> Tangent:
     """t indexed along one axis; see `_terms.moved`."""
     shape = (*t.shape[:axis], len(places), *t.shape[axis + 1 :])
     t = light(t)
     return settled(t.map(lambda term: _terms.moved(term, axis, places, move, dtype), shape))
 
 
-def sliced(t: Linear, axis: int, start: int, limit: int, stride: int, dtype: np.dtype) -> Linear:
+def sliced(t: Tangent, axis: int, start: int, limit: int, stride: int, dtype: np.dtype) -> Tangent:
     """t from `start` to `limit` along an axis."""
     if (start, limit, stride) == (0, t.shape[axis], 1):
         return t
@@ -48,7 +48,7 @@ def _slicing(start: int, limit: int, stride: int) -> Move:
     return move
 
 
-def entry(t: Linear, axis: int, k: int, dtype: np.dtype) -> Linear:
+def entry(t: Tangent, axis: int, k: int, dtype: np.dtype) -> Tangent:
     """t at an index along an axis, which goes."""
     one = sliced(t, axis, k, k + 1, 1, dtype)
     shape = (*t.shape[:axis], *t.shape[axis + 1 :])
@@ -60,12 +60,12 @@ def turned_value(value: Value, axis: int) -> Value:
     return value.then(lax.rev(jnp.asarray(value.array), (axis,)), "rev", dimensions=(axis,))
 
 
-def turned(t: Linear, axis: int, dtype: np.dtype) -> Linear:
+def turned(t: Tangent, axis: int, dtype: np.dtype) -> Tangent:
     """The same of a value."""
     return _moved(t, axis, np.arange(t.shape[axis])[::-1], turned_value, dtype)
 
 
-def padded(t: Linear, axis: int, low: int, high: int, interior: int, dtype: np.dtype) -> Linear:
+def padded(t: Tangent, axis: int, low: int, high: int, interior: int, dtype: np.dtype) -> Tangent:
     """t with zeros before, after and between the entries of an axis."""
     if (low, high, interior) == (0, 0, 0):
         return t
@@ -85,24 +85,24 @@ def _padding(count: int, low: int, high: int, interior: int) -> np.ndarray:
 
 def joined(
     parts: Sequence[Operand], sizes: Sequence[int], axis: int, dtype: np.dtype
-) -> Iterator[Linear]:
+) -> Iterator[Tangent]:
     """Parts of these sizes, each where it is when one follows another along an axis.
 
     One that does not depend on the tangent is left out.
     """
     starts = np.cumsum([0, *sizes]).tolist()
     for t, start, size in zip(parts, starts, sizes, strict=False):
-        if isinstance(t, Linear):
+        if isinstance(t, Tangent):
             yield padded(t, axis, start, starts[-1] - start - size, 0, dtype)
 
 
-def stacked(parts: Sequence[Operand], axis: int, dtype: np.dtype) -> Iterator[Linear]:
+def stacked(parts: Sequence[Operand], axis: int, dtype: np.dtype) -> Iterator[Tangent]:
     """The same along a new axis."""
-    rows = [with_axis(t, axis) if isinstance(t, Linear) else t for t in parts]
+    rows = [with_axis(t, axis) if isinstance(t, Tangent) else t for t in parts]
     return joined(rows, [1] * len(rows), axis, dtype)
 
 
-def with_axis(t: Linear, axis: int) -> Linear:
+def with_axis(t: Tangent, axis: int) -> Tangent:
     """t with a new axis of size 1."""
     return reshaped_units(t, (*t.shape[:axis], 1, *t.shape[axis:]))
 
@@ -110,7 +110,7 @@ def with_axis(t: Linear, axis: int) -> Linear:
 # --- the rules ---
 
 
-def slice_(step: LinearStep) -> Linear:
+def slice_(step: LinearStep) -> Tangent:
     """A slice along each axis."""
     params, t = step.params, step.linear
     starts, limits = params["start_indices"], params["limit_indices"]
@@ -120,48 +120,48 @@ def slice_(step: LinearStep) -> Linear:
     return t
 
 
-def pad(step: LinearStep) -> Linear | list[Linear]:
+def pad(step: LinearStep) -> Tangent | list[Tangent]:
     """Zeros around a value; a filling that depends on the tangent makes it a selection."""
     t, filling = step.operands
-    if not isinstance(t, Linear) or isinstance(filling, Linear):
+    if not isinstance(t, Tangent) or isinstance(filling, Tangent):
         return selected(step)
     for axis, (low, high, interior) in enumerate(step.params["padding_config"]):
         t = padded(t, axis, low, high, interior, step.dtype)
     return t
 
 
-def rev(step: LinearStep) -> Linear:
+def rev(step: LinearStep) -> Tangent:
     """Axes turned round."""
     return reduce(
         lambda t, axis: turned(t, axis, step.dtype), step.params["dimensions"], step.linear
     )
 
 
-def concatenate(step: LinearStep) -> Linear:
+def concatenate(step: LinearStep) -> Tangent:
     """Values one after another."""
     axis = step.params["dimension"]
     sizes = [variable.aval.shape[axis] for variable in step.equation.invars]
     return reduce(added, joined(step.operands, sizes, axis, step.dtype))
 
 
-def stack(step: LinearStep) -> Linear:
+def stack(step: LinearStep) -> Tangent:
     """Values along a new axis."""
     return reduce(added, stacked(step.operands, step.params["axis"], step.dtype))
 
 
-def unstack(step: LinearStep) -> list[Linear]:
+def unstack(step: LinearStep) -> list[Tangent]:
     """The entries of an axis, each alone."""
     t, axis = step.linear, step.params["axis"]
     return [entry(t, axis, k, step.dtype) for k in range(t.shape[axis])]
 
 
-def split(step: LinearStep) -> list[Linear]:
+def split(step: LinearStep) -> list[Tangent]:
     """Parts of an axis."""
     axis, ends = step.params["axis"], np.cumsum((0, *step.params["sizes"])).tolist()
     return [sliced(step.linear, axis, a, b, 1, step.dtype) for a, b in itertools.pairwise(ends)]
 
 
-def reshape(step: LinearStep) -> Linear:
+def reshape(step: LinearStep) -> Tangent:
     """The same entries in another shape."""
     t, shape, order = step.linear, step.shape, step.params["dimensions"]
     t = t if order is None else permuted(t, order)
@@ -170,7 +170,7 @@ def reshape(step: LinearStep) -> Linear:
     return through(t, Reshape(), shape, t.dtype)
 
 
-def dynamic_slice(step: LinearStep) -> Linear | list[Linear]:
+def dynamic_slice(step: LinearStep) -> Tangent | list[Tangent]:
     """A slice, where it is written in the program at which index."""
     t, *starts = step.operands
     numbers = [start.expression for start in starts]
@@ -182,18 +182,18 @@ def dynamic_slice(step: LinearStep) -> Linear | list[Linear]:
     return t
 
 
-def dynamic_update_slice(step: LinearStep) -> Linear:
+def dynamic_update_slice(step: LinearStep) -> Tangent:
     """What is outside of the slice, and what is put inside."""
     t, update, *starts = step.operands
-    parts: list[Linear] = []
-    if isinstance(t, Linear):
+    parts: list[Tangent] = []
+    if isinstance(t, Tangent):
         hole = jnp.zeros(step.equation.invars[1].aval.shape, bool)
         ones, places = jnp.ones(t.shape, bool), [start.array for start in starts]
         mask = lax.dynamic_update_slice(ones, hole, places)
         expressions = [start.expression for start in starts]
         kept = call("outside", expressions, t.shape, sizes=hole.shape)
         parts.append(masked(Value(mask, kept), t, step.dtype))
-    if isinstance(update, Linear):
+    if isinstance(update, Tangent):
         nothing = Value(jnp.zeros(step.shape, update.dtype), call("zeros", (), step.shape))
         parts += selected(step.on(nothing, update, *starts))
     return reduce(added, parts)
@@ -202,12 +202,12 @@ def dynamic_update_slice(step: LinearStep) -> Linear:
 # --- along several axes ---
 
 
-def selected(step: LinearStep) -> list[Linear]:
+def selected(step: LinearStep) -> list[Tangent]:
     """A selection that acts on several axes, or at indices known only when it runs."""
     return applied(step, lambda bound: index_piece(step, bound))
 
 
-def scattered(step: LinearStep) -> list[Linear]:
+def scattered(step: LinearStep) -> list[Tangent]:
     """The transpose of a selection from the updates; what is there before is kept."""
     return applied(step, lambda bound: kept_first(bound) or index_piece(step, bound, scatters=True))
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxcalc._compat import bind, inlined, opened, operation, run
 from jaxcalc._derive._coefficients import Value
 from jaxcalc._derive._complex import is_complex
-from jaxcalc._derive._graph import Linear
+from jaxcalc._derive._graph import Tangent
 from jaxcalc._derive._opaque import hashable_params
 from jaxcalc._derive._step import LinearStep, Operand, as_list
 from jaxcalc._derive._table import NO_ROW, TABLE
@@ -53,7 +53,7 @@ def _step(equation: Any, operands: Sequence[Operand], dtype: np.dtype) -> list[A
     if inlined(equation) is not None:
         return _inside(inlined(equation), operands, dtype)
     if not step.is_changing:
-        return [Linear(aval.shape, aval.dtype) for aval in step.avals]
+        return [Tangent(aval.shape, aval.dtype) for aval in step.avals]
     row = TABLE.get(operation(equation), NO_ROW)
     return as_list((row.complex if is_complex(equation) else row.real)(step))
 

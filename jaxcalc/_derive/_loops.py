@@ -17,7 +17,7 @@ import numpy as np
 from jaxcalc._compat import eval_jaxpr, opened, scan_lengths
 from jaxcalc._derive._by_ones import by_ones
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._graph import Linear, Node, UnstructuredError, added, linear_of
+from jaxcalc._derive._graph import Node, Tangent, UnstructuredError, added, tangent_of
 from jaxcalc._derive._indexing import entry, stacked
 from jaxcalc._derive._opaque import only_pulls, opaque
 from jaxcalc._derive._pieces import Einsums
@@ -47,7 +47,7 @@ def scanned(step: LinearStep) -> Results:
         raise UnstructuredError
     if not carried:
         return same(step.on(*step.run(_at_once(step.equation), step.operands)))
-    if not any(isinstance(x, Linear) for x in step.operands[split:]):
+    if not any(isinstance(x, Tangent) for x in step.operands[split:]):
         steps = [_anonymous(_at(x, 0, step.dtype)) for x in step.operands[split:]]
         inside = [*step.operands[:split], *steps]
         if _is_elementwise(step, params["jaxpr"], inside, range(first, split)):
@@ -81,11 +81,11 @@ def or_opaque(rule: Rule) -> Rule:
     return tried
 
 
-def _taken(which: Value, cases: Sequence[Operand], aval: Any, dtype: np.dtype) -> Linear:
+def _taken(which: Value, cases: Sequence[Operand], aval: Any, dtype: np.dtype) -> Tangent:
     """The sum of the branches' results, each where it is taken."""
-    if any(isinstance(t, Linear) for t in cases):
+    if any(isinstance(t, Tangent) for t in cases):
         return chosen(which, cases, dtype)
-    return Linear(aval.shape, aval.dtype)
+    return Tangent(aval.shape, aval.dtype)
 
 
 # --- all steps at once ---
@@ -116,10 +116,10 @@ def _is_elementwise(
     The operands in `carries` are the first results of the step before; one that is zero at first
     may depend on the tangent later.
     """
-    linear = {i for i, x in enumerate(operands) if isinstance(x, Linear)}
+    linear = {i for i, x in enumerate(operands) if isinstance(x, Tangent)}
     while True:
         given = [
-            linear_of(Node(x.shape, x.dtype))
+            tangent_of(Node(x.shape, x.dtype))
             if i in linear
             else _anonymous(x)
             if i in carries
@@ -127,7 +127,7 @@ def _is_elementwise(
             for i, x in enumerate(operands)
         ]
         results = step.run(program, given)
-        later = {i for i, r in zip(carries, results, strict=False) if isinstance(r, Linear)}
+        later = {i for i, r in zip(carries, results, strict=False) if isinstance(r, Tangent)}
         if later <= linear:
             sources = _nodes(given)
             return all(_keeps_place(node, sources) for node in _nodes(results))
@@ -143,7 +143,7 @@ def _anonymous(x: Operand) -> Operand:
 
 def _nodes(values: Sequence[Operand]) -> set[Node]:
     """The nodes that values are, or are from now on."""
-    return {node for x in values if isinstance(x, Linear) for node in x.cut().parts}
+    return {node for x in values if isinstance(x, Tangent) for node in x.cut().parts}
 
 
 def _keeps_place(node: Node, sources: set[Node]) -> bool:
@@ -173,13 +173,13 @@ def _unrolled(step: LinearStep) -> list[Operand]:
     for k in reversed(range(size)) if params["reverse"] else range(size):
         results = step.run(params["jaxpr"], [*consts, *carry, *(_at(x, k, dtype) for x in xs)])
         carry, ys[k] = results[: len(carry)], results[len(carry) :]
-    zeros = [Linear(aval.shape, dtype) for aval in step.avals[carried:]]
+    zeros = [Tangent(aval.shape, dtype) for aval in step.avals[carried:]]
     rows = [stacked(row, 0, dtype) for row in zip(*ys, strict=True)]
     return [*carry, *(reduce(added, row, zero) for row, zero in zip(rows, zeros, strict=True))]
 
 
 def _at(x: Operand, k: int, dtype: np.dtype) -> Operand:
     """Entry k along the first axis."""
-    if isinstance(x, Linear):
+    if isinstance(x, Tangent):
         return entry(x, 0, k, dtype)
     return x.then(jnp.asarray(x.array)[k], "at", axis=0, index=str(k))

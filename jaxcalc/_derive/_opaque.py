@@ -9,31 +9,31 @@ import jax.numpy as jnp
 
 from jaxcalc._compat import is_backward_rule, sub_jaxprs
 from jaxcalc._derive._bound import Bound, Pulled
-from jaxcalc._derive._graph import Linear, added, through
+from jaxcalc._derive._graph import Tangent, added, through
 from jaxcalc._derive._pieces import Opaque, Piece
 from jaxcalc._derive._step import LinearStep
 from jaxcalc._formula import hashable
 
 
-def opaque(step: LinearStep) -> list[Linear]:
+def opaque(step: LinearStep) -> list[Tangent]:
     """The equation as a matrix-free map of each of its linear operands."""
     return applied(step, lambda bound: _piece(step, bound))
 
 
-def applied(step: LinearStep, make: Callable[[Bound], Piece]) -> list[Linear]:
+def applied(step: LinearStep, make: Callable[[Bound], Piece]) -> list[Tangent]:
     """The equation's results, with a piece for each linear operand and each result."""
-    given = tuple(None if isinstance(x, Linear) else x.array for x in step.operands)
+    given = tuple(None if isinstance(x, Tangent) else x.array for x in step.operands)
     variables = step.equation.invars
     types = tuple(jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in variables)
     parts = (given, types, step.equation.primitive, tuple(step.params.items()))
 
-    def result(output: int, aval: Any) -> Linear:
+    def result(output: int, aval: Any) -> Tangent:
         if not jnp.issubdtype(aval.dtype, jnp.floating):
-            return Linear(aval.shape, aval.dtype)
+            return Tangent(aval.shape, aval.dtype)
         contributions = (
             through(x, make(Bound(*parts, position, output)), aval.shape, aval.dtype)
             for position, x in enumerate(step.operands)
-            if isinstance(x, Linear)
+            if isinstance(x, Tangent)
         )
         return reduce(added, contributions)
 
@@ -52,7 +52,7 @@ def _piece(step: LinearStep, bound: Bound) -> Opaque:
 def _signature(step: LinearStep) -> tuple[Hashable, ...]:
     """What an equation computes of its linear operands; programs in it are equal to no other."""
     given = tuple(
-        (variable.aval.shape, variable.aval.dtype) if isinstance(x, Linear) else x.expression
+        (variable.aval.shape, variable.aval.dtype) if isinstance(x, Tangent) else x.expression
         for variable, x in zip(step.equation.invars, step.operands, strict=True)
     )
     return step.equation.primitive.name, hashable_params(step.params), given

@@ -14,7 +14,7 @@ from jax import Array
 from jaxcalc._compat import bind
 from jaxcalc._derive import _terms
 from jaxcalc._derive._coefficients import Coefficient, Value, labelled
-from jaxcalc._derive._graph import Linear, light, settled, through
+from jaxcalc._derive._graph import Tangent, light, settled, through
 from jaxcalc._derive._pieces import Product
 from jaxcalc._derive._rules import masked, stretched, times
 from jaxcalc._derive._step import LinearStep, Rule
@@ -24,7 +24,7 @@ from jaxcalc._formula import WEIGHTS, plain_program
 def softmax_map(kind: str) -> Rule:
     """One of the softmax family, kept as it is."""
 
-    def rule(step: LinearStep) -> Linear:
+    def rule(step: LinearStep) -> Tangent:
         kept, t, params = step.value, step.linear, step.params
         s = WEIGHTS["logsumexp"]((kept.expression,), kept.shape, params)
         piece = Product(kind, Coefficient(*kept, ()), params["rows"], s)
@@ -36,7 +36,7 @@ def softmax_map(kind: str) -> Rule:
 def scaling(name: str) -> Rule:
     """t ↦ w ⊙ t, or w g for a number g of each row; w is the product with ones."""
 
-    def rule(step: LinearStep) -> Linear:
+    def rule(step: LinearStep) -> Tangent:
         t = step.linear
         weight = _weight(name, step, _product(step)(jnp.ones(t.shape, step.dtype)))
         return times(stretched(t, step.shape), weight, step.dtype)
@@ -47,7 +47,7 @@ def scaling(name: str) -> Rule:
 def row_sum(name: str) -> Rule:
     """t ↦ ⟨w, t⟩ for each row, with w the transpose of a one."""
 
-    def rule(step: LinearStep) -> Linear:
+    def rule(step: LinearStep) -> Tangent:
         t, shape, product = step.linear, step.shape, _product(step)
         x = jax.ShapeDtypeStruct(t.shape, step.dtype)
         ones = jnp.ones(shape, jax.eval_shape(product, x).dtype)
@@ -74,17 +74,17 @@ def _weight(name: str, step: LinearStep, array: Array) -> Value:
     return Value(array, WEIGHTS[name](expressions, array.shape, step.params))
 
 
-def masked_product(step: LinearStep) -> Linear:
+def masked_product(step: LinearStep) -> Tangent:
     """t where a mask holds."""
     return masked(step.value, step.linear, step.dtype)
 
 
-def refused(step: LinearStep) -> Linear:
+def refused(step: LinearStep) -> Tangent:
     """The identity, for labels that are classes."""
     return step.linear
 
 
-def plainly(step: LinearStep) -> list[Linear]:
+def plainly(step: LinearStep) -> list[Tangent]:
     """A product that is read in ordinary operations, or in other products."""
     results = step.run(plain_program(step.equation), step.operands)
-    return [result for result in results if isinstance(result, Linear)]
+    return [result for result in results if isinstance(result, Tangent)]

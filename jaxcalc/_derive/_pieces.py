@@ -17,7 +17,7 @@ from jax import Array
 
 from jaxcalc import operators as ops
 from jaxcalc._closed_forms.softmax_operators import Origin, softmax_operator
-from jaxcalc._derive._along import Kind
+from jaxcalc._derive._along import MapAlong
 from jaxcalc._derive._bound import Pulled, reshaped
 from jaxcalc._derive._coefficients import Coefficient, Label, dropped
 from jaxcalc._derive._structure import operator_of
@@ -131,7 +131,7 @@ class Product(Piece):
 class Along(Piece):
     """`kind` along `axis`; `labels` are those of the result's axes, which `kept` shares."""
 
-    kind: Kind
+    kind: MapAlong
     kept: tuple[Coefficient, ...]
     axis: int
     labels: tuple[Label, ...]

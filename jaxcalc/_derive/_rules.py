@@ -8,24 +8,24 @@ import numpy as np
 
 from jaxcalc._derive import _terms
 from jaxcalc._derive._coefficients import Value, fresh, labelled
-from jaxcalc._derive._graph import Linear, added, light, settled
+from jaxcalc._derive._graph import Tangent, added, light, settled
 from jaxcalc._derive._step import LinearStep, Operand
 from jaxcalc._formula import number
 
 
-def product(step: LinearStep) -> Linear:
+def product(step: LinearStep) -> Tangent:
     """A value times an array."""
     return times(stretched(step.linear, step.shape), step.value, step.dtype)
 
 
-def quotient(step: LinearStep) -> Linear:
+def quotient(step: LinearStep) -> Tangent:
     """A value over an array."""
     value = step.value
     inverse = value.then(1 / jnp.asarray(value.array, step.dtype), "integer_pow", y=-1)
     return times(stretched(step.linear, step.shape), inverse, step.dtype)
 
 
-def times(t: Linear, value: Value, dtype: np.dtype) -> Linear:
+def times(t: Tangent, value: Value, dtype: np.dtype) -> Tangent:
     """value ⊙ t."""
     t = light(t)
 
@@ -35,7 +35,7 @@ def times(t: Linear, value: Value, dtype: np.dtype) -> Linear:
     return settled(t.map(of_term, t.shape))
 
 
-def stretched(t: Linear, shape: tuple[int, ...]) -> Linear:
+def stretched(t: Tangent, shape: tuple[int, ...]) -> Tangent:
     """t broadcast along its axes of size 1."""
     if t.shape == shape:
         return t
@@ -43,58 +43,58 @@ def stretched(t: Linear, shape: tuple[int, ...]) -> Linear:
     return t.map(lambda term: _terms.broadcast(term, shape, axes), shape)
 
 
-def total(step: LinearStep) -> Linear:
+def total(step: LinearStep) -> Tangent:
     """The sum of what is linear; arrays beside it do not change."""
-    parts = [stretched(x, step.shape) for x in step.operands if isinstance(x, Linear)]
+    parts = [stretched(x, step.shape) for x in step.operands if isinstance(x, Tangent)]
     return reduce(added, parts)
 
 
-def difference(step: LinearStep) -> Linear:
+def difference(step: LinearStep) -> Tangent:
     """The first less the second."""
     a, b = step.operands
-    return total(step.on(a, scaled(b, -1.0) if isinstance(b, Linear) else b))
+    return total(step.on(a, scaled(b, -1.0) if isinstance(b, Tangent) else b))
 
 
-def scaled(t: Linear, scale: float) -> Linear:
+def scaled(t: Tangent, scale: float) -> Tangent:
     """scale · t."""
     return t.map(lambda term: _terms.scaled(term, scale), t.shape)
 
 
-def negative(step: LinearStep) -> Linear:
+def negative(step: LinearStep) -> Tangent:
     """−t."""
     return scaled(step.linear, -1.0)
 
 
-def same(step: LinearStep) -> list[Linear]:
+def same(step: LinearStep) -> list[Tangent]:
     """All operands as they are; one that does not depend on the tangent is zero."""
     pairs = zip(step.operands, step.avals, strict=True)
-    return [x if isinstance(x, Linear) else Linear(a.shape, a.dtype) for x, a in pairs]
+    return [x if isinstance(x, Tangent) else Tangent(a.shape, a.dtype) for x, a in pairs]
 
 
-def converted(step: LinearStep) -> Linear:
+def converted(step: LinearStep) -> Tangent:
     """t in another dtype."""
     t = step.linear
-    return Linear(t.shape, step.avals[0].dtype, t.parts)
+    return Tangent(t.shape, step.avals[0].dtype, t.parts)
 
 
-def summed(step: LinearStep) -> Linear:
+def summed(step: LinearStep) -> Tangent:
     """t summed over axes."""
     axes, t = step.params["axes"], light(step.linear)
     return settled(t.map(lambda term: _terms.summed(term, axes), step.shape))
 
 
-def broadcast(step: LinearStep) -> Linear:
+def broadcast(step: LinearStep) -> Tangent:
     """t along new axes."""
     shape, axes = step.shape, step.params["broadcast_dimensions"]
     return step.linear.map(lambda term: _terms.broadcast(term, shape, axes), shape)
 
 
-def transposed(step: LinearStep) -> Linear:
+def transposed(step: LinearStep) -> Tangent:
     """t with its axes in another order."""
     return permuted(step.linear, step.params["permutation"])
 
 
-def permuted(t: Linear, order: Sequence[int]) -> Linear:
+def permuted(t: Tangent, order: Sequence[int]) -> Tangent:
     """The same, in that order."""
     shape = tuple(t.shape[axis] for axis in order)
     return t.map(lambda term: _terms.permuted(term, order), shape)
@@ -106,27 +106,27 @@ def reordered_value(value: Value, order: Sequence[int]) -> Value:
     return value.then(array, "transpose", permutation=tuple(order))
 
 
-def squeezed(step: LinearStep) -> Linear:
+def squeezed(step: LinearStep) -> Tangent:
     """t without axes of size 1."""
     return reshaped_units(step.linear, step.shape)
 
 
-def reshaped_units(t: Linear, shape: tuple[int, ...]) -> Linear:
+def reshaped_units(t: Tangent, shape: tuple[int, ...]) -> Tangent:
     """t in a shape that differs in axes of size 1."""
     units = [axis for axis, size in enumerate(t.shape) if size == 1]
     kept = [axis for axis, size in enumerate(shape) if size != 1]
     return t.map(lambda term: _terms.broadcast(_terms.summed(term, units), shape, kept), shape)
 
 
-def choice(step: LinearStep) -> Linear:
+def choice(step: LinearStep) -> Tangent:
     """The sum of the cases, each where it is chosen."""
     which, *cases = step.operands
     return chosen(which, cases, step.dtype)
 
 
-def chosen(which: Value, cases: Sequence[Operand], dtype: np.dtype) -> Linear:
+def chosen(which: Value, cases: Sequence[Operand], dtype: np.dtype) -> Tangent:
     """The same; a case that does not depend on the tangent is zero."""
-    linear = [(k, t) for k, t in enumerate(cases) if isinstance(t, Linear)]
+    linear = [(k, t) for k, t in enumerate(cases) if isinstance(t, Tangent)]
     return reduce(added, (masked(_is_chosen(which, k), t, dtype) for k, t in linear))
 
 
@@ -137,17 +137,17 @@ def _is_chosen(which: Value, k: int) -> Value:
     return which if k else which.then(~array, "not")
 
 
-def masked(mask: Value, t: Linear, dtype: np.dtype) -> Linear:
+def masked(mask: Value, t: Tangent, dtype: np.dtype) -> Tangent:
     """t where the mask holds, elsewhere 0."""
     t = light(t)
     labels = partial(labelled, mask, dtype=np.dtype(bool))
     return t.map(lambda term: _terms.where(term, labels(term.out), dtype), t.shape)
 
 
-def contracted(step: LinearStep) -> Linear:
+def contracted(step: LinearStep) -> Tangent:
     """t times an array, summed over axes that both have; batch axes come first in the result."""
     numbers, t, value = step.params["dimension_numbers"], step.linear, step.value
-    first = isinstance(step.operands[0], Linear)
+    first = isinstance(step.operands[0], Tangent)
     (own, other), (batch, other_batch) = (pair if first else pair[::-1] for pair in numbers)
     shared = dict(zip((*other, *other_batch), (*own, *batch), strict=True))
     rest = [axis for axis in range(len(value.shape)) if axis not in shared]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxcalc._derive._bound import Bound, Negated
 from jaxcalc._derive._by_ones import diagonal
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._graph import Linear
+from jaxcalc._derive._graph import Tangent
 from jaxcalc._derive._indexing import index_piece, kept_first
 from jaxcalc._derive._opaque import applied, opaque
 from jaxcalc._derive._pieces import Piece
@@ -20,10 +20,10 @@ from jaxcalc._derive._step import LinearStep
 from jaxcalc._formula import apply, call, number
 
 
-def subtracted(step: LinearStep) -> list[Linear]:
+def subtracted(step: LinearStep) -> list[Tangent]:
     """x less updates in their places."""
     x, indices, updates = step.operands
-    if isinstance(updates, Linear):
+    if isinstance(updates, Tangent):
         updates = scaled(updates, -1.0)
 
     def piece(bound: Bound) -> Piece:
@@ -33,10 +33,10 @@ def subtracted(step: LinearStep) -> list[Linear]:
     return applied(step.on(x, indices, updates), piece)
 
 
-def multiplied(step: LinearStep) -> list[Linear]:
+def multiplied(step: LinearStep) -> list[Tangent]:
     """x times updates in their places; a map without structure where these are not given."""
     x, *others = step.operands
-    if not isinstance(x, Linear) or len(step.values) < len(others):
+    if not isinstance(x, Tangent) or len(step.values) < len(others):
         return opaque(step)
     axes = {"shape": x.shape, "broadcast_dimensions": ()}
     ones = call("broadcast_in_dim", (number(1.0),), x.shape, **axes)

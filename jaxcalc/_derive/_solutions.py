@@ -13,7 +13,7 @@ from jax import Array
 from jaxcalc import operators as ops
 from jaxcalc._compat import substitutes
 from jaxcalc._derive._coefficients import Label, Value, product
-from jaxcalc._derive._graph import Edge, Linear, Node, linear_of
+from jaxcalc._derive._graph import Edge, Node, Tangent, tangent_of
 from jaxcalc._derive._opaque import opaque
 from jaxcalc._derive._pieces import Einsums
 from jaxcalc._derive._rules import reordered_value, same
@@ -76,9 +76,9 @@ def solved(step: LinearStep) -> Results:
     """x with M x = b; an iterative solver, which may have no room for M, stays as it is."""
     lengths, programs = step.params["const_lengths"], step.params["jaxprs"]
     t, *others = step.operands[sum(lengths) :]
-    if isinstance(t, Linear) and not others and substitutes(programs.solve):
+    if isinstance(t, Tangent) and not others and substitutes(programs.solve):
         unknown = Node(t.shape, t.dtype)
-        given = [*step.operands[: lengths.matvec], linear_of(unknown)]
+        given = [*step.operands[: lengths.matvec], tangent_of(unknown)]
         (image,) = same(step.on(*step.run(programs.matvec, given)))
         node = image.cut().node
         whole = None if node is None else _whole(node, unknown)
@@ -141,7 +141,7 @@ def _ends(term: Term) -> tuple[Label, Label] | None:
 def substituted(step: LinearStep) -> Results:
     """L⁻¹ along one axis; a map without structure where L depends on the tangent."""
     L, t = step.operands
-    if isinstance(L, Linear):
+    if isinstance(L, Tangent):
         return opaque(step)
     params, rank = step.params, len(t.shape)
     left = params["left_side"]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from jaxcalc._derive._coefficients import Value
-from jaxcalc._derive._graph import Linear
+from jaxcalc._derive._graph import Tangent
 
-Operand = Linear | Value
+Operand = Tangent | Value
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class LinearStep:
         return value
 
     @property
-    def linear(self) -> Linear:
+    def linear(self) -> Tangent:
         """The only operand that depends on the tangent."""
-        (t,) = (x for x in self.operands if isinstance(x, Linear))
+        (t,) = (x for x in self.operands if isinstance(x, Tangent))
         return t
 
     @property
@@ -69,10 +69,10 @@ class LinearStep:
         return self.interpret(program, operands, self.dtype)
 
 
-Results = Linear | list[Linear]
+Results = Tangent | list[Tangent]
 Rule = Callable[[LinearStep], Results]
 
 
-def as_list(results: Results) -> list[Linear]:
+def as_list(results: Results) -> list[Tangent]:
     """What a rule gives, as the results of its equation."""
     return results if isinstance(results, list) else [results]

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from jaxcalc._derive._along import Cumulated, Kind
+from jaxcalc._derive._along import Cumulated, MapAlong
 from jaxcalc._derive._coefficients import Coefficient, Label, Value, fresh, squeezed
-from jaxcalc._derive._graph import Linear, through
+from jaxcalc._derive._graph import Tangent, through
 from jaxcalc._derive._pieces import Along
 from jaxcalc._derive._rules import reshaped_units
 from jaxcalc._derive._step import LinearStep
@@ -13,12 +13,12 @@ Axes = Sequence[int | None]  # of an array: the axis of the value it runs along,
 
 
 def along(
-    t: Linear,
+    t: Tangent,
     axis: int,
-    kind: Kind,
+    kind: MapAlong,
     kept: Sequence[tuple[Value, Axes]] = (),
     rows: int | None = None,
-) -> Linear:
+) -> Tangent:
     """`kind` along one axis of a value; `rows` entries come out, by default as many as there were.
 
     Other axes of size 1 are left out on the way: there is nothing to be tied in them.
@@ -43,7 +43,7 @@ def _coefficient(value: Value, axes: Axes, labels: Sequence[Label]) -> Coefficie
     return Coefficient(array, squeezed(value.expression, kept), tuple(names[i] for i in kept))
 
 
-def cumulated(step: LinearStep) -> Linear:
+def cumulated(step: LinearStep) -> Tangent:
     """Partial sums along an axis."""
     t, axis = step.linear, step.params["axis"]
     return t if t.shape[axis] == 1 else along(t, axis, Cumulated(step.params["reverse"]))

@@ -202,17 +202,10 @@ class Algebra:
 
     def _squared(self, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
         """Equal sums along the same axes as a power: (Σ x[i, j]) (Σ x[i, k]) is (X 1)²[i]."""
-        summed = labels_of(factors) - set(kept)
-        beside = [f._replace(labels=tuple(i for i in f.labels if i in summed)) for f in factors]
-        groups = [
-            [factors[k] for k, f in enumerate(beside) if f in group]
-            for group in components(beside)
-            if labels_of(group)
-        ]
-        made = [(group, self._alone(group, kept)) for group in groups if len(groups) > 1]
-        known = Counter((f.value, f.labels) for _, f in made)
-        known.update((f.value, f.labels) for f in factors)
-        several = [(group, f) for group, f in made if known[f.value, f.labels] > 1]
+        groups = [g for g in components(factors, kept) if labels_of(g) - {*kept}]
+        sums = [self._alone(group, kept) for group in groups]
+        uses = Counter((f.value, f.labels) for f in (*sums, *factors))
+        several = [pair for pair in zip(groups, sums, strict=True) if uses[pair[1][:2]] > 1]
         gone = [f for group, _ in several for f in group]
         return [f for f in factors if f not in gone] + [f for _, f in several]
 

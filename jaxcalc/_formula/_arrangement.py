@@ -10,7 +10,7 @@ axes is written as an operator where it has that structure:
 and otherwise by its entries. In denominator layout the axes of x come first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -217,29 +217,28 @@ class Operators:
 
     def _paired(self, product: Monomial, split: int) -> Expression | None:
         """One term as a diagonal or a Kronecker product of maps between axes in their order."""
-        scalars = [f for f in product.factors if not f.labels]
         factors = [f for f in product.factors if f.labels]
-        pairs = [(i, split + i) for i in range(split)]
-        deltas = [f for f in factors if f.value.op == "eye" and f.labels in pairs]
-        if len(deltas) == split and len(product.shape) == 2 * split:
-            rest = [f for f in factors if f not in deltas]
-            made = self._diagonal(product, rest, split)
-        else:
-            ways = _alignments(split, len(product.shape))
-            found = (self._kronecker(product, factors, way) for way in ways)
-            made = next((node for node in found if node is not None), None)
-        if made is None:
-            return None
-        parts = [self.notation.scalar(f) for f in scalars]
-        return nodes.times(product.coefficient, parts, made)
+        found = (
+            self._diagonal(product, factors, split),
+            *(self._kronecker(product, factors, way) for way in _alignments(split, product.shape)),
+        )
+        made = next((node for node in found if node is not None), None)
+        scalars = [self.notation.scalar(f) for f in product.factors if not f.labels]
+        return made and nodes.times(product.coefficient, scalars, made)
 
-    def _diagonal(self, product: Monomial, rest: Sequence[Factor], split: int) -> Expression | None:
-        shape = product.shape[:split]
-        if not rest:
-            return call("eye", (), product.shape)
+    def _diagonal(
+        self, product: Monomial, factors: Sequence[Factor], split: int
+    ) -> Expression | None:
+        """δ between each axis of y and that of x, and what may stand beside."""
         back = {split + i: i for i in range(split)}
-        entries = self.algebra.multiply(relabel(rest, back), shape)
-        made = self.notation.of(entries)
+        ends = {(y, x) for x, y in back.items()}
+        ties = [f for f in factors if f.value.op == "eye" and f.labels in ends]
+        if not len(ties) == split == len(product.shape) - split:
+            return None
+        if len(factors) == split:
+            return call("eye", (), product.shape)
+        rest = relabel([f for f in factors if f not in ties], back)
+        made = self.notation.of(self.algebra.multiply(rest, product.shape[:split]))
         return None if _has_einsum(made) else call("diag", (made,), product.shape)
 
     def _kronecker(
@@ -295,19 +294,21 @@ class Operators:
         return self.algebra.add(parts, shape)
 
 
-def _alignments(split: int, rank: int) -> list[list[Ends]]:
+def _alignments(split: int, shape: Shape) -> Sequence[Sequence[Ends]]:
     """The ways to tie axes of y to axes of x in their order; one that is alone is a column, a row.
 
     Only those of equal numbers of axes, and of one beside two.
     """
-    y, x = list(range(split)), list(range(split, rank))
-    if len(y) == len(x):
-        return [list(zip(y, x, strict=True))]
-    if (len(y), len(x)) == (1, 2):
-        return [[(0, 1), (None, 2)], [(None, 1), (0, 2)]]
-    if (len(y), len(x)) == (2, 1):
-        return [[(0, 2), (1, None)], [(0, None), (1, 2)]]
-    return []
+    rank = len(shape)
+    if rank == 2 * split:
+        return [[(i, split + i) for i in range(split)]]
+    return _UNEVEN.get((split, rank - split), ())
+
+
+_UNEVEN: Mapping[tuple[int, int], Sequence[Sequence[Ends]]] = {
+    (1, 2): (((0, 1), (None, 2)), ((None, 1), (0, 2))),
+    (2, 1): (((0, 2), (1, None)), ((0, None), (1, 2))),
+}
 
 
 def _has_delta(term: Expression, labels: tuple[int, int]) -> bool:
@@ -331,19 +332,24 @@ def _is_matrix(part: maps.Map) -> bool:
 def _as_operator(map_: maps.Map, tensors: Tensors, notation: Notation) -> Expression | None:
     """A chain as the product of the operators of its maps, a map without entries by its name."""
     match map_:
-        case maps.Composition(maps=inner) if not all(map(_is_matrix, inner)):
-            parts = [_as_operator(part, tensors, notation) for part in _with_matrices_joined(inner)]
-            made = [part for part in parts if part is not None]
-            flat = [f for part in made for f in (part.args if part.op == "matmul" else (part,))]
-            factors = [part for part in flat if part.op != "eye"] or made[:1]
-            return call("matmul", factors, ()) if len(made) == len(parts) else None
+        case maps.Composition(maps=parts) if not all(map(_is_matrix, parts)):
+            joined = _with_matrices_joined(parts)
+            return _multiplied([_as_operator(part, tensors, notation) for part in joined])
         case maps.Transposed(map=(maps.Indexing() | maps.MatrixFree()) as inner):
-            made = _as_operator(inner, tensors, notation)
-            return made and call("transposed", (made,), ())
+            upright = _as_operator(inner, tensors, notation)
+            return upright and call("transposed", (upright,), ())
+        case maps.Indexing(function="gather") if tensors.of(map_).op not in _ATOMS:
+            return None  # a diagonal, say, which entries show
         case maps.Indexing(symbol=symbol) | maps.MatrixFree(symbol=symbol):
-            if symbol.get("text") == "gather" and tensors.of(map_).op not in _ATOMS:
-                return None  # a diagonal, say, which entries show
             return nodes.apply(symbol.op, (), (), symbol.params)
     small, _ = tensors.algebra.squeezed(tensors.of(map_))
     rows = sum(size != 1 for size in map_.codomain)
     return Operators(tensors.algebra, notation).of(small, rows)
+
+
+def _multiplied(parts: Sequence[Expression | None]) -> Expression | None:
+    """The product of operators, without those that change nothing."""
+    made = [part for part in parts if part is not None]
+    flat = [f for part in made for f in (part.args if part.op == "matmul" else (part,))]
+    factors = [part for part in flat if part.op != "eye"] or made[:1]
+    return call("matmul", factors, ()) if len(made) == len(parts) else None

@@ -153,29 +153,39 @@ def _exponent_beside_one(value: Expression) -> Expression | None:
 
 def logistic(algebra: Algebra, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
     """(1 + exp(u))⁻¹ as σ(−u), exp(u) σ(−u) as σ(u), σ(u) σ(−u) as σ(u) (1 − σ(u))."""
-    for factor in factors:
-        u = _exponent_beside_one(factor.value) if factor.power < 0 else None
-        if u is not None:
-            sigma = algebra.apply("logistic", (_negative(algebra, u),), u.shape)
-            made = factor._replace(value=sigma, power=-factor.power)
-            return logistic(algebra, [made, *(f for f in factors if f is not factor)], kept)
-    for sigma in [f for f in factors if f.value.op == "logistic" and f.power >= 1]:
-        (u,) = sigma.value.args
-        for other in [f for f in factors if f.labels == sigma.labels and f.power >= 1]:
-            if other.value.args != (_negative(algebra, u),):
-                continue
-            rest = [f for f in factors if f is not sigma and f is not other]
-            if other.value.op == "exp":
-                k = min(sigma.power, other.power)
-                left = [f._replace(power=f.power - k) for f in (sigma, other) if f.power > k]
-                value = algebra.apply("logistic", other.value.args, u.shape)
-                made = sigma._replace(value=value, power=k)
-                return logistic(algebra, [*rest, *left, made], kept)
-            if other.value.op == "logistic" and not _is_negated(u):
-                minus = algebra.scaled(sigma.value, Fraction(-1))
-                difference = algebra.add([constant(1, u.shape), minus], u.shape)
-                return [*rest, sigma, other._replace(value=difference)]
-    return factors
+    made = [_logistic_of_sum(algebra, factor) or factor for factor in factors]
+    for sigma in [f for f in made if f.value.op == "logistic" and f.power >= 1]:
+        for beside in [f for f in made if f.labels == sigma.labels and f.power >= 1]:
+            joined = _logistic_joined(algebra, sigma, beside)
+            if joined is not None:
+                rest = [f for f in made if f is not sigma and f is not beside]
+                return logistic(algebra, [*rest, *joined], kept)
+    return made
+
+
+def _logistic_of_sum(algebra: Algebra, factor: Factor) -> Factor | None:
+    """σ(−u)ⁿ, for (1 + exp(u))⁻ⁿ."""
+    u = _exponent_beside_one(factor.value) if factor.power < 0 else None
+    if u is None:
+        return None
+    sigma = algebra.apply("logistic", (_negative(algebra, u),), u.shape)
+    return factor._replace(value=sigma, power=-factor.power)
+
+
+def _logistic_joined(algebra: Algebra, sigma: Factor, beside: Factor) -> list[Factor] | None:
+    """σ(u) and what is beside it, where that is a function of −u and they are one."""
+    (u,) = sigma.value.args
+    if beside.value.args != (_negative(algebra, u),):
+        return None
+    if beside.value.op == "exp":
+        k = min(sigma.power, beside.power)
+        left = [f._replace(power=f.power - k) for f in (sigma, beside) if f.power > k]
+        opposite = algebra.apply("logistic", beside.value.args, u.shape)
+        return [*left, sigma._replace(value=opposite, power=k)]
+    if beside.value.op == "logistic" and not _is_negated(u):
+        minus = algebra.scaled(sigma.value, Fraction(-1))
+        return [sigma, beside._replace(value=algebra.add([constant(1, u.shape), minus], u.shape))]
+    return None
 
 
 def _negative(algebra: Algebra, u: Expression) -> Expression:

@@ -127,8 +127,8 @@ def _redundant(factor: Factor, kept: Sequence[int]) -> bool:
     return a == b or a not in kept or b not in kept
 
 
-def components(factors: Sequence[Factor]) -> list[list[Factor]]:
-    """The factors in groups that share no label."""
+def components(factors: Sequence[Factor], apart: Sequence[int] = ()) -> list[list[Factor]]:
+    """The factors in groups that share no label but those `apart`."""
     root: dict[int, int] = {}
 
     def find(label: int) -> int:
@@ -136,13 +136,13 @@ def components(factors: Sequence[Factor]) -> list[list[Factor]]:
             label = root[label]
         return label
 
-    for _, labels, _ in factors:
+    joining = [[label for label in f.labels if label not in apart] for f in factors]
+    for labels in joining:
         for label in labels[1:]:
             root[find(label)] = find(labels[0])
     groups: dict[object, list[Factor]] = {}
-    for factor in factors:
-        key = find(factor.labels[0]) if factor.labels else factor
-        groups.setdefault(key, []).append(factor)
+    for factor, labels in zip(factors, joining, strict=True):
+        groups.setdefault(find(labels[0]) if labels else factor, []).append(factor)
     return list(groups.values())
 
 

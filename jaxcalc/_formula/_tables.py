@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxcalc._formula._expression import Expression, Shape, walk
 
-Row = Callable[[Sequence[Any], Mapping[str, Any], Shape], Any]
+TableRow = Callable[[Sequence[Any], Mapping[str, Any], Shape], Any]
 
 
 def table(value: Expression) -> np.ndarray | None:
@@ -21,7 +21,7 @@ def table(value: Expression) -> np.ndarray | None:
     return made[value]
 
 
-def _of(f: Callable[..., Any]) -> Row:
+def _of(f: Callable[..., Any]) -> TableRow:
     """Entry by entry."""
     return lambda args, params, shape: f(*args)
 
@@ -42,7 +42,7 @@ def _repeated(args: Sequence[Any], params: Mapping[str, Any], shape: Shape) -> A
     return args[0].reshape([sizes.get(axis, 1) for axis in range(len(shape))])
 
 
-_ROWS: Mapping[str, Row] = {
+_ROWS: Mapping[str, TableRow] = {
     "number": lambda args, params, shape: params["value"],
     "constant": _constant,
     "iota": _along,

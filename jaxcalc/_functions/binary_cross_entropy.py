@@ -29,7 +29,7 @@ from jaxcalc._functions.logistic import (
 )
 from jaxcalc._functions.logsumexp import logsumexp
 from jaxcalc._functions.masks import fill, split_mask
-from jaxcalc._functions.primitives import JacobianProduct, Value, add, changing
+from jaxcalc._functions.primitives import JacobianProduct, ValuePrimitive, add, changing
 
 
 def sigmoid_binary_cross_entropy(
@@ -152,7 +152,7 @@ def _formula(y: Array, *rest: Array, dtype: Any) -> Array:  # −w y log σ(x) �
     return weighed(weight[0] * y, of_one) + weighed(1 - y, of_zero)
 
 
-_binary_cross_entropy_value = Value("binary_cross_entropy", _formula, _of_dtype)
+_binary_cross_entropy_value = ValuePrimitive("binary_cross_entropy", _formula, _of_dtype)
 
 
 @_binary_cross_entropy_value.defjvp

@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 
 from jaxcalc._arrays import inexact, is_complex, jit_checked, wide
 from jaxcalc._functions import holomorphic
-from jaxcalc._functions.primitives import JacobianProduct, Value
+from jaxcalc._functions.primitives import JacobianProduct, ValuePrimitive
 
 # x by the functions of some arithmetic, such as `JAX`
 Formula = Callable[[Any, Any], Any]
@@ -69,7 +69,7 @@ class Elementwise:
             lambda x, t, *, order: self.derivative(wide(x), order) * wide(t),
         )
         product.defderivative(0, lambda dx, x, t, *, order: product(x, dx * t, order=order + 1))
-        value = Value(self.name, lambda x: self.derivative(wide(x), 0))
+        value = ValuePrimitive(self.name, lambda x: self.derivative(wide(x), 0))
 
         @jax.custom_jvp
         def function(x: Array) -> Array:

@@ -33,7 +33,7 @@ from jaxcalc._arrays import (
 from jaxcalc._compat import cpu_multiplies_16_bits, with_axes
 from jaxcalc._functions.labels import counted_rows
 from jaxcalc._functions.masks import fill
-from jaxcalc._functions.primitives import Value, add, changing
+from jaxcalc._functions.primitives import ValuePrimitive, add, changing
 from jaxcalc._functions.softmax_cross_entropy import softmax_cross_entropy, static_options
 
 ENTRIES = 2**24  # of the logits of a chunk, 64 MiB of float32
@@ -191,7 +191,7 @@ def _form(W: Array, x: Array, *, given: Any) -> Array:
     return jnp.matmul(x.astype(given), W.astype(given), preferred_element_type=x.dtype)
 
 
-_product = Value("linear_product", _form, lambda W, x, *, given: with_axes(x, (-1,), W))
+_product = ValuePrimitive("linear_product", _form, lambda W, x, *, given: with_axes(x, (-1,), W))
 if not cpu_multiplies_16_bits():
     _product.defform("cpu", lambda apply, lowered: lambda W, x, *, given: jnp.matmul(x, W))
 

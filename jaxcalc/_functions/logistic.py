@@ -26,7 +26,7 @@ from jax.typing import ArrayLike
 from jaxcalc._arrays import Accuracy, inexact, is_complex, jit_checked, narrowed, wide, working
 from jaxcalc._functions import holomorphic
 from jaxcalc._functions.native.forms import native_entries
-from jaxcalc._functions.primitives import JacobianProduct, Value
+from jaxcalc._functions.primitives import JacobianProduct, ValuePrimitive
 
 
 def sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
@@ -117,7 +117,7 @@ def _sigmoid(x: Array) -> Array:
     return _sigmoid_value(x)
 
 
-_sigmoid_value = Value("sigmoid", lambda x: sigmoid_derivative(wide(x), 0))
+_sigmoid_value = ValuePrimitive("sigmoid", lambda x: sigmoid_derivative(wide(x), 0))
 
 
 @_sigmoid_value.defjvp
@@ -132,7 +132,7 @@ def _fast_sigmoid(x: Array) -> Array:
     return _fast_sigmoid_value(x)
 
 
-_fast_sigmoid_value = Value("fast_sigmoid", lambda x: lax.logistic(wide(x)))
+_fast_sigmoid_value = ValuePrimitive("fast_sigmoid", lambda x: lax.logistic(wide(x)))
 
 
 @_fast_sigmoid_value.defjvp
@@ -154,7 +154,7 @@ def _softplus_formula(x: Array) -> Array:  # log(1 + eˣ)
     return jnp.maximum(w, 0) + jnp.log1p(jnp.exp(-jnp.abs(w)))
 
 
-_softplus_value = Value("softplus", _softplus_formula)
+_softplus_value = ValuePrimitive("softplus", _softplus_formula)
 
 
 @_softplus_value.defjvp
@@ -169,7 +169,7 @@ def _fast_softplus(x: Array) -> Array:
     return _fast_softplus_value(x)
 
 
-_fast_softplus_value = Value("fast_softplus", _softplus_formula)
+_fast_softplus_value = ValuePrimitive("fast_softplus", _softplus_formula)
 
 
 @_fast_softplus_value.defjvp
@@ -184,7 +184,9 @@ def _log_sigmoid(x: Array) -> Array:
     return _log_sigmoid_value(x)
 
 
-_log_sigmoid_value = Value("log_sigmoid", lambda x: -_softplus_formula(-x))  # −log(1 + e⁻ˣ)
+_log_sigmoid_value = ValuePrimitive(
+    "log_sigmoid", lambda x: -_softplus_formula(-x)
+)  # −log(1 + e⁻ˣ)
 
 
 @_log_sigmoid_value.defjvp

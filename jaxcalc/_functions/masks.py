@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 
 from jaxcalc._arrays import broadcast_shape, inexact, mask
 from jaxcalc._compat import vary
-from jaxcalc._functions.primitives import JacobianProduct, Value
+from jaxcalc._functions.primitives import JacobianProduct, ValuePrimitive
 from jaxcalc._functions.row_primitives import RowValue
 from jaxcalc._functions.rows import Rows, total
 
@@ -67,7 +67,7 @@ def masked_logits(where: Array, x: Array, *, rows: Rows) -> Array:
     return jnp.where(where, x, filling)
 
 
-_fill_value = Value("fill", lambda where, x, *, value: jnp.where(where, x, value))
+_fill_value = ValuePrimitive("fill", lambda where, x, *, value: jnp.where(where, x, value))
 _masked_logits_value = RowValue("masked_logits", masked_logits, "classes")
 # A select of jax.numpy would keep the mask broadcast to the size of x.
 masked_product = JacobianProduct("masked_product", lambda where, t: jnp.where(where, t, 0))

@@ -1,9 +1,9 @@
 """Values and Jacobian products as primitives of their own.
 
-A `Value` is a function of arrays that is lowered for each platform by rules of its own. It is the
-whole body of a hand-written `jax.custom_jvp` and carries the same rule: where JAX drops the custom
-one (jax 0.10 inlines it in the body of a `scan` once that was linearised) the closed form is still
-there.
+A `ValuePrimitive` is a function of arrays that is lowered for each platform by rules of its own. It
+is the whole body of a hand-written `jax.custom_jvp` and carries the same rule: where JAX drops the
+custom one (jax 0.10 inlines it in the body of a `scan` once that was linearised) the closed form is
+still there.
 
 A `JacobianProduct` is a map (r₁, …, rₙ, t) ↦ L(r₁, …, rₙ) t, linear in its last operand t, a
 tangent or cotangent; the residuals rᵢ are all that is kept for it. Being one primitive
@@ -76,7 +76,7 @@ def _last_strong(*avals: Any, **params: Hashable) -> Any:
     return with_axes(avals[-1], (), None)
 
 
-class Value:
+class ValuePrimitive:
     """The primitive `jaxcalc_<name>`, which computes by what its platform has the best form of.
 
     Args:
@@ -185,7 +185,7 @@ class Value:
         return out, jax.tree.map(lambda _: 0, out)
 
 
-class JacobianProduct(Value):
+class JacobianProduct(ValuePrimitive):
     """The primitive `jaxcalc_<name>` that applies a linear map to its last operand.
 
     Its transpose and its derivatives by the residuals are set after it is made.

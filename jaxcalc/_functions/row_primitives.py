@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from jaxcalc._compat import match_varying, typed_varying, vary, varying_axes, with_axes
-from jaxcalc._functions.primitives import JacobianProduct, Value
+from jaxcalc._functions.primitives import JacobianProduct, ValuePrimitive
 from jaxcalc._functions.rows import Rows
 
 Extent = Literal["classes", "row"]  # an entry a class, or a number a row
@@ -51,7 +51,7 @@ def _match(operands: Sequence[Array], last: Extent, rows: Rows) -> list[Array]:
     return [*(vary(x, varies(x, "classes")) for x in others), vary(t, varies(t, last))]
 
 
-class RowValue(Value):
+class RowValue(ValuePrimitive):
     """A function of rows: of the logits, its last operand, as many results as there are extents.
 
     They have the dtype of the logits, or that of the parameter `dtype`.

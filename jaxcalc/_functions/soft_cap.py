@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxcalc._functions.logistic import logistic_product
-from jaxcalc._functions.primitives import Value
+from jaxcalc._functions.primitives import ValuePrimitive
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
@@ -17,7 +17,7 @@ def capped(x: Array, c: float) -> Array:
     return _capped_value(x, c=c)
 
 
-_capped_value = Value("soft_cap", lambda x, *, c: c * jnp.tanh(x / c))
+_capped_value = ValuePrimitive("soft_cap", lambda x, *, c: c * jnp.tanh(x / c))
 
 
 @_capped_value.defjvp

@@ -15,7 +15,7 @@ LinearFunction = Callable[[Array], Array]
 
 
 @jax.tree_util.register_pytree_with_keys_class
-class Function:
+class PytreeFunction:
     """A function as a pytree: with the leaves that it has as one, or none.
 
     Whatever pytree it was, `jax.export` need know this class alone.
@@ -35,7 +35,7 @@ class Function:
         return self.wrapped(v)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Function, (self.wrapped,)
+        return PytreeFunction, (self.wrapped,)
 
     def tree_flatten(self) -> tuple[Sequence[Any], Any]:
         """Its leaves, and its structure."""
@@ -62,12 +62,12 @@ def _read(data: bytes) -> Any:
     return jax.tree.structure(pickle.loads(data))
 
 
-exportable(Function, _written, _read)
+exportable(PytreeFunction, _written, _read)
 
 
 def as_pytree(function: LinearFunction) -> LinearFunction:
     """`function` as a pytree."""
-    return function if isinstance(function, Function) else Function(function)
+    return function if isinstance(function, PytreeFunction) else PytreeFunction(function)
 
 
 def image_shape(function: LinearFunction, domain: tuple[int, ...], dtype: Any) -> tuple[int, ...]:

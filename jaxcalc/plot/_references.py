@@ -22,7 +22,7 @@ from jaxcalc._functions.softmax_cross_entropy import softmax_cross_entropy
 Scalar = Callable[[Array], Array]
 
 
-class Function(NamedTuple):
+class Reference(NamedTuple):
     """A function of x, the same by `jax.nn`, and its true derivative."""
 
     differentiated: str
@@ -56,37 +56,37 @@ def _falling(x: np.ndarray) -> np.ndarray:
     return -_sigmoid(-x)
 
 
-_SIGMOID = Function("sigmoid(x)", logistic, jax.nn.sigmoid, _bell)
+_SIGMOID = Reference("sigmoid(x)", logistic, jax.nn.sigmoid, _bell)
 FUNCTIONS = {
     "sigmoid": _SIGMOID,
     "logistic": _SIGMOID,
-    "log_sigmoid": Function("log_sigmoid(x)", log_sigmoid, jax.nn.log_sigmoid, _rest),
-    "softplus": Function("softplus(x)", softplus, jax.nn.softplus, _sigmoid),
-    "softmax": Function(
+    "log_sigmoid": Reference("log_sigmoid(x)", log_sigmoid, jax.nn.log_sigmoid, _rest),
+    "softplus": Reference("softplus(x)", softplus, jax.nn.softplus, _sigmoid),
+    "softmax": Reference(
         "softmax((x, 0))[0]",
         lambda x: softmax(_logits(x))[0],
         lambda x: jax.nn.softmax(_logits(x))[0],
         _bell,
     ),
-    "log_softmax": Function(
+    "log_softmax": Reference(
         "log_softmax((x, 0))[0]",
         lambda x: log_softmax(_logits(x))[0],
         lambda x: jax.nn.log_softmax(_logits(x))[0],
         _rest,
     ),
-    "logsumexp": Function(
+    "logsumexp": Reference(
         "logsumexp((x, 0))",
         lambda x: logsumexp(_logits(x)),
         lambda x: jax.nn.logsumexp(_logits(x)),
         _sigmoid,
     ),
-    "softmax_cross_entropy": Function(
+    "softmax_cross_entropy": Reference(
         "softmax_cross_entropy((x, 0), 0)",
         lambda x: softmax_cross_entropy(_logits(x), 0),
         lambda x: jax.nn.logsumexp(_logits(x)) - x,
         _falling,
     ),
-    "sigmoid_binary_cross_entropy": Function(
+    "sigmoid_binary_cross_entropy": Reference(
         "sigmoid_binary_cross_entropy(x, 1)",
         lambda x: sigmoid_binary_cross_entropy(x, jnp.ones_like(x)),
         lambda x: -jax.nn.log_sigmoid(x),
@@ -106,7 +106,7 @@ class Errors(NamedTuple):
     peer: np.ndarray
 
 
-def errors(function: Function, dtype: np.dtype) -> Errors:
+def errors(function: Reference, dtype: np.dtype) -> Errors:
     """At points of `dtype` from end to end of the range where the derivative is a normal number."""
     end = -_OF_THE_RANGE * float(np.log(float(jnp.finfo(dtype).tiny)))
     x = np.unique(np.linspace(-end, end, POINTS).astype(dtype))

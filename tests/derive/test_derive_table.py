@@ -13,7 +13,7 @@ from jaxcalc._compat import known_primitives
 from jaxcalc._derive._table import TABLE
 from jaxcalc._formula._own import OWN, PLAIN
 from jaxcalc._functions.activations import ELEMENTWISE
-from jaxcalc._functions.primitives import JacobianProduct, Value
+from jaxcalc._functions.primitives import JacobianProduct, ValuePrimitive
 
 ROOT = Path(jc.__file__).parent / "_derive"
 TABLE_ROOM = ROOT / "_table.py"
@@ -78,5 +78,5 @@ def own(kind):
 
 def test_every_primitive_of_the_package_has_a_row():
     assert own(JacobianProduct) <= TABLE.keys()
-    assert own(Value) <= OWN.keys() | PLAIN.keys()
-    assert len(own(Value)) > 50
+    assert own(ValuePrimitive) <= OWN.keys() | PLAIN.keys()
+    assert len(own(ValuePrimitive)) > 50

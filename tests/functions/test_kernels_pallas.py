@@ -18,7 +18,7 @@ import jaxcalc as jc
 from jaxcalc._compat import compute_capabilities
 from jaxcalc._functions.kernels import maps
 from jaxcalc._functions.kernels.forms import HOPPER, run
-from jaxcalc._functions.kernels.layout import Layout
+from jaxcalc._functions.kernels.layout import Tiling
 from jaxcalc._functions.rows import Rows
 
 # on jax 0.10 this needs absl-py
@@ -208,7 +208,7 @@ def test_residuals_with_fewer_rows_begin_again(short_rows):
 
 def test_a_first_chunk_may_stay_in_registers():
     """With a slot too few, as for the longest rows."""
-    at = Layout(lanes=256, tiles=6, height=2, chunks=3, cluster=1, slots=2)
+    at = Tiling(lanes=256, tiles=6, height=2, chunks=3, cluster=1, slots=2)
     rng = np.random.default_rng(5)
     x, t = (jnp.asarray(rng.normal(size=(2, 1536)), jnp.float32) for _ in range(2))
     form = Rows((-1,), "high")

@@ -29,7 +29,7 @@ MOST = 224 * 1024  # bytes of shared memory that a block can have, but for barri
 DTYPES = ("float32", "bfloat16", "float16")
 
 
-class Layout(NamedTuple):
+class Tiling(NamedTuple):
     """The split of one row."""
 
     lanes: int
@@ -50,7 +50,7 @@ class Layout(NamedTuple):
         return self.share * self.cluster > self.tiles
 
 
-def layout(classes: int, itemsize: int, arrays: int) -> Layout | None:
+def layout(classes: int, itemsize: int, arrays: int) -> Tiling | None:
     """The split over the smallest cluster that leaves room for several blocks on a processor.
 
     Args:
@@ -76,13 +76,13 @@ def layout(classes: int, itemsize: int, arrays: int) -> Layout | None:
     return next(roomy, fitting[-1] if fitting else None)
 
 
-def _split(tiles: int, lanes: int, cluster: int, entry: int) -> Layout:
+def _split(tiles: int, lanes: int, cluster: int, entry: int) -> Tiling:
     own = math.ceil(tiles / cluster)
     chunks = math.ceil(own * lanes / CHUNK)
     step = STEP // lanes
     height = step * math.ceil(own / chunks / step)
     slots = MOST // (height * lanes * entry)
-    return Layout(lanes, tiles, height, chunks, cluster, min(slots, chunks))
+    return Tiling(lanes, tiles, height, chunks, cluster, min(slots, chunks))
 
 
 class ColumnLayout(NamedTuple):

@@ -16,7 +16,7 @@ from jaxcalc._functions.rows import Rows
 Entries = Callable[..., Array]
 
 
-class Row(Protocol):
+class RowInKernel(Protocol):
     """What a map may ask of a row."""
 
     def sum(self, f: Entries) -> Array:
@@ -26,39 +26,39 @@ class Row(Protocol):
         """max f over the entries."""
 
 
-Map = Callable[[Row, Rows, bool], Entries]  # of a row, its accuracy, whether it has 16 bits
+Map = Callable[[RowInKernel, Rows, bool], Entries]  # of a row, its accuracy, whether it has 16 bits
 
 
-def softmax(row: Row, rows: Rows, narrow: bool) -> Entries:
+def softmax(row: RowInKernel, rows: Rows, narrow: bool) -> Entries:
     """exp(x − m) / Σ exp(x − m)."""
     return _normalised(row, rows, narrow)
 
 
-def log_softmax(row: Row, rows: Rows, narrow: bool) -> Entries:
+def log_softmax(row: RowInKernel, rows: Rows, narrow: bool) -> Entries:
     """x − m − log Σ exp(x − m)."""
     m = row.max(_first)
     log_total = jnp.log(row.sum(lambda x: jnp.exp(_shifted(x, m, rows, narrow)[0])))
     return lambda x: _shifted(x, m, rows, narrow)[0] - log_total
 
 
-def softmax_product(row: Row, rows: Rows, narrow: bool) -> Entries:
+def softmax_product(row: RowInKernel, rows: Rows, narrow: bool) -> Entries:
     """s ⊙ (t − ⟨s, t⟩)."""
     s = _kept(row, rows, narrow)
     centered = _center(row, s, rows, narrow)
     return lambda r, t: s(r) * centered(r, t)
 
 
-def log_softmax_product(row: Row, rows: Rows, narrow: bool) -> Entries:
+def log_softmax_product(row: RowInKernel, rows: Rows, narrow: bool) -> Entries:
     """t − ⟨s, t⟩."""
     return _center(row, _kept(row, rows, narrow), rows, narrow)
 
 
-def log_softmax_transposed(row: Row, rows: Rows, narrow: bool) -> Entries:
+def log_softmax_transposed(row: RowInKernel, rows: Rows, narrow: bool) -> Entries:
     """g − s Σg; with one class of most of the probability, minus the sum of the others there."""
     return _center_transposed(row, _kept(row, rows, narrow), lambda _, g: g, rows)
 
 
-def softmax_curvature(row: Row, rows: Rows, narrow: bool) -> Entries:
+def softmax_curvature(row: RowInKernel, rows: Rows, narrow: bool) -> Entries:
     """Cᵀ(ds ⊙ C t), where C t = t − ⟨s, t⟩ and s changes by ds."""
     s = _kept(row, rows, narrow)
     centered = _center(_View(row, _with_second), s, rows, narrow)
@@ -66,7 +66,7 @@ def softmax_curvature(row: Row, rows: Rows, narrow: bool) -> Entries:
     return _center_transposed(row, s, lambda r, t, dr: change(r, dr) * centered(r, t), rows)
 
 
-def softmax_curvature_transposed(row: Row, rows: Rows, narrow: bool) -> Entries:
+def softmax_curvature_transposed(row: RowInKernel, rows: Rows, narrow: bool) -> Entries:
     """C t ⊙ C w, and of that the change of what was kept."""
     s = _kept(row, rows, narrow)
     first = _center(_View(row, _with_second), s, rows, narrow)
@@ -85,7 +85,7 @@ def softmax_curvature_transposed(row: Row, rows: Rows, narrow: bool) -> Entries:
 class _View:
     """A row of which functions see what is made of the entries."""
 
-    def __init__(self, row: Row, made: Callable[..., tuple[Array, ...]]) -> None:
+    def __init__(self, row: RowInKernel, made: Callable[..., tuple[Array, ...]]) -> None:
         self._row, self._made = row, made
 
     def sum(self, f: Entries) -> Array:
@@ -103,7 +103,7 @@ def _with_third(r: Array, _: Array, t: Array) -> tuple[Array, ...]:
     return r, t
 
 
-def _change(row: Row, s: Entries, rows: Rows, narrow: bool) -> Entries:
+def _change(row: RowInKernel, s: Entries, rows: Rows, narrow: bool) -> Entries:
     """ds, from the change of what was kept."""
     if rows.source == "softmax":
         return lambda _, dr: dr
@@ -111,7 +111,7 @@ def _change(row: Row, s: Entries, rows: Rows, narrow: bool) -> Entries:
     return lambda r, dr: s(r) * centered(r, dr)
 
 
-def _center_transposed(row: Row, s: Entries, g: Entries, rows: Rows) -> Entries:
+def _center_transposed(row: RowInKernel, s: Entries, g: Entries, rows: Rows) -> Entries:
     g_sum = row.sum(g)
 
     def h(r: Array, *rest: Array) -> Array:
@@ -127,12 +127,12 @@ def _first(x: Array, *_: Array) -> Array:
     return x
 
 
-def _kept(row: Row, rows: Rows, narrow: bool) -> Entries:
+def _kept(row: RowInKernel, rows: Rows, narrow: bool) -> Entries:
     """The softmax as a function of what was kept of it."""
     return _first if rows.source == "softmax" else _normalised(row, rows, narrow)
 
 
-def _normalised(row: Row, rows: Rows, narrow: bool) -> Entries:
+def _normalised(row: RowInKernel, rows: Rows, narrow: bool) -> Entries:
     m = row.max(_first)
 
     def e(x: Array, *_: Array) -> Array:
@@ -156,7 +156,7 @@ def _exact_difference(x: Array, m: Array) -> tuple[Array, Array]:
     return 4 * d, 4 * ((quarter - (d - back)) - (shift + back))
 
 
-def _center(row: Row, s: Entries, rows: Rows, narrow: bool) -> Entries:
+def _center(row: RowInKernel, s: Entries, rows: Rows, narrow: bool) -> Entries:
     """t − ⟨s, t⟩, from the entry of t that is nearest to the mean."""
     mean = row.sum(lambda r, t: s(r) * t)
     if rows.accuracy == "fast":

@@ -11,7 +11,7 @@ from jax.experimental.pallas import mosaic_gpu as plgpu
 
 from jaxcalc._compat import shaped_like
 from jaxcalc._functions.kernels.blocks import Exchange, block_index, grid, meet, memory, scratch
-from jaxcalc._functions.kernels.layout import WARPGROUP, Layout
+from jaxcalc._functions.kernels.layout import WARPGROUP, Tiling
 from jaxcalc._functions.kernels.maps import Entries
 
 ROW = "row"  # the axis of the grid
@@ -29,7 +29,7 @@ class Share:
     """
 
     def __init__(
-        self, first: Sequence[Array], held: Sequence[Any], at: Layout, exchange: Exchange
+        self, first: Sequence[Array], held: Sequence[Any], at: Tiling, exchange: Exchange
     ) -> None:
         self.first, self._held, self._at, self._exchange = first, held, at, exchange
 
@@ -61,7 +61,7 @@ class Share:
 
 
 def map_rows(
-    body: Body, operands: Sequence[Array], at: Layout, fill: float | None, interpret: Any = None
+    body: Body, operands: Sequence[Array], at: Tiling, fill: float | None, interpret: Any = None
 ) -> Array:
     """The result of a map on each row, in the shape and dtype of the last operand.
 
@@ -86,7 +86,7 @@ def map_rows(
     return run(*tiled).reshape(last.shape)
 
 
-def _block(body: Body, at: Layout, fill: float | None, counts: Sequence[int], *refs: Any) -> None:
+def _block(body: Body, at: Tiling, fill: float | None, counts: Sequence[int], *refs: Any) -> None:
     """What one block does: load its share, pass over it, write it."""
     of = memory(refs, len(counts))
     row, start = lax.axis_index(ROW), block_index(at.cluster) * at.share
@@ -100,16 +100,16 @@ def _block(body: Body, at: Layout, fill: float | None, counts: Sequence[int], *r
         meet()  # no block may end while another reads its memory
 
 
-def _slot(at: Layout, slot: Any) -> Any:
+def _slot(at: Tiling, slot: Any) -> Any:
     return pl.ds(slot * at.height, at.height)
 
 
-def _read(held: Sequence[Any], at: Layout, slot: Any) -> list[Array]:
+def _read(held: Sequence[Any], at: Tiling, slot: Any) -> list[Array]:
     return [buffer[_slot(at, slot)].astype(jnp.float32) for buffer in held]
 
 
 def _load(
-    sources: Sequence[Any], held: Sequence[Any], arrived: Any, at: Layout, start: Array
+    sources: Sequence[Any], held: Sequence[Any], arrived: Any, at: Tiling, start: Array
 ) -> Sequence[Array]:
     """Fill the slots; return the first chunks if there is one more than there are slots."""
 
@@ -134,7 +134,7 @@ def _load(
     return first
 
 
-def _blank(held: Any, at: Layout, start: Array, fill: float) -> None:
+def _blank(held: Any, at: Tiling, start: Array, fill: float) -> None:
     """Overwrite the tiles beyond the row, which were copied as zeros."""
     shape = (at.height, at.lanes)
     vectors = plgpu.Layout.WG_STRIDED(shape, vec_size=8 // held.dtype.itemsize)
@@ -148,7 +148,7 @@ def _blank(held: Any, at: Layout, start: Array, fill: float) -> None:
     lax.fori_loop(jnp.clip(left // at.height, 0, at.slots), at.slots, blank, None)
 
 
-def _write(result: Entries, share: Share, held: Any, out: Any, at: Layout, start: Array) -> None:
+def _write(result: Entries, share: Share, held: Any, out: Any, at: Tiling, start: Array) -> None:
     def write(entries: Sequence[Array], chunk: Any, slot: Any) -> None:
         held[_slot(at, slot)] = result(*entries).astype(held.dtype)
         plgpu.commit_smem()
