@@ -102,18 +102,22 @@ def _inverse_pairs(factors: Sequence[Factor]) -> Iterator[tuple[Factor, Factor, 
 
 def pseudo_inverses(algebra: Algebra, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
     """Σ V[k, i] U[j, k] / s[k], for the singular values that count, is X⁺[i, j]."""
-    for V in (f for f in factors if _is_of_svd(f.value, 2)):
-        label, i = V.labels
-        along = [f for f in factors if label in f.labels and f is not V]
-        matrices = [f for f in along if len(f.labels) == 2]
-        tolerance = _tolerance([f for f in along if len(f.labels) == 1])
-        is_pair = len(matrices) == 1 and _is_of_svd(matrices[0].value, 1)
-        if is_pair and tolerance is not None and label not in kept:
-            j, (X,) = matrices[0].labels[0], V.value.args
-            made = Factor(call("pinv", (X,), X.shape[::-1], rtol=tolerance), (i, j))
-            rest = [f for f in factors if label not in f.labels]
+    for V in (f for f in factors if _is_of_svd(f.value, 2) and f.labels[0] not in kept):
+        made = _pseudo_inverse(V, factors)
+        if made is not None:
+            rest = [f for f in factors if V.labels[0] not in f.labels]
             return pseudo_inverses(algebra, [*rest, made], kept)
     return factors
+
+
+def _pseudo_inverse(V: Factor, factors: Sequence[Factor]) -> Factor | None:
+    (k, i), (X,) = V.labels, V.value.args
+    along = [f for f in factors if k in f.labels and f is not V]
+    tolerance = _tolerance([f for f in along if len(f.labels) == 1])
+    match [f for f in along if len(f.labels) == 2]:
+        case [Factor(U, (j, _))] if tolerance is not None and _is_of_svd(U, 1):
+            return Factor(call("pinv", (X,), X.shape[::-1], rtol=tolerance), (i, j))
+    return None
 
 
 def _is_of_svd(value: Expression, output: int) -> bool:

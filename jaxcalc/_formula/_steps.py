@@ -57,30 +57,37 @@ def shared_steps(algebra: Algebra, factors: list[Factor], kept: Sequence[int]) -
 
 
 def _shared(algebra: Algebra, top: Factor, bottom: Factor) -> Expression | None:
-    first, second = top.value, bottom.value
-    if first.op != "indicator" or second.op != "select_n" or top.power != 1 or bottom.power != -1:
-        return None
-    (mine,), (its, one, two) = first.args, second.args
-    if mine.op != "eq" or its.op != "eq" or number_of(one) != 1 or number_of(two) != 2:
-        return None
-    for extreme in mine.args:
-        if extreme.op in ("max", "min") and extreme in its.args:
-            (a,) = (arg for arg in mine.args if arg is not extreme)
-            (b,) = (arg for arg in its.args if arg is not extreme)
-            if {a, b} == set(extreme.args):
-                return step(algebra, *((a, b) if extreme.op == "max" else (b, a)))
+    match top, bottom:
+        case (
+            Factor(Expression(op="indicator", args=(Expression(op="eq", args=mine),)), _, 1),
+            Factor(
+                Expression(op="select_n", args=(Expression(op="eq", args=its), one, two)), _, -1
+            ),
+        ) if number_of(one) == 1 and number_of(two) == 2:
+            extremes = [arg for arg in mine if arg.op in ("max", "min") and arg in its]
+            found = (_step_to(algebra, extreme, mine, its) for extreme in extremes)
+            return next((made for made in found if made is not None), None)
     return None
 
 
+def _step_to(
+    algebra: Algebra, extreme: Expression, mine: Sequence[Expression], its: Sequence[Expression]
+) -> Expression | None:
+    """a is the extreme of a and b, as b may be too."""
+    ((a,), (b,)) = ([x for x in compared if x is not extreme] for compared in (mine, its))
+    if {a, b} != {*extreme.args}:
+        return None
+    return step(algebra, a, b) if extreme.op == "max" else step(algebra, b, a)
+
+
 def _between(top: Factor, bottom: Factor) -> Expression | None:
-    above, below = top.value, bottom.value
-    if above.op != "step" or below.op != "step" or top.power != 1 or bottom.power != 1:
-        return None
-    (x, low), (high, same) = above.args, below.args
-    known = number_of(low) is not None and number_of(high) is not None
-    if x is not same or top is bottom or not known:
-        return None
-    return Expression("between", (low, x, high), (), above.shape)
+    match top, bottom:
+        case (
+            Factor(Expression(op="step", args=(x, low)) as above, _, 1),
+            Factor(Expression(op="step", args=(high, same)), _, 1),
+        ) if x is same and None not in (number_of(low), number_of(high)):
+            return Expression("between", (low, x, high), (), above.shape)
+    return None
 
 
 def side(algebra: Algebra, values: Sequence[Expression]) -> Expression | None:
