@@ -294,6 +294,9 @@ _ROW_BY_ROW = ("logsumexp", "index_cross_entropy", "distribution_cross_entropy")
 OWN: dict[str, Written] = {
     "jaxcalc_sigmoid": _elementwise("logistic"),
     "jaxcalc_fast_sigmoid": _elementwise("logistic"),
+    "jaxcalc_logistic_derivative": _single(
+        lambda args, params, shape: _weight_of_logistic(args, shape, params)
+    ),
     "jaxcalc_softplus": _elementwise("softplus"),
     "jaxcalc_fast_softplus": _elementwise("softplus"),
     "jaxcalc_log_sigmoid": _elementwise("log_sigmoid"),

@@ -252,7 +252,8 @@ class Writer(Walker):
             side = above if power > 0 else below
             side.append(self._entry_of(arg, [letter[i] for i in labels], rank, abs(power)))
         top, bottom = (self.style.space.join(side) for side in (above, below))
-        return self.over(top or self.style.one, bottom, len(below) == 1)[0] if below else top
+        top = top or self.style.one
+        return self.over(top, bottom, len(below) == 1)[0] if below else top
 
     def _entry_of(self, arg: Expression, indices: Sequence[str], rank: int, power: Fraction) -> str:
         if arg.op == "entries":

@@ -12,6 +12,7 @@ negative and come in pairs −ρ, −1/ρ, so that Aₙ(−e) = ∏(1 − e/ρ),
 where the derivative crosses zero.
 """
 
+from collections.abc import Callable
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from math import comb
@@ -23,10 +24,21 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxcalc._arrays import Accuracy, inexact, is_complex, jit_checked, narrowed, wide, working
+from jaxcalc._arrays import (
+    Accuracy,
+    inexact,
+    is_complex,
+    is_narrow,
+    jit_checked,
+    narrowed,
+    wide,
+    working,
+)
 from jaxcalc._functions import holomorphic
 from jaxcalc._functions.native.forms import native_entries
 from jaxcalc._functions.primitives import JacobianProduct, ValuePrimitive
+
+Function = Callable[[Array], Array]
 
 
 def sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
@@ -43,8 +55,8 @@ def sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Returns:
         An array of the shape and floating dtype of `x`. σ(−inf) = 0, σ(+inf) = 1, with derivatives
-        0; NaN gives NaN. What is kept for the backward pass is `x`; at "fast" accuracy it is the
-        derivative.
+        0; NaN gives NaN. What is kept for the backward pass is the derivative, at "high" accuracy
+        of 16-bit numbers `x`.
 
     Raises:
         TypeError: for a list or other non-array.
@@ -65,7 +77,7 @@ def log_sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Drop-in for `jax.nn.log_sigmoid`. Arguments, dtypes, errors and accuracy are those of
     `sigmoid`, the bound 4 ULP in float32. log σ(−inf) = −inf with derivative 1, log σ(+inf) = 0
-    with derivative 0. What is kept for the backward pass is −x, at "fast" accuracy the derivative.
+    with derivative 0. What is kept for the backward pass is as for `sigmoid`.
 
     >>> import jax, jaxcalc as jc
     >>> print(jc.log_sigmoid(-100.0), jc.log_sigmoid(20.0), jax.grad(jc.log_sigmoid)(20.0))
@@ -79,7 +91,7 @@ def softplus(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Drop-in for `jax.nn.softplus`. Arguments, dtypes, errors and accuracy are those of `sigmoid`,
     the bound 4 ULP in float32. The value is 0 at −inf and +inf at +inf, with derivatives 0 and 1.
-    What is kept for the backward pass is `x`, at "fast" accuracy the derivative.
+    What is kept for the backward pass is as for `sigmoid`.
 
     >>> import jax, jaxcalc as jc
     >>> print(jc.softplus(-20.0), jc.softplus(100.0), jax.grad(jc.softplus)(-20.0))
@@ -112,19 +124,54 @@ def _softplus_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
     return _softplus(z) if accuracy == "high" else _fast_softplus(z)
 
 
-@jax.custom_jvp
-def _sigmoid(x: Array) -> Array:
-    return _sigmoid_value(x)
+def _softplus_formula(x: Array) -> Array:
+    """log(1 + eˣ)."""
+    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
 
 
-_sigmoid_value = ValuePrimitive("sigmoid", lambda x: sigmoid_derivative(wide(x), 0))
+def _accurate(
+    name: str, f: Function, order: int, at: Function = lambda x: x
+) -> tuple[Function, ValuePrimitive]:
+    """A function whose derivative is σ⁽ⁿ⁾, n = order, at x or −x; and the primitive of its value.
+
+    What is kept for the backward pass is the derivative; of 16 bits x, from which it is computed
+    anew in float32, so that a product is rounded once.
+    """
+    value = ValuePrimitive(name, lambda x: f(wide(x)))
+
+    def named(x: Array) -> Array:
+        return value(x)
+
+    named.__name__ = name
+    function = jax.custom_jvp(named)
+
+    @value.defjvp
+    @function.defjvp
+    def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
+        (x,), (dx,) = primals, tangents
+        if is_narrow(x):
+            return function(x), logistic_product(at(x), dx, order=order)
+        return function(x), logistic_derivative(at(x), order=order) * dx
+
+    return function, value
 
 
-@_sigmoid_value.defjvp
-@_sigmoid.defjvp  # ∂σ/∂x = σ′(x)
-def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
+logistic_derivative = ValuePrimitive(
+    "logistic_derivative", lambda x, *, order: sigmoid_derivative(wide(x), order)
+)
+
+
+@logistic_derivative.defjvp
+def _(order: int, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    return _sigmoid(x), logistic_product(x, dx, order=1)
+    return logistic_derivative(x, order=order), logistic_product(x, dx, order=order + 1)
+
+
+_sigmoid, _sigmoid_value = _accurate("sigmoid", lambda x: sigmoid_derivative(x, 0), 1)
+_softplus, _softplus_value = _accurate("softplus", _softplus_formula, 0)
+_log_sigmoid, _log_sigmoid_value = _accurate(  # −log(1 + e⁻ˣ), with derivative σ(−x)
+    "log_sigmoid", lambda x: -_softplus_formula(-x), 0, at=lambda x: -x
+)
 
 
 @jax.custom_jvp
@@ -145,31 +192,11 @@ def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 
 @jax.custom_jvp
-def _softplus(x: Array) -> Array:
-    return _softplus_value(x)
-
-
-def _softplus_formula(x: Array) -> Array:  # log(1 + eˣ)
-    w = wide(x)
-    return jnp.maximum(w, 0) + jnp.log1p(jnp.exp(-jnp.abs(w)))
-
-
-_softplus_value = ValuePrimitive("softplus", _softplus_formula)
-
-
-@_softplus_value.defjvp
-@_softplus.defjvp  # ∂ log(1 + eˣ)/∂x = σ(x)
-def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (x,), (dx,) = primals, tangents
-    return _softplus(x), logistic_product(x, dx, order=0)
-
-
-@jax.custom_jvp
 def _fast_softplus(x: Array) -> Array:
     return _fast_softplus_value(x)
 
 
-_fast_softplus_value = ValuePrimitive("fast_softplus", _softplus_formula)
+_fast_softplus_value = ValuePrimitive("fast_softplus", lambda x: _softplus_formula(wide(x)))
 
 
 @_fast_softplus_value.defjvp
@@ -177,23 +204,6 @@ _fast_softplus_value = ValuePrimitive("fast_softplus", _softplus_formula)
 def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     return _fast_softplus(x), _fast_sigmoid(x) * dx
-
-
-@jax.custom_jvp
-def _log_sigmoid(x: Array) -> Array:
-    return _log_sigmoid_value(x)
-
-
-_log_sigmoid_value = ValuePrimitive(
-    "log_sigmoid", lambda x: -_softplus_formula(-x)
-)  # −log(1 + e⁻ˣ)
-
-
-@_log_sigmoid_value.defjvp
-@_log_sigmoid.defjvp  # ∂ log σ(x)/∂x = σ(−x)
-def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (x,), (dx,) = primals, tangents
-    return _log_sigmoid(x), logistic_product(-x, dx, order=0)
 
 
 def sigmoid_derivative(x: Array, order: int) -> Array:
