@@ -28,6 +28,7 @@ How
     6. The error of each result is the relative error that 999 of 1000 entries stay below, in unit
        roundoffs, on the very data that was timed. The subject `accuracy` looks for the worst.
     7. Small inputs: the time of eager calls, and of compilation (`overhead`).
+    8. Training steps of a perceptron and of a small language model, whole (`steps`).
 
 Results are written to whatever pages the allocator gives: for large arrays often fresh ones, whose
 faults cost as much as the computation. Settings in the environment that change this (`MALLOC_…`,
@@ -38,7 +39,7 @@ with their surroundings.
 
     cell, grid, data, uses  what is measured, on which arrays
     jax_side, running, rows the contestants; one cell from start to rows
-    overhead                small inputs
+    overhead, steps         small inputs; training steps
     subject                 the run
     summary, tables         geometric means; what is shown
 """

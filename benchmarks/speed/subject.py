@@ -1,4 +1,4 @@
-"""A whole run: every cell of both groups, small inputs."""
+"""A whole run: every cell of both groups, small inputs, training steps."""
 
 from functools import partial
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from benchmarks.speed.grid import Grid, further, grid
 from benchmarks.speed.jax_side import rivals
 from benchmarks.speed.overhead import measure_overheads
 from benchmarks.speed.running import Rivals, run_cell
+from benchmarks.speed.steps import measure_steps
 from benchmarks.speed.summary import FURTHER
 from benchmarks.timing import Effort
 from benchmarks.torch_side.process import has_torch, torch_process
@@ -19,6 +20,7 @@ class Plan(NamedTuple):
     cells: Effort = Effort(rounds=21, seconds=4e-3, budget=1.5)
     calls: Effort = Effort(rounds=21, seconds=2e-3)  # of small inputs
     compilations: Effort = Effort(rounds=7, seconds=0)
+    steps: Effort | None = Effort(rounds=21, seconds=0)
     compiled: bool = True  # whether torch.compile takes part
 
 
@@ -26,6 +28,7 @@ QUICK = Plan(
     cells=Effort(rounds=9, seconds=1e-3, budget=0.3),
     calls=Effort(rounds=7, seconds=2e-4),
     compilations=Effort(rounds=3, seconds=0),
+    steps=None,
     compiled=False,
 )
 
@@ -39,8 +42,10 @@ def run(quick: bool, progress: Progress) -> Result:
     second = run_grid(further(quick), plan.cells, progress, Rivals(contestants.libraries))
     progress(0, 1, "small inputs")
     small = Result(measure_overheads(plan.calls, plan.compilations, quick), [])
+    progress(0, 1, "training steps")
+    steps = Result([] if plan.steps is None else list(measure_steps(plan.steps)), [])
     progress.finish()
-    return joined([first, of_second_group(second), small])
+    return joined([first, of_second_group(second), small, steps])
 
 
 def of_second_group(result: Result) -> Result:

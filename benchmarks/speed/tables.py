@@ -6,6 +6,7 @@ from benchmarks.report import Column, Line, Part, Row, field, interval, lines_of
 from benchmarks.speed.cell import NARROW, QUANTITIES, WIDE
 from benchmarks.speed.jax_side import AGAIN, BASELINE, OWN
 from benchmarks.speed.overhead import CALL, COMPILATION
+from benchmarks.speed.steps import STEP
 from benchmarks.speed.summary import FURTHER, contestants, mean, noise, select
 
 FIRST, SECOND = f"Time over {BASELINE}", "The second group: masks, weights, other axes, losses"
@@ -22,7 +23,7 @@ def parts(rows: Sequence[Row]) -> list[Part]:
     measured = {name: cells for name, cells in groups.items() if select(cells)}
     return [
         *(_means_part(name, cells) for name, cells in measured.items()),
-        *_small_inputs(rows),
+        *_timed(rows),
         Part("Who took part", "\n\n".join(_present(rows))),
         *(_cells_part(name, cells) for name, cells in measured.items()),
     ]
@@ -59,16 +60,23 @@ def _mean(name: str) -> Column:
     return Column(name, lambda line: "–" if line[name] is None else str(line[name]))
 
 
-# --- small inputs, who took part ---
+# --- small inputs, training steps, who took part ---
 
 
-def _small_inputs(rows: Sequence[Row]) -> Iterator[Part]:
-    for kind, unit, size in ((CALL, "µs", 1e-6), (COMPILATION, "ms", 1e-3)):
+def _timed(rows: Sequence[Row]) -> Iterator[Part]:
+    for kind, unit, size in ((CALL, "µs", 1e-6), (COMPILATION, "ms", 1e-3), (STEP, "ms", 1e-3)):
         lines = lines_of((r for r in rows if r["part"] == kind), ("function", "quantity", "shape"))
         own = map(_interval, OWN)
         columns = [*map(field, ("function", "quantity", "shape")), _seconds(unit, size), *own]
         if lines:
-            yield Part(f"Small inputs: {kind}", "", columns, lines)
+            yield Part(_TITLES[kind], "", columns, lines)
+
+
+_TITLES = {
+    CALL: f"Small inputs: {CALL}",
+    COMPILATION: f"Small inputs: {COMPILATION}",
+    STEP: "Training steps",
+}
 
 
 def _interval(name: str) -> Column:

@@ -99,6 +99,14 @@ def _select(call: Call) -> str:
     return f"jnp.where({which}, {_listed(cases[::-1])})"
 
 
+def _reshaped(call: Call) -> str:
+    """A number in the dtype of what stands beside it."""
+    (arg,) = call.args
+    is_number = arg.text.lstrip("-").isdigit()
+    made = f"jnp.full({call.shape}, {arg}{call.dtype})"
+    return made if is_number else f"jnp.reshape({arg}, {call.shape})"
+
+
 def _split(call: Call) -> str:
     ends = list(itertools.accumulate(map(int, call.params["sizes"])))[:-1]
     return f"jnp.split({call.args[0]}, {ends}, axis={call.params['axis']})[{call.params['output']}]"
@@ -227,10 +235,12 @@ SPECIAL: dict[str, Row] = {
     "pick": _picked,
     "pinv": _pseudo_inverse,
     "reduce_prod_others": _products_of_others,
+    "reshape": _reshaped,
     "select": _rows_of_identity,
     "select_n": _select,
     "sort": _sort,
     "split": _split,
+    "squeeze": _reshaped,
     "svd": _svd,
     "take": _taken,
     "toeplitz": _toeplitz,

@@ -175,7 +175,7 @@ def _logistic_of_sum(algebra: Algebra, factor: Factor) -> Factor | None:
 def _logistic_joined(algebra: Algebra, sigma: Factor, beside: Factor) -> list[Factor] | None:
     """σ(u) and what is beside it, where that is a function of −u and they are one."""
     (u,) = sigma.value.args
-    if beside.value.args != (_negative(algebra, u),):
+    if beside is sigma or beside.value.args != (_negative(algebra, u),):
         return None
     if beside.value.op == "exp":
         k = min(sigma.power, beside.power)
@@ -194,7 +194,7 @@ def _negative(algebra: Algebra, u: Expression) -> Expression:
 
 def _is_negated(u: Expression) -> bool:
     """Whether it is written with a minus in front."""
-    return unpack(terms(u)[0]).coefficient < 0
+    return any(unpack(term).coefficient < 0 for term in terms(u)[:1])
 
 
 def _moved(algebra: Algebra, term: Expression, labels: Labels, x: Expression) -> Expression:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import machine
 from benchmarks.report import Column, Result, field, markdown_table
-from benchmarks.speed import overhead, summary, tables
+from benchmarks.speed import overhead, steps, summary, tables
 from benchmarks.speed.cell import FUNCTIONS, QUANTITIES
 from benchmarks.subjects import SUBJECTS
 
@@ -118,7 +118,7 @@ def everything():
         for made in cell_rows(function=f, quantity=q, dtype=dtype, classes=k, shape=f"4 × {k}")
     ]
     gone = [row("torch.compile", part="absent", why="BackendError: no | compiler")]
-    kinds = (overhead.CALL, overhead.COMPILATION)
+    kinds = (overhead.CALL, overhead.COMPILATION, steps.STEP)
     own = [small(kind, 1.1, name) for kind in kinds for name in ("high", "fast", "jax.nn")]
     return [*rows, *gone, *own]
 

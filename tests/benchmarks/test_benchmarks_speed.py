@@ -13,7 +13,7 @@ from slow import some
 from benchmarks.peers import DECLARED
 from benchmarks.peers.jax import jax_nn
 from benchmarks.report import Progress, show
-from benchmarks.speed import data, jax_side, overhead, subject, tables
+from benchmarks.speed import data, jax_side, overhead, steps, subject, tables
 from benchmarks.speed.cell import FUNCTIONS, QUANTITIES, WIDE, Cell
 from benchmarks.speed.grid import CPU, FURTHER, GPU, QUICK, Grid, further, grid, spread
 from benchmarks.speed.running import Rivals, run_cell
@@ -301,6 +301,27 @@ def test_small_inputs():
     ]
     assert {row["contestant"] for row in rows} == {"high", "fast", "jax.nn"}
     assert all(row["seconds"] > 0 for row in rows)
+
+
+@pytest.mark.slow
+def test_training_steps():
+    rows = list(steps.measure_steps(Effort(rounds=1, seconds=0)))
+    assert [(row["function"], row["quantity"]) for row in rows[::3]] == [
+        ("digits MLP", "float32"),
+        ("language model", "bfloat16"),
+        ("language model", "float32"),
+    ]
+    assert {row["contestant"] for row in rows} == {"high", "fast", "jax.nn"}
+    (part,) = (p for p in tables.parts(rows) if p.heading == "Training steps")
+    assert len(part.rows) == 3
+
+
+def test_steps_go_to_one_place():
+    step, arguments = steps.perceptron()
+    made = [step(steps.UNITS[name], loss, *arguments) for name, loss in steps.LOSSES.items()]
+    for other in made[1:]:
+        for W, V in zip(made[0], other, strict=True):
+            np.testing.assert_allclose(W, V, atol=1e-6)
 
 
 def test_compilation_starts_afresh_every_time():

@@ -121,6 +121,23 @@ def test_as_in_books(case, x64):
     np.testing.assert_allclose(computed, J.todense(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        jnp.poly,  # numbers that convolutions take beside arrays
+        lambda x: 1 / (1 + jnp.exp(x[:1] - x[:1].mean())) ** 2,  # σ(0) is its own opposite
+        lambda x: jnp.exp(x) ** 3 / (1 + jnp.exp(x)) ** 2,
+        lambda x: jnp.exp(-x) / (1 + jnp.exp(-2 * x)) ** 3,
+        lambda x: jax.nn.sigmoid(x) ** 2 * jax.nn.sigmoid(-x),
+    ],
+)
+def test_code_computes_what_the_formula_says(f, x64):
+    x = jnp.asarray(z, jnp.float64)
+    J = jc.derive(f)(x)
+    np.testing.assert_allclose(J.tensor(), jax.jacfwd(f)(x), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(execute(J.code, J.arrays), J.todense(), rtol=1e-9, atol=1e-12)
+
+
 def test_correlations_are_short(x64):
     """The terms of a matrix by a matrix, what they have in common before them."""
     J = jc.derive(jnp.corrcoef)(jnp.asarray(X, jnp.float64))
