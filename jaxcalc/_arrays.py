@@ -8,7 +8,7 @@ import inspect
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, ParamSpec, TypeGuard, TypeVar, get_args
+from typing import Any, Literal, ParamSpec, TypeGuard, TypeVar, cast, get_args
 
 import jax
 import jax.numpy as jnp
@@ -27,40 +27,41 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def jit_checked(*static: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """`jax.jit` with static options, and a check of what JAX would refuse in its own words.
+def jit_checked(f: Callable[_P, _R]) -> Callable[_P, _R]:
+    """`jax.jit` with static keywords, and a check of what JAX would refuse in its own words.
 
     The checks run while tracing, and again where JAX refuses: a call that is fine costs nothing.
+    For each choice of the keywords there is a program without any, which is dispatched faster.
     """
+    names = tuple(inspect.signature(f).parameters)
+    programs: dict[tuple[tuple[str, object], ...], Callable[..., _R]] = {}
 
-    def decorate(f: Callable[_P, _R]) -> Callable[_P, _R]:
-        names = tuple(inspect.signature(f).parameters)
+    def check(arrays: tuple[object, ...], options: dict[str, Any]) -> None:
+        for name, x in zip(names, arrays, strict=False):
+            if x is not None:
+                _check_kind(name, x)
+        _check_accuracy(options.get("accuracy", "high"))
 
-        def check(arrays: tuple[object, ...], options: dict[str, object]) -> None:
-            for name, x in zip(names, arrays, strict=False):
-                if x is not None:
-                    _check_kind(name, x)
-            _check_accuracy(options.get("accuracy", "high"))
-
-        @functools.wraps(f)
-        def checked(*arrays: _P.args, **options: _P.kwargs) -> _R:
+    def made(options: dict[str, Any]) -> Callable[..., _R]:
+        def checked(*arrays: Any) -> _R:
             check(arrays, options)
-            return f(*arrays, **options)
+            return cast(Callable[..., _R], f)(*arrays, **options)
 
-        jitted = jax.jit(checked, static_argnames=static)
+        return jax.jit(functools.wraps(f)(checked))
 
-        @functools.wraps(f)
-        def call(*arrays: _P.args, **options: _P.kwargs) -> _R:
-            try:
-                return jitted(*arrays, **options)
-            except (TypeError, ValueError) as error:
-                refused = error
-            check(arrays, options)
-            raise refused
+    @functools.wraps(f)
+    def call(*arrays: _P.args, **options: _P.kwargs) -> _R:
+        try:
+            key = tuple(options.items())
+            if key not in programs:
+                programs[key] = made(options)
+            return programs[key](*arrays)
+        except (TypeError, ValueError) as error:
+            refused = error
+        check(arrays, options)
+        raise refused
 
-        return call
-
-    return decorate
+    return call
 
 
 def _check_kind(name: str, x: object) -> None:
@@ -138,8 +139,10 @@ def _check_accuracy(accuracy: object) -> None:
 
 def chosen_implementation(implementation: object) -> Implementation | None:
     """`implementation`, if it is one; None leaves the choice to the platform."""
+    if implementation is None:
+        return None
     check_static("implementation", implementation, "'xla', 'native', 'pallas' or None")
-    for one in (None, *get_args(Implementation)):
+    for one in get_args(Implementation):
         if implementation == one:
             return one
     raise ValueError(

@@ -85,7 +85,7 @@ def sigmoid_binary_cross_entropy(
     )
 
 
-@jit_checked("label_smoothing", "dtype", "accuracy")
+@jit_checked
 def _binary_cross_entropy_of(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -267,7 +267,7 @@ def sigmoid_focal_loss(
     )
 
 
-@jit_checked("gamma", "alpha", "dtype", "accuracy")
+@jit_checked
 def _focal_loss_of(
     logits: ArrayLike,
     labels: ArrayLike,

@@ -82,7 +82,7 @@ def kl_divergence(
     )
 
 
-@jit_checked("axis", "dtype", "axis_name")
+@jit_checked
 def _kl_divergence_of(
     log_q: ArrayLike,
     log_p: ArrayLike,
@@ -180,7 +180,7 @@ def entropy(
     )
 
 
-@jit_checked("axis", "dtype", "accuracy", "axis_name")
+@jit_checked
 def _entropy_of(
     logits: ArrayLike,
     where: ArrayLike | None,

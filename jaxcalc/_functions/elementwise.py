@@ -81,7 +81,7 @@ class Elementwise:
             (x,), (dx,) = primals, tangents
             return function(x), product(x, dx, order=1)
 
-        @jit_checked()
+        @jit_checked
         def checked(x: ArrayLike) -> Array:
             array = inexact("x", x)
             return self._of_complex(array) if is_complex(array) else function(array)

@@ -114,10 +114,7 @@ def linear_softmax_cross_entropy(
     )
 
 
-_OPTIONS = ("chunk_size", "label_smoothing", "ignore_index", "z_loss", "soft_cap", "dtype")
-
-
-@jit_checked(*_OPTIONS, "accuracy", "axis_name")
+@jit_checked
 def _loss_of(
     x: ArrayLike,
     kernel: ArrayLike,

@@ -100,7 +100,7 @@ def softplus(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
     return _softplus_of(x, accuracy=accuracy)
 
 
-@jit_checked("accuracy")
+@jit_checked
 def _sigmoid_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
     z = inexact("x", x)
     if is_complex(z):
@@ -108,7 +108,7 @@ def _sigmoid_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
     return _sigmoid(z) if accuracy == "high" else _fast_sigmoid(z)
 
 
-@jit_checked("accuracy")
+@jit_checked
 def _log_sigmoid_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
     z = inexact("x", x)
     if is_complex(z):
@@ -116,7 +116,7 @@ def _log_sigmoid_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
     return _log_sigmoid(z) if accuracy == "high" else -_fast_softplus(-z)
 
 
-@jit_checked("accuracy")
+@jit_checked
 def _softplus_of(x: ArrayLike, *, accuracy: Accuracy) -> Array:
     z = inexact("x", x)
     if is_complex(z):

@@ -137,7 +137,7 @@ def logsumexp(
     return (out, sign) if return_sign else out
 
 
-@jit_checked("axis", "keepdims", "signed", "accuracy", "axis_name")
+@jit_checked
 def _logsumexp_of(
     a: ArrayLike,
     b: ArrayLike | None,

@@ -154,7 +154,7 @@ def log_softmax(
     )
 
 
-@jit_checked("axis", "accuracy", "implementation", "axis_name")
+@jit_checked
 def _softmax_of(
     x: ArrayLike,
     where: ArrayLike | None,
@@ -177,7 +177,7 @@ def _softmax_of(
     return _masked_softmax(chosen, array, rows)
 
 
-@jit_checked("axis", "accuracy", "implementation", "axis_name")
+@jit_checked
 def _log_softmax_of(
     x: ArrayLike,
     where: ArrayLike | None,

@@ -141,10 +141,7 @@ def static_options(
     }
 
 
-_OPTIONS = ("axis", "label_smoothing", "ignore_index", "z_loss", "soft_cap", "dtype")
-
-
-@jit_checked(*_OPTIONS, "accuracy", "axis_name")
+@jit_checked
 def _loss_of(
     logits: ArrayLike,
     labels: ArrayLike,

@@ -66,7 +66,7 @@ def sparsemax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> 
     return _sparsemax_of(x, where, axis=hashable_axis(axis))
 
 
-@jit_checked("axis")
+@jit_checked
 def _sparsemax_of(x: ArrayLike, where: ArrayLike | None, *, axis: StaticAxis) -> Array:
     array, chosen = split_mask("x", floating("x", x), where)
     rows = Rows(negative_axes(axis, array.ndim), "high")
