@@ -94,7 +94,7 @@ class WrittenFunction:
         if part.apply is None:
             return arrays[part.text]
         operands = [self._value(operand, arrays) for operand in part.operands]
-        sorts = [Sort(rows.shape(x), isinstance(x, rows.TransposedVector)) for x in operands]
+        sorts = [Sort(rows.shape(x), isinstance(x, rows.Covector)) for x in operands]
         part.ruled(UnknownSizes(), sorts)
         try:
             value = part.apply(*operands)

@@ -1,7 +1,7 @@
 """Transposed vectors: a JAX vector has one axis either way, on paper x xᵀ and xᵀ x differ.
 
-`TransposedVector` marks the transpose of a vector while an expression is computed; what comes out
-has no mark.
+A `Covector` marks the transpose of a vector while an expression is computed; what comes out has no
+mark.
 
 >>> import jax.numpy as jnp
 >>> x = jnp.array([1.0, 2.0])
@@ -20,7 +20,7 @@ import numpy as np
 from jax import Array
 
 
-class TransposedVector(NamedTuple):
+class Covector(NamedTuple):
     """The transpose of a vector."""
 
     vector: Array
@@ -28,7 +28,7 @@ class TransposedVector(NamedTuple):
 
 def unmarked(value: Any) -> Any:
     """The array."""
-    return value.vector if isinstance(value, TransposedVector) else value
+    return value.vector if isinstance(value, Covector) else value
 
 
 def shape(value: Any) -> tuple[int, ...]:
@@ -41,33 +41,25 @@ def of_rows(apply: Callable[..., Any]) -> Callable[..., Any]:
 
     def applied(*values: Any) -> Any:
         value = apply(*map(unmarked, values))
-        vectors = [isinstance(v, TransposedVector) for v in values if len(shape(v)) == 1]
-        return (
-            TransposedVector(value)
-            if any(vectors) and all(vectors) and np.ndim(value) == 1
-            else value
-        )
+        vectors = [isinstance(v, Covector) for v in values if len(shape(v)) == 1]
+        return Covector(value) if any(vectors) and all(vectors) and np.ndim(value) == 1 else value
 
     return applied
 
 
 def paper_transpose(x: Any) -> Any:
     """Of a vector a row, of a row the vector."""
-    if isinstance(x, TransposedVector):
+    if isinstance(x, Covector):
         return x.vector
-    return TransposedVector(x) if np.ndim(x) == 1 else jnp.transpose(x)
+    return Covector(x) if np.ndim(x) == 1 else jnp.transpose(x)
 
 
 def matmul(a: Any, b: Any) -> Any:
     """The matrix product; of a vector and a row the outer product."""
-    if isinstance(b, TransposedVector):
+    if isinstance(b, Covector):
         return jnp.outer(a, b.vector)
     value = unmarked(a) @ b
-    return (
-        TransposedVector(value)
-        if isinstance(a, TransposedVector) and np.ndim(value) == 1
-        else value
-    )
+    return Covector(value) if isinstance(a, Covector) and np.ndim(value) == 1 else value
 
 
 def product(a: Any, b: Any) -> Any:
@@ -78,7 +70,7 @@ def product(a: Any, b: Any) -> Any:
 
 def starred(a: Any, b: Any) -> Any:
     """Entry by entry, but a row times anything else is a product."""
-    if isinstance(a, TransposedVector) == isinstance(b, TransposedVector):
+    if isinstance(a, Covector) == isinstance(b, Covector):
         return of_rows(lambda x, y: x * y)(a, b)
     return product(a, b)
 

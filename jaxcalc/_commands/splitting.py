@@ -27,9 +27,8 @@ STEPS = 200
 MODEL = "model"  # the mesh axis
 WHOLE, BY_CLASS = PartitionSpec(), PartitionSpec(None, MODEL)
 
-Evaluate = Callable[
-    [Array, RegressionProblem], tuple[Array, Array]
-]  # the loss, and its gradient in W
+# the loss, and its gradient in W
+Evaluate = Callable[[Array, RegressionProblem], tuple[Array, Array]]
 
 
 class SplitTraining(NamedTuple):

@@ -203,6 +203,8 @@ class Algebra:
     def _squared(self, factors: list[Factor], kept: Sequence[int]) -> list[Factor]:
         """Equal sums along the same axes as a power: (Σ x[i, j]) (Σ x[i, k]) is (X 1)²[i]."""
         groups = [g for g in components(factors, kept) if labels_of(g) - {*kept}]
+        if len(groups) + sum(f.value.op == "product" for f in factors) < 2:
+            return factors
         sums = [self._alone(group, kept) for group in groups]
         uses = Counter((f.value, f.labels) for f in (*sums, *factors))
         several = [pair for pair in zip(groups, sums, strict=True) if uses[pair[1][:2]] > 1]

@@ -1,5 +1,6 @@
 """Arrays that programs make of nothing: of numbers and 0, 1, 2, …, as the indices of a diagonal."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -7,13 +8,14 @@ import numpy as np
 
 from jaxcalc._formula._expression import Expression, Shape, walk
 
+_MOST = 2**14  # entries
 TableRow = Callable[[Sequence[Any], Mapping[str, Any], Shape], Any]
 
 
 def table(value: Expression) -> np.ndarray | None:
-    """The entries, of a value that depends on no array and is made by the operations below."""
+    """The entries, of a value that is small, depends on no array and is made by these operations."""
     nodes, made = list(walk(value)), dict[Expression, np.ndarray]()
-    if any(node.op not in _ROWS for node in nodes):
+    if any(node.op not in _ROWS or math.prod(node.shape) > _MOST for node in nodes):
         return None
     for node in nodes:
         entries = _ROWS[node.op]([made[arg] for arg in node.args], dict(node.params), node.shape)
@@ -49,7 +51,7 @@ _ROWS: Mapping[str, TableRow] = {
     "broadcast_in_dim": _repeated,
     "reshape": lambda args, params, shape: args[0].reshape(shape),
     "concatenate": lambda args, params, shape: np.concatenate(args, params["dimension"]),
-    "select_n": lambda args, params, shape: np.where(args[0], args[2], args[1]),
+    "select_n": lambda args, params, shape: np.choose(args[0].astype(int), args[1:]),
     "add": _of(np.add),
     "sub": _of(np.subtract),
     "mul": _of(np.multiply),
