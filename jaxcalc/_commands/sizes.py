@@ -4,7 +4,7 @@ A size is a number, or an unknown plus a number: x[1:] has one entry fewer than 
 makes two sizes one; `Sizes.number` gives the unknown ones small numbers, no two the same, so that
 a mistake shows.
 
->>> sizes = Sizes()
+>>> sizes = UnknownSizes()
 >>> n, m = sizes.unknown(), sizes.unknown()
 >>> sizes.equal(plus(n, -1), m)
 >>> sizes.number()

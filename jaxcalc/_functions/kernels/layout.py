@@ -62,7 +62,7 @@ def layout(classes: int, itemsize: int, arrays: int) -> Tiling | None:
         None where the row is no multiple of 64 or does not fit in a cluster.
 
     >>> layout(262_144, 2, 1)
-    Layout(lanes=256, tiles=1024, height=16, chunks=8, cluster=8, slots=8)
+    Tiling(lanes=256, tiles=1024, height=16, chunks=8, cluster=8, slots=8)
     >>> layout(50_257, 2, 1) is None
     True
     """
