@@ -13,7 +13,7 @@ TableRow = Callable[[Sequence[Any], Mapping[str, Any], Shape], Any]
 
 
 def table(value: Expression) -> np.ndarray | None:
-    """The entries, of a small value that depends on no array and is made by the operations below."""
+    """The entries of a small value that depends on no array and is made by these operations."""
     nodes, made = list(walk(value)), dict[Expression, np.ndarray]()
     if any(node.op not in _ROWS or math.prod(node.shape) > _MOST for node in nodes):
         return None

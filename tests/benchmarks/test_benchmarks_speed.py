@@ -316,6 +316,7 @@ def test_training_steps():
     assert len(part.rows) == 3
 
 
+@pytest.mark.slow
 def test_steps_go_to_one_place():
     step, arguments = steps.perceptron()
     made = [step(steps.UNITS[name], loss, *arguments) for name, loss in steps.LOSSES.items()]

@@ -121,6 +121,7 @@ def test_as_in_books(case, x64):
     np.testing.assert_allclose(computed, J.todense(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "f",
     [
@@ -138,6 +139,7 @@ def test_code_computes_what_the_formula_says(f, x64):
     np.testing.assert_allclose(execute(J.code, J.arrays), J.todense(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_correlations_are_short(x64):
     """The terms of a matrix by a matrix, what they have in common before them."""
     J = jc.derive(jnp.corrcoef)(jnp.asarray(X, jnp.float64))
