@@ -15,7 +15,7 @@
     _kronecker, _canonical          Kronecker products, and the table of all
     _tensor                     map trees as canonical tensors
     _nodes, _notation           linear algebra: its nodes, and expressions written with them
-    _arrangement                tensors as nodes, in either layout
+    _operators, _arrangement    tensors as operators, and as nodes in either layout
     _places, _calls, _functions rows of I in few signs; functions in Python
     _naming, _walking           names for what is repeated or long; nodes as strings,
     _strength                       in parentheses where one binds less than another
