@@ -147,6 +147,7 @@ def test_correlations_are_short(x64):
     assert J.formula.startswith("J[i, j, k, l] = [−1 < ")
     truth = jax.jacfwd(jnp.corrcoef)(jnp.asarray(X, jnp.float64))
     np.testing.assert_allclose(J.tensor(), truth, atol=1e-12)
+    np.testing.assert_allclose(execute(J.code, J.arrays), J.todense(), atol=1e-12)
 
 
 @pytest.mark.parametrize("f", [jnp.abs, jax.nn.relu6, BOOKS["clip"][0], BOOKS["maximum"][0]])
