@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jaxlib
 
 SWITCH = "JAXCALC_NATIVE"
 TARGET = "jaxcalc_rows"
@@ -41,8 +42,10 @@ def kernels() -> Kernels:
         library = ctypes.CDLL(str(LIBRARY))
     except OSError as error:
         return Kernels(None, f"cannot be loaded: {error}")
-    handler = jax.ffi.pycapsule(library.jaxcalc_rows)
-    jax.ffi.register_ffi_target(TARGET, handler, platform="cpu")
+    try:
+        jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(library.jaxcalc_rows), platform="cpu")
+    except jax.errors.JaxRuntimeError as error:  # compiled with the headers of a later jaxlib
+        return Kernels(None, f"refused by jaxlib {jaxlib.__version__}: {error}")
     library.jaxcalc_instruction_set.restype = ctypes.c_char_p
     return Kernels(library.jaxcalc_instruction_set().decode(), "")
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -82,6 +83,17 @@ def test_with_a_compiler_the_wheel_has_native_kernels(sdist, tmp_path):
     assert "-py3-none-" in wheel.name
     assert not wheel.name.endswith("any.whl")
     assert not re.search(r"native +none", run_elsewhere(wheel, tmp_path))
+
+
+def test_kernels_are_compiled_with_the_headers_of_the_oldest_jaxlib():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (lowest,) = (
+        need.removeprefix("jaxlib>=")
+        for need in project["project"]["dependencies"]
+        if need.startswith("jaxlib")
+    )
+    pins = [need for need in project["build-system"]["requires"] if need.startswith("jaxlib==")]
+    assert [need.split(";")[0] for need in pins] == [f"jaxlib=={lowest}.0"]
 
 
 def run_elsewhere(wheel, tmp_path):

@@ -150,6 +150,17 @@ def test_axes_that_are_no_neighbours_are_an_error_where_they_are_asked_for():
 
 
 @needs_kernels
+def test_a_library_that_jaxlib_refuses_is_a_reason_to_do_without(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise jax.errors.JaxRuntimeError("handler's API version (9.0) is incompatible")
+
+    monkeypatch.setattr(jax.ffi, "register_ffi_target", refuse)
+    found = kernels.__wrapped__()
+    assert found.instruction_set is None
+    assert re.search(r"refused by jaxlib .*API version \(9.0\)", found.reason)
+
+
+@needs_kernels
 @pytest.mark.parametrize("f", [jc.softmax, jc.log_softmax])
 def test_none_is_native_on_a_cpu(f):
     x = numbers((3, 50), "float32")
