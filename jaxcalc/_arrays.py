@@ -53,9 +53,10 @@ def jit_checked(f: Callable[_P, _R]) -> Callable[_P, _R]:
     def call(*arrays: _P.args, **options: _P.kwargs) -> _R:
         try:
             key = tuple(options.items())
-            if key not in programs:
-                programs[key] = made(options)
-            return programs[key](*arrays)
+            program = programs.get(key)
+            if program is None:
+                program = programs[key] = made(options)
+            return program(*arrays)
         except (TypeError, ValueError) as error:
             refused = error
         check(arrays, options)

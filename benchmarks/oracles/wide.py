@@ -45,7 +45,8 @@ def widen(x: npt.ArrayLike, dtype: npt.DTypeLike) -> Array:
 
 def map_multiprecision(function: Callable[[Any], Any], x: Array) -> Array:
     """`function` of every number of an object array."""
-    return np.asarray(np.frompyfunc(function, 1, 1)(x), dtype=object)
+    with np.errstate(all="ignore"):  # flags that are not mpmath's: of garbage collected meanwhile
+        return np.asarray(np.frompyfunc(function, 1, 1)(x), dtype=object)
 
 
 def _elementwise(name: str) -> Callable[[Array], Array]:

@@ -8,14 +8,14 @@ With e = exp(−|x|) ≤ 1 nothing overflows and nothing cancels:
 
 Aₙ is the Eulerian polynomial, A₁ = 1, A₂ = 1 + y, A₃ = 1 + 4y + y², …. Its roots are real and
 negative and come in pairs −ρ, −1/ρ, so that Aₙ(−e) = ∏(1 − e/ρ), and each factor with
-ρ = exp(−c) ≤ 1 is −expm1(c − |x|), for c = 0 the cheaper (1 + e) tanh(|x|/2): it keeps its digits
-where the derivative crosses zero.
+ρ = exp(−c) ≤ 1 is −expm1(c − |x|), for c = 0 the cheaper 1 − e, beside 0 by its series: it keeps
+its digits where the derivative crosses zero.
 """
 
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 from functools import lru_cache
-from math import comb
+from math import comb, factorial
 from typing import Any
 
 import jax
@@ -28,7 +28,6 @@ from jaxcalc._arrays import (
     Accuracy,
     inexact,
     is_complex,
-    is_narrow,
     jit_checked,
     narrowed,
     wide,
@@ -55,8 +54,7 @@ def sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Returns:
         An array of the shape and floating dtype of `x`. σ(−inf) = 0, σ(+inf) = 1, with derivatives
-        0; NaN gives NaN. What is kept for the backward pass is the derivative, at "high" accuracy
-        of 16-bit numbers `x`.
+        0; NaN gives NaN. What is kept for the backward pass is the derivative.
 
     Raises:
         TypeError: for a list or other non-array.
@@ -134,8 +132,7 @@ def _accurate(
 ) -> tuple[Function, ValuePrimitive]:
     """A function whose derivative is σ⁽ⁿ⁾, n = order, at x or −x; and the primitive of its value.
 
-    What is kept for the backward pass is the derivative; of 16 bits x, from which it is computed
-    anew in float32, so that a product is rounded once.
+    What is kept for the backward pass is the derivative.
     """
     value = ValuePrimitive(name, lambda x: f(wide(x)))
 
@@ -149,8 +146,6 @@ def _accurate(
     @function.defjvp
     def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
         (x,), (dx,) = primals, tangents
-        if is_narrow(x):
-            return function(x), logistic_product(at(x), dx, order=order)
         return function(x), logistic_derivative(at(x), order=order) * dx
 
     return function, value
@@ -228,10 +223,21 @@ def _root_factor(c: Decimal, x: Array, e: Array) -> Array:
     if c < 0:
         return 1 - e * float(c.exp())
     if c < _ROUNDING:
-        return jnp.tanh(jnp.abs(x) / 2) * (1 + e)
+        return _one_minus(e, jnp.abs(x))
     high = np.asarray(float(c), x.dtype)
     low = np.asarray(float(c - Decimal(float(high))), x.dtype)
     return -jnp.expm1(low - (jnp.abs(x) - high))
+
+
+def _one_minus(e: Array, a: Array) -> Array:
+    """1 − e for e = exp(−a), a ≥ 0: below ½, where e rounds too coarsely, a − a²/2! + a³/3! − …."""
+    u, terms = float(jnp.finfo(a.dtype).eps), 1
+    while 0.5**terms / factorial(terms + 1) > u / 8:
+        terms += 1
+    series = jnp.zeros_like(a)
+    for k in range(terms, 0, -1):
+        series = series * a + (-1) ** (k + 1) / factorial(k)
+    return jnp.where(a < 0.5, series * a, 1 - e)
 
 
 @lru_cache

@@ -144,10 +144,13 @@ std::optional<Array> array_of(const ffi::AnyBuffer& buffer, char letter, const C
   return Array{buffer.untyped_data(), *kind, count / each};
 }
 
+// Few attributes, since each costs a small call as much as its rows.
 ffi::Error rows(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets, std::string_view map,
-                int64_t outer, int64_t classes, int64_t inner, bool plain, bool high, bool twice, bool softmax,
-                bool extended) {
-  Call call{0, outer, classes, inner, plain, high, twice, softmax, extended, {}, {}};
+                ffi::Span<const int64_t> sizes, std::string_view flags) {
+  auto has = [=](const char* flag) { return flags.find(flag) != flags.npos; };
+  const int64_t outer = sizes[0];
+  Call call{0,  outer, sizes[1], sizes[2], has("plain"), has("high"), has("twice"), has("softmax"), has("extended"),
+            {}, {}};
   while (call.map < MAP_COUNT && map != SIGNATURES[call.map].name) call.map++;
   if (call.map == MAP_COUNT) return refuse("no map " + std::string(map));
   const Signature& signature = SIGNATURES[call.map];
@@ -185,11 +188,5 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxcalc_rows, jaxcalc::rows,
                                   .RemainingArgs()
                                   .RemainingRets()
                                   .Attr<std::string_view>("map")
-                                  .Attr<int64_t>("outer")
-                                  .Attr<int64_t>("classes")
-                                  .Attr<int64_t>("inner")
-                                  .Attr<bool>("plain")
-                                  .Attr<bool>("high")
-                                  .Attr<bool>("twice")
-                                  .Attr<bool>("softmax")
-                                  .Attr<bool>("extended"));
+                                  .Attr<ffi::Span<const int64_t>>("sizes")
+                                  .Attr<std::string_view>("flags"));

@@ -20,7 +20,7 @@ _MOST_CLASSES = 2**31 - 1  # a label has 32 bits
 
 
 class KernelCall(NamedTuple):
-    """The attributes of a call, as they stand in `call.h`."""
+    """A call, as it stands in `call.h`."""
 
     map: str
     outer: int = 1
@@ -34,8 +34,10 @@ class KernelCall(NamedTuple):
 
     def __call__(self, operands: Sequence[Array], results: Sequence[Any]) -> list[Array]:
         """The results, of these types."""
-        attributes = {k: np.int64(v) if type(v) is int else v for k, v in self._asdict().items()}
-        return list(jax.ffi.ffi_call(TARGET, results)(*operands, **attributes))
+        flags = " ".join(name for name, value in self._asdict().items() if value is True)
+        sizes = np.array([self.outer, self.classes, self.inner], np.int64)
+        made = jax.ffi.ffi_call(TARGET, results)(*operands, map=self.map, sizes=sizes, flags=flags)
+        return list(made)
 
 
 def native_form(name: str, takes: str, gives: str, otherwise: Form = plain_form) -> Form:
