@@ -57,8 +57,11 @@ Vec<T> shift(JOB, const Place<T>* x) {
 // e = exp(x − m), and its sum
 template <class T, bool LANES>
 Vec<T> exponentials(JOB, const Place<T>* x, Vec<T> m, Place<T>* e) {
-  if (job.call.plain) return SUM(e[i].v = exponential<T>(x[i].v - m));
-  return SUM(e[i].v = exponential_of_difference<T>(x[i].v, m));
+  if (job.call.plain)
+    EACH(e[i].v = exponential<T>(x[i].v - m));
+  else
+    EACH(e[i].v = exponential_of_difference<T>(x[i].v, m));
+  return SUM(e[i].v);
 }
 
 template <class T>

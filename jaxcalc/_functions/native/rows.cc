@@ -239,7 +239,7 @@ class Runner {
           from[k].load_run(row(a, q + l, size), spare + l * call.classes, (repeated ? 1 : count) * call.classes);
         rows = spare;
       }
-      transpose(count, [=](int64_t tile, int64_t row) INLINE_LAMBDA { to[tile] = rows[row]; });
+      transposed(count, rows, 1, call.classes, to, W, 1);
       for (int l = count; l % W; l++) clear(to, l);
     } else {
       for_columns(q, count, [=](int l, int lanes) {
@@ -256,7 +256,7 @@ class Runner {
       to[k].store_run(from, row(a, q, size), call.classes);
     } else if (call.inner == 1) {
       T* rows = a.kind == OWN<T> ? reinterpret_cast<T*>(row(a, q, size)) : spare;
-      transpose(count, [=](int64_t tile, int64_t row) INLINE_LAMBDA { rows[row] = from[tile]; });
+      transposed(count, from, W, 1, rows, 1, call.classes);
       if (rows == spare) to[k].store_run(spare, row(a, q, size), count * call.classes);
     } else {
       for_columns(q, count, [=](int l, int lanes) {
@@ -270,14 +270,25 @@ class Runner {
     for (int64_t c = 0; c < call.classes; c++) to[l / W * W * call.classes + c * W + l % W] = 0;
   }
 
-  // f(place in a tile, place in rows one after the other)
-  template <class F>
-  INLINE void transpose(int count, F f) const {
+  // Rows one after the other to tiles, or back: class c of the row l of a tile stands at c·step + l·row.
+  void transposed(int count, const T* from, int64_t step, int64_t row, T* to, int64_t to_step, int64_t to_row) const {
     const int64_t K = call.classes;
-    for (int first = 0; first < count; first += W) {
+    for (int first = 0; first < count; first += W, from += W * K, to += W * K) {
       int lanes = least(W, count - first);
-      for (int64_t c = 0; c < K; c++)
-        for (int l = 0; l < lanes; l++) f(first * K + c * W + l, (first + l) * K + c);
+      if (lanes < W || K < W) {
+        for (int64_t c = 0; c < K; c++)
+          for (int l = 0; l < lanes; l++) to[c * to_step + l * to_row] = from[c * step + l * row];
+        continue;
+      }
+      for (int64_t k = 0; k < K; k += W) {
+        int64_t c = least(k, K - W);
+        Vec<T> block[W];
+        for (int i = 0; i < W; i++)
+          block[i] = reinterpret_cast<const Place<T>*>(from + c * step + i * (step == 1 ? row : step))->v;
+        transpose<T>(block);
+        for (int i = 0; i < W; i++)
+          reinterpret_cast<Place<T>*>(to + c * to_step + i * (to_step == 1 ? to_row : to_step))->v = block[i];
+      }
     }
   }
 

@@ -105,6 +105,37 @@ INLINE auto is_finite(V x) {
   return x - x == V{};
 }
 
+// --- a block of W × W, across its diagonal ---
+
+template <class T, int... I>
+INLINE Vec<T> picked(Vec<T> a, Vec<T> b, std::integer_sequence<int, I...>) {
+#ifdef __clang__
+  return __builtin_shufflevector(a, b, I...);
+#else
+  return __builtin_shuffle(a, b, Ints<T>{I...});
+#endif
+}
+
+// Rows and lanes exchange the bit B of their numbers.
+template <class T, int B, int... L>
+INLINE void exchange(Vec<T>* v, std::integer_sequence<int, L...>) {
+  constexpr int W = WIDTH<T>;
+  for (int i = 0; i < W; i++) {
+    if (i & B) continue;
+    Vec<T> a = v[i], b = v[i + B];
+    v[i] = picked<T>(a, b, std::integer_sequence<int, (L & B ? W + L - B : L)...>());
+    v[i + B] = picked<T>(a, b, std::integer_sequence<int, (L & B ? W + L : L + B)...>());
+  }
+}
+
+template <class T, int B = 1>
+INLINE void transpose(Vec<T>* v) {
+  if constexpr (B < WIDTH<T>) {
+    exchange<T, B>(v, std::make_integer_sequence<int, WIDTH<T>>());
+    transpose<T, 2 * B>(v);
+  }
+}
+
 // --- exponentials ---
 
 constexpr double over_factorial(int k) { return k < 2 ? 1 : over_factorial(k - 1) / k; }
