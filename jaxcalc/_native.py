@@ -45,7 +45,7 @@ def kernels() -> Kernels:
     try:
         jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(library.jaxcalc_rows), platform="cpu")
     except jax.errors.JaxRuntimeError as error:  # compiled with the headers of a later jaxlib
-        return Kernels(None, f"refused by jaxlib {jaxlib.__version__}: {error}")
+        return Kernels(None, f"refused by jaxlib {jaxlib.version.__version__}: {error}")
     library.jaxcalc_instruction_set.restype = ctypes.c_char_p
     return Kernels(library.jaxcalc_instruction_set().decode(), "")
 

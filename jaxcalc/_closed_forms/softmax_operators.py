@@ -21,6 +21,7 @@ from jax import Array, lax
 from jaxcalc._arrays import narrowed, wide
 from jaxcalc._functions.primitives import JacobianProduct
 from jaxcalc._functions.rows import Rows, probabilities
+from jaxcalc._functions.softmax import softmax_rows
 from jaxcalc._functions.softmax_maps import (
     log_softmax_product,
     log_softmax_transposed,
@@ -145,7 +146,7 @@ class SoftmaxJacobian(DiagonalPlusLowRank):
     def mm(self, columns: Array) -> Array:
         """left ⊙ K (right ⊙ v) for every column v."""
         (kept, left, right), kind = self._origin, KINDS[self.kind]
-        s = probabilities(kept, self.rows)[..., None]
+        s = _softmax(kept, self.rows)[..., None]
         product = _column(left) * kind.columns(s, _column(right) * wide(columns))
         return narrowed(product, columns.dtype)
 
@@ -259,7 +260,7 @@ def softmax_operator(
     (kept, left, right), named = origin, KINDS[kind]
     if kind == "softmax" and left is right:  # D K D
         known = POSITIVE
-    s = probabilities(kept, rows)
+    s = _softmax(kept, rows)
     entries = _times(left, _times(right, named.entries(s)))
     U, V = _times(left, named.left(s)), _times(right, named.right(s))
     columns = [X[..., None].astype(dtype) for X in ((U,) if known == POSITIVE else (U, V))]
@@ -273,9 +274,16 @@ def _(op: SoftmaxJacobian) -> Facts:
     return op.known
 
 
+def _softmax(kept: Array, rows: Rows) -> Array:
+    """The softmax, at least in float32, from what was kept of it."""
+    if rows.keep_softmax:
+        return probabilities(kept, rows)
+    return softmax_rows(None, wide(kept), rows)
+
+
 def normalized(kept: Array, rows: Rows) -> Array:
     """The softmax, its sum brought to 1 once more: the Jacobian has it squared."""
-    s = probabilities(kept, rows)
+    s = _softmax(kept, rows)
     major = jnp.round(s)
     missing = 1 - jnp.sum(major) + jnp.sum(major - s)
     return s * (1 + lax.stop_gradient(missing))  # the sum is 1 for every x: no derivative
@@ -292,7 +300,7 @@ def complement(kept: Array, s: Array, rows: Rows) -> Array:
         return _others(s, major, jnp.ones((), s.dtype))
     largest = jnp.max(s, where=~major, initial=0)
     others = jnp.where(major & (largest > 0), -jnp.inf, wide(kept))
-    share = jnp.max(probabilities(others, rows), initial=0)
+    share = jnp.max(_softmax(others, rows), initial=0)
     return jnp.where(major, largest / share, 1 - s)
 
 

@@ -3,6 +3,7 @@
 A Jacobian product is written by its weight w, which is what a linear program has for coefficient.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,20 @@ def _of_rows(*ops: str) -> Written:
     def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
         axes = params["rows"].axes
         return [call(op, args, shape, axes=axes) for op, shape in zip(ops, shapes, strict=True)]
+
+    return written
+
+
+def _of_masked_rows(**fillings: float | None) -> Written:
+    """Those of what a mask leaves, and what stands elsewhere where it is not −∞ that the formula has."""
+
+    def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+        logits = _masked_logits(args, params, args[1].shape)
+        made = _of_rows(*fillings)((logits,), params, shapes)
+        return [
+            value if filling is None else _filled(filling)((args[0], value), params, value.shape)
+            for value, filling in zip(made, fillings.values(), strict=True)
+        ]
 
     return written
 
@@ -90,14 +105,8 @@ def _fill(args: Args, params: Params, shape: Shape) -> Expression:
     return _filled(params["value"])(args, params, shape)
 
 
-_masked_logits = _filled(-float("inf"))
+_masked_logits = _filled(-math.inf)
 _masked_product = _filled(0.0)
-
-
-def _masked_softmax(args: Args, params: Params, shape: Shape) -> Expression:
-    logits = _masked_logits(args, params, shape)
-    s = call("softmax", (logits,), shape, axes=params["rows"].axes)
-    return _masked_product((args[0], s), params, shape)
 
 
 def _distribution_cross_entropy(args: Args, params: Params, shape: Shape) -> Expression:
@@ -211,6 +220,17 @@ def _weight_of_logistic(kept: Args, shape: Shape, params: Params) -> Expression:
     return (sigma, slope, slope * (1.0 - sigma * 2.0))[order]
 
 
+def _logistic_and_derivative(op: str, order: int, sign: float = 1.0) -> Written:
+    """A function of each entry, and its derivative σ⁽ⁿ⁾(±x)."""
+
+    def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+        at = args if sign == 1 else (args[0] * sign,)
+        slope = _weight_of_logistic(at, shapes[1], {"order": order})
+        return [call(op, args, shapes[0]), slope]
+
+    return written
+
+
 def _derivative_of(name: str) -> Weight:
     """f⁽ⁿ⁾, for a function f made from a declaration."""
     return lambda kept, shape, params: call(
@@ -300,15 +320,22 @@ OWN: dict[str, Written] = {
     "jaxcalc_softplus": _elementwise("softplus"),
     "jaxcalc_fast_softplus": _elementwise("softplus"),
     "jaxcalc_log_sigmoid": _elementwise("log_sigmoid"),
+    "jaxcalc_sigmoid_and_derivative": _logistic_and_derivative("logistic", 1),
+    "jaxcalc_softplus_and_derivative": _logistic_and_derivative("softplus", 0),
+    "jaxcalc_log_sigmoid_and_derivative": _logistic_and_derivative("log_sigmoid", 0, -1.0),
     **{f"jaxcalc_{function.name}": _elementwise(function.name) for function in DECLARED},
     **{f"jaxcalc_{function.name}": _of_rows(function.name) for function in PIECEWISE_LINEAR},
     "jaxcalc_sparsemax_piece": _single(_indicator_of("sparsemax")),
     "jaxcalc_softmax": _of_rows("softmax"),
-    "jaxcalc_masked_softmax": _single(_masked_softmax),
+    "jaxcalc_masked_softmax": _of_masked_rows(softmax=0.0),
     "jaxcalc_log_softmax": _of_rows("log_softmax"),
+    "jaxcalc_masked_log_softmax": _of_masked_rows(log_softmax=-math.inf),
     "jaxcalc_log_softmax_and_softmax": _of_rows("log_softmax", "softmax"),
+    "jaxcalc_masked_log_softmax_and_softmax": _of_masked_rows(log_softmax=-math.inf, softmax=None),
     "jaxcalc_logsumexp": _of_rows("logsumexp_kept"),
+    "jaxcalc_masked_logsumexp": _of_masked_rows(logsumexp_kept=None),
     "jaxcalc_logsumexp_and_softmax": _of_rows("logsumexp_kept", "softmax"),
+    "jaxcalc_masked_logsumexp_and_softmax": _of_masked_rows(logsumexp_kept=None, softmax=None),
     "jaxcalc_weighted_logsumexp": _weighted,
     "jaxcalc_shares": _single(_shares),
     "jaxcalc_parts": _single(_parts),

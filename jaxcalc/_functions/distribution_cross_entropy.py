@@ -52,7 +52,7 @@ def _(rows: Rows, dtype: Any, primals: Any, tangents: Any) -> tuple[Array, Array
     if changing(dx):
         changes.append(distribution_cross_entropy_product(x, y, dx, rows=rows, dtype=dtype))
     if changing(dy):
-        log_s = narrowed(log_softmax_rows(wide(x), rows), y.dtype)
+        log_s = narrowed(log_softmax_rows(None, wide(x), rows), y.dtype)
         unused = (y == 0) & (log_s == -jnp.inf)
         dy = jnp.broadcast_to(dy, x.shape)
         change = weighted_sum(jnp.where(unused, 0, log_s), dy, rows=rows)

@@ -224,7 +224,7 @@ _entropy_value = RowValue("entropy", _entropy_formula, "row")
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     r, kept_as = kept(x, rows)
-    log_s = log_softmax_rows(x, rows)
+    log_s = log_softmax_rows(None, x, rows)
     log_s = fill(log_s, log_s != -jnp.inf, 0)  # of a logit of −∞, or beyond the dtype's numbers
     change = weighted_sum(log_s, softmax_product(r, dx, rows=kept_as), rows=rows)
     return _entropy(x, rows), -change

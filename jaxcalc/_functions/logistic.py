@@ -28,6 +28,7 @@ from jaxcalc._arrays import (
     Accuracy,
     inexact,
     is_complex,
+    is_narrow,
     jit_checked,
     narrowed,
     wide,
@@ -127,14 +128,21 @@ def _softplus_formula(x: Array) -> Array:
     return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
 
 
-def _accurate(
-    name: str, f: Function, order: int, at: Function = lambda x: x
-) -> tuple[Function, ValuePrimitive]:
-    """A function whose derivative is σ⁽ⁿ⁾, n = order, at x or −x; and the primitive of its value.
+def _accurate(name: str, f: Function, order: int, at: Function = lambda x: x) -> Function:
+    """A function whose derivative is σ⁽ⁿ⁾, n = order, at x or −x.
 
-    What is kept for the backward pass is the derivative.
+    What is kept for the backward pass is the derivative. Of 16 bits it comes with the value, in
+    one pass: XLA would widen and round once more.
     """
     value = ValuePrimitive(name, lambda x: f(wide(x)))
+    both = ValuePrimitive(
+        f"{name}_and_derivative",
+        lambda x: [f(wide(x)), sigmoid_derivative(wide(at(x)), order)],
+        lambda x: [x, x],
+        multiple=True,
+    )
+    for primitive in (value, both):
+        primitive.defform("cpu", native_entries(primitive.name))
 
     def named(x: Array) -> Array:
         return value(x)
@@ -146,9 +154,18 @@ def _accurate(
     @function.defjvp
     def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
         (x,), (dx,) = primals, tangents
+        if is_narrow(x):
+            y, slope = both(x)
+            return y, slope * dx
         return function(x), logistic_derivative(at(x), order=order) * dx
 
-    return function, value
+    @both.defjvp
+    def _(primals: Any, tangents: Any) -> tuple[list[Array], list[Array]]:
+        (x,), (dx,) = primals, tangents
+        y, slope = both(x)
+        return [y, slope], [slope * dx, logistic_product(at(x), at(dx), order=order + 1)]
+
+    return function
 
 
 logistic_derivative = ValuePrimitive(
@@ -162,9 +179,9 @@ def _(order: int, primals: Any, tangents: Any) -> tuple[Array, Array]:
     return logistic_derivative(x, order=order), logistic_product(x, dx, order=order + 1)
 
 
-_sigmoid, _sigmoid_value = _accurate("sigmoid", lambda x: sigmoid_derivative(x, 0), 1)
-_softplus, _softplus_value = _accurate("softplus", _softplus_formula, 0)
-_log_sigmoid, _log_sigmoid_value = _accurate(  # −log(1 + e⁻ˣ), with derivative σ(−x)
+_sigmoid = _accurate("sigmoid", lambda x: sigmoid_derivative(x, 0), 1)
+_softplus = _accurate("softplus", _softplus_formula, 0)
+_log_sigmoid = _accurate(  # −log(1 + e⁻ˣ), with derivative σ(−x)
     "log_sigmoid", lambda x: -_softplus_formula(-x), 0, at=lambda x: -x
 )
 
@@ -274,10 +291,3 @@ logistic_product = JacobianProduct(
 logistic_product.defderivative(
     0, lambda dx, x, t, *, order: logistic_product(x, dx * t, order=order + 1)
 )
-
-for _value, _map in (
-    (_sigmoid_value, "sigmoid"),
-    (_softplus_value, "softplus"),
-    (_log_sigmoid_value, "log_sigmoid"),
-):
-    _value.defform("cpu", native_entries(_map))

@@ -24,8 +24,7 @@ from jaxcalc._arrays import (
     wide,
 )
 from jaxcalc._functions import holomorphic
-from jaxcalc._functions.masks import fill, mask_logits, nonempty, split_mask
-from jaxcalc._functions.native.forms import native_form
+from jaxcalc._functions.masks import MaskableValue, fill, mask_logits, masked, split_mask
 from jaxcalc._functions.primitives import add, changing
 from jaxcalc._functions.row_primitives import RowValue
 from jaxcalc._functions.rows import (
@@ -169,9 +168,7 @@ def _logsumexp_of(
 
 
 def _plain(x: Array, chosen: Array | None, rows: Rows) -> tuple[Array, Array]:
-    out = logsumexp_rows(mask_logits(x, chosen, rows), rows)
-    if chosen is not None:
-        out = fill(out, nonempty(chosen, rows), -jnp.inf)
+    out = logsumexp_rows(chosen, x, rows)
     return out, jnp.where(out == -jnp.inf, 0, jnp.where(jnp.isnan(out), out, 1)).astype(x.dtype)
 
 
@@ -196,9 +193,9 @@ def _weights(b: ArrayLike, x: Array) -> Array:
     return jnp.broadcast_to(weights, broadcast_shape("b", weights, x, "a")).astype(dtype)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
-def logsumexp_rows(x: Array, rows: Rows) -> Array:
-    return _logsumexp_value(x, rows=rows)
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def logsumexp_rows(where: Array | None, x: Array, rows: Rows) -> Array:
+    return _logsumexp_value(where, x, rows)
 
 
 def _logsumexp_formula(x: Array, *, rows: Rows) -> Array:  # log 1ᵀexp(x)
@@ -212,34 +209,35 @@ def _logsumexp_and_softmax(x: Array, *, rows: Rows) -> list[Array]:
     return [m + jnp.log(sums), e / normalizer(sums, rows)]
 
 
-_logsumexp_value = RowValue("logsumexp", _logsumexp_formula, "row")
-_logsumexp_and_softmax_values = RowValue(  # one exp for both
-    "logsumexp_and_softmax", _logsumexp_and_softmax, "row", "classes"
+_logsumexp_value = MaskableValue("logsumexp", _logsumexp_formula, ("row", -jnp.inf))
+_logsumexp_and_softmax_values = MaskableValue(  # one exp for both
+    "logsumexp_and_softmax", _logsumexp_and_softmax, ("row", -jnp.inf), ("classes", 0)
 )
 
 
-_logsumexp_value.defform("cpu", native_form("logsumexp", "x", "r"))
-_logsumexp_and_softmax_values.defform("cpu", native_form("logsumexp_and_softmax", "x", "rc"))
+for _values, _gives in ((_logsumexp_value, "r"), (_logsumexp_and_softmax_values, "rc")):
+    _values.defnative(_gives)
 
 
 @_logsumexp_value.defjvp
-@logsumexp_rows.defjvp  # sᵀ
+@logsumexp_rows.defjvp  # sᵀ M, M = diag(where)
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (x,), (dx,) = primals, tangents
+    (where, x), (_, dx) = primals, tangents
     if x.dtype == "float16" and keeps_input(x, rows):  # whose small probabilities have few digits
-        return logsumexp_rows(x, rows), logsumexp_product(x, dx, rows=rows)
-    out, s = _logsumexp_and_softmax_values(x, rows=rows)
-    return out, logsumexp_product(s, dx, rows=from_softmax(rows))
+        out, r, kept_as = logsumexp_rows(where, x, rows), mask_logits(x, where, rows), rows
+    else:
+        (out, r), kept_as = _logsumexp_and_softmax_values(where, x, rows), from_softmax(rows)
+    return out, logsumexp_product(r, masked(where, dx), rows=kept_as)
 
 
 @_logsumexp_and_softmax_values.defjvp
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[list[Array], list[Array]]:
-    (x,), (dx,) = primals, tangents
-    out, s = _logsumexp_and_softmax_values(x, rows=rows)
-    of_softmax = from_softmax(rows)
-    r, kept_as = (x, rows) if keeps_input(x, rows) else (s, of_softmax)
-    changes = [logsumexp_product(s, dx, rows=of_softmax), softmax_product(r, dx, rows=kept_as)]
-    return [out, s], changes
+    (where, x), (_, dx) = primals, tangents
+    out, s = _logsumexp_and_softmax_values(where, x, rows)
+    of_softmax, t = from_softmax(rows), masked(where, dx)
+    r, kept_as = (mask_logits(x, where, rows), rows) if keeps_input(x, rows) else (s, of_softmax)
+    ds = masked(where, softmax_product(r, t, rows=kept_as))
+    return [out, s], [logsumexp_product(s, t, rows=of_softmax), ds]
 
 
 def _weighted_exponentials(a: Array, b: Array, rows: Rows) -> tuple[Array, Array, Array]:

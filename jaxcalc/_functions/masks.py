@@ -1,5 +1,6 @@
 """Masks of rows: what is left out, with a derivative of exactly zero."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,8 +11,9 @@ from jax.typing import ArrayLike
 
 from jaxcalc._arrays import broadcast_shape, inexact, mask
 from jaxcalc._compat import vary
-from jaxcalc._functions.primitives import JacobianProduct, ValuePrimitive
-from jaxcalc._functions.row_primitives import RowValue
+from jaxcalc._functions.native.forms import native_form
+from jaxcalc._functions.primitives import Form, JacobianProduct, ValuePrimitive, plain_form
+from jaxcalc._functions.row_primitives import Extent, RowValue
 from jaxcalc._functions.rows import Rows, total
 
 
@@ -85,3 +87,50 @@ def _(value: float, primals: Any, tangents: Any) -> tuple[Array, Array]:
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (where, x), (_, dx) = primals, tangents
     return _mask_logits(where, x, rows), masked_product(where, dx)
+
+
+def masked(where: Array | None, t: Array) -> Array:
+    """M t, M = diag(where)."""
+    return t if where is None else masked_product(where, t)
+
+
+class MaskableValue:
+    """A function of rows as two primitives, of whole rows and of what a mask leaves of each.
+
+    Called with the mask or None, x and the rows.
+
+    Args:
+        name: that of the first; the second is `masked_<name>`.
+        formula: the mathematics, of x.
+        gives: the extent of each result, and what stands where the mask leaves nothing.
+    """
+
+    def __init__(self, name: str, formula: Callable[..., Any], *gives: tuple[Extent, float]):
+        extents, fillings = zip(*gives, strict=True)
+
+        def of_rest(where: Array, x: Array, *, rows: Rows) -> Any:
+            made = formula(masked_logits(where, x, rows=rows), rows=rows)
+            results = made if len(gives) > 1 else [made]
+            left = nonempty(where, rows)
+            filled = [
+                jnp.where(where if extent == "classes" else left, y, filling)
+                for y, extent, filling in zip(results, extents, fillings, strict=True)
+            ]
+            return filled if len(gives) > 1 else filled[0]
+
+        self.whole = RowValue(name, formula, *extents)
+        self.masked = RowValue(f"masked_{name}", of_rest, *extents)
+
+    def __call__(self, where: Array | None, x: Array, rows: Rows) -> Any:
+        return self.whole(x, rows=rows) if where is None else self.masked(where, x, rows=rows)
+
+    def defnative(self, gives: str, otherwise: Form = plain_form) -> None:
+        """Set the native kernel of that name as the form of both; `gives` as in `native_form`."""
+        for value, takes in ((self.whole, "x"), (self.masked, "mx")):
+            value.defform("cpu", native_form(self.whole.name, takes, gives, otherwise))
+
+    def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Set the derivative of both, `rule(rows, (where, x), (_, dx))`."""
+        self.masked.defjvp(rule)
+        self.whole.defjvp(lambda rows, x, dx: rule(rows, (None, *x), (None, *dx)))
+        return rule

@@ -1,5 +1,6 @@
 """softmax and log-softmax: values, closed-form derivatives, Jacobians."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -24,9 +25,7 @@ from jaxcalc._arrays import (
 )
 from jaxcalc._functions import holomorphic
 from jaxcalc._functions.kernels import check_rows, kernel_form, maps, refused_form
-from jaxcalc._functions.masks import fill, mask_logits, masked_logits, masked_product, split_mask
-from jaxcalc._functions.native.forms import native_form
-from jaxcalc._functions.row_primitives import RowValue
+from jaxcalc._functions.masks import MaskableValue, fill, mask_logits, masked, split_mask
 from jaxcalc._functions.rows import (
     Rows,
     normalizer,
@@ -169,12 +168,7 @@ def _softmax_of(
     if is_complex(array):
         return holomorphic.softmax(array, chosen, rows)
     check_rows("x", array, rows)
-    array = split_over("x", array, rows)
-    if chosen is None:
-        return _softmax(array, rows)
-    if rows.implementation == "pallas":
-        return fill(_softmax(mask_logits(array, chosen, rows), rows), chosen, 0)
-    return _masked_softmax(chosen, array, rows)
+    return _masked_by(softmax_rows, chosen, split_over("x", array, rows), rows, 0)
 
 
 @jit_checked
@@ -192,54 +186,36 @@ def _log_softmax_of(
     if is_complex(array):
         return holomorphic.log_softmax(array, chosen, rows)
     check_rows("x", array, rows)
-    logits = mask_logits(split_over("x", array, rows), chosen, rows)
-    return fill(log_softmax_rows(logits, rows), chosen, -jnp.inf)
+    return _masked_by(log_softmax_rows, chosen, split_over("x", array, rows), rows, -jnp.inf)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _softmax(x: Array, rows: Rows) -> Array:
-    return _softmax_value(x, rows=rows)
+def _masked_by(
+    f: Callable[..., Array], where: Array | None, x: Array, rows: Rows, filling: float
+) -> Array:
+    if where is None or rows.implementation != "pallas":
+        return f(where, x, rows)
+    return fill(f(None, mask_logits(x, where, rows), rows), where, filling)  # it takes no mask
 
 
-_softmax_value = RowValue(  # s = exp(x) / 1ᵀexp(x)
-    "softmax", lambda x, *, rows: probabilities(x, rows), "classes"
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def softmax_rows(where: Array | None, x: Array, rows: Rows) -> Array:
+    return _softmax_value(where, x, rows)
+
+
+_softmax_value = MaskableValue(  # s = exp(x) / 1ᵀexp(x)
+    "softmax", lambda x, *, rows: probabilities(x, rows), ("classes", 0)
 )
 
 
 @_softmax_value.defjvp
-@_softmax.defjvp  # ∂s/∂x = diag(s) − s sᵀ
-def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (x,), (dx,) = primals, tangents
-    s = _softmax(x, rows)
-    if keeps_input(x, rows):
-        return s, softmax_product(x, dx, rows=rows)
-    return s, softmax_product(s, dx, rows=from_softmax(rows))
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _masked_softmax(where: Array, x: Array, rows: Rows) -> Array:
-    return _masked_softmax_value(where, x, rows=rows)
-
-
-_masked_softmax_value = RowValue(  # the same of what a mask leaves, 0 elsewhere
-    "masked_softmax",
-    lambda where, x, *, rows: jnp.where(
-        where, probabilities(masked_logits(where, x, rows=rows), rows), 0
-    ),
-    "classes",
-)
-
-
-@_masked_softmax_value.defjvp
-@_masked_softmax.defjvp  # M (diag(s) − s sᵀ) M, M = diag(where)
+@softmax_rows.defjvp  # ∂s/∂x = M (diag(s) − s sᵀ) M, M = diag(where)
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (where, x), (_, dx) = primals, tangents
-    s = _masked_softmax(where, x, rows)
+    s = softmax_rows(where, x, rows)
     r, kept_as = s, from_softmax(rows)
     if keeps_input(x, rows):
         r, kept_as = mask_logits(x, where, rows), rows
-    ds = softmax_product(r, masked_product(where, dx), rows=kept_as)
-    return s, masked_product(where, ds)
+    return s, masked(where, softmax_product(r, masked(where, dx), rows=kept_as))
 
 
 def keeps_input(x: Array, rows: Rows) -> bool:
@@ -249,7 +225,7 @@ def keeps_input(x: Array, rows: Rows) -> bool:
 
 def kept(x: Array, rows: Rows) -> tuple[Array, Rows]:
     """What is kept for products, the softmax or x, and how it is to be read."""
-    return (x, rows) if keeps_input(x, rows) else (_softmax(x, rows), from_softmax(rows))
+    return (x, rows) if keeps_input(x, rows) else (softmax_rows(None, x, rows), from_softmax(rows))
 
 
 def from_softmax(rows: Rows) -> Rows:
@@ -257,9 +233,9 @@ def from_softmax(rows: Rows) -> Rows:
     return rows._replace(source="softmax")
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
-def log_softmax_rows(x: Array, rows: Rows) -> Array:
-    return _log_softmax_value(x, rows=rows)
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def log_softmax_rows(where: Array | None, x: Array, rows: Rows) -> Array:
+    return _log_softmax_value(where, x, rows)
 
 
 def _log_softmax(x: Array, *, rows: Rows) -> Array:  # x − log 1ᵀexp(x)
@@ -273,37 +249,38 @@ def _log_softmax_and_softmax(x: Array, *, rows: Rows) -> list[Array]:
     return [d - jnp.log(sums), e / sums]
 
 
-_log_softmax_value = RowValue("log_softmax", _log_softmax, "classes")
-_log_softmax_and_softmax_values = RowValue(  # one exp for both
-    "log_softmax_and_softmax", _log_softmax_and_softmax, "classes", "classes"
+_log_softmax_value = MaskableValue("log_softmax", _log_softmax, ("classes", -jnp.inf))
+_log_softmax_and_softmax_values = MaskableValue(  # one exp for both
+    "log_softmax_and_softmax", _log_softmax_and_softmax, ("classes", -jnp.inf), ("classes", 0)
 )
 
 
 @_log_softmax_value.defjvp
-@log_softmax_rows.defjvp  # I − 1 sᵀ
+@log_softmax_rows.defjvp  # M (I − 1 sᵀ) M
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (x,), (dx,) = primals, tangents
+    (where, x), (_, dx) = primals, tangents
     if keeps_input(x, rows) or rows.implementation == "pallas":  # a kernel computes s on the way
-        return log_softmax_rows(x, rows), log_softmax_product(x, dx, rows=rows)
-    out, s = _log_softmax_and_softmax_values(x, rows=rows)
-    return out, log_softmax_product(s, dx, rows=from_softmax(rows))
+        out, r, kept_as = log_softmax_rows(where, x, rows), mask_logits(x, where, rows), rows
+    else:
+        (out, r), kept_as = _log_softmax_and_softmax_values(where, x, rows), from_softmax(rows)
+    return out, masked(where, log_softmax_product(r, masked(where, dx), rows=kept_as))
 
 
 @_log_softmax_and_softmax_values.defjvp
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[list[Array], list[Array]]:
-    (x,), (dx,) = primals, tangents
-    out, s = _log_softmax_and_softmax_values(x, rows=rows)
-    kept = from_softmax(rows)
-    changes = [log_softmax_product(s, dx, rows=kept), softmax_product(s, dx, rows=kept)]
-    return [out, s], changes
+    (where, x), (_, dx) = primals, tangents
+    out, s = _log_softmax_and_softmax_values(where, x, rows)
+    products = (log_softmax_product, softmax_product)
+    kept, t = from_softmax(rows), masked(where, dx)
+    return [out, s], [masked(where, product(s, t, rows=kept)) for product in products]
 
 
 for _value, _map in (
     (_softmax_value, maps.softmax),
     (_log_softmax_value, maps.log_softmax),
 ):
-    _value.defform("cuda", kernel_form(_map))
-    _value.defform("cpu", native_form(_value.name, "x", "c", refused_form))
-    _value.defform(None, refused_form)
-_masked_softmax_value.defform("cpu", native_form("masked_softmax", "mx", "c"))
-_log_softmax_and_softmax_values.defform("cpu", native_form("log_softmax_and_softmax", "x", "cc"))
+    _value.defnative("c", refused_form)
+    _value.whole.defform("cuda", kernel_form(_map))
+    _value.whole.defform(None, refused_form)
+    _value.masked.defform(None, refused_form)
+_log_softmax_and_softmax_values.defnative("cc")

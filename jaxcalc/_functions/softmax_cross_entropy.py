@@ -174,7 +174,7 @@ def _loss_of(
     first = wide(x).dtype if z_loss else dtype
     loss = _cross_entropy(y, x, chosen, weights, label_smoothing, first, rows)
     if z_loss:
-        lse = logsumexp_rows(x, rows._replace(source="extended logits"))
+        lse = logsumexp_rows(None, x, rows._replace(source="extended logits"))
         loss += z_loss * lse**2
     loss = narrowed(loss, dtype)
     if chosen is not None:

@@ -68,6 +68,7 @@ void run(int64_t map, Kind kind, int64_t outer, int64_t classes, int64_t inner, 
             random() % 2 == 0,
             random() % 2 == 0,
             {},
+            {},
             {}};
   std::vector<Memory> memory;
   auto array = [&](char letter, bool repeated) {
@@ -80,6 +81,7 @@ void run(int64_t map, Kind kind, int64_t outer, int64_t classes, int64_t inner, 
   const Signature& signature = SIGNATURES[map];
   for (int k = 0; signature.in[k]; k++)
     call.in[k] = array(signature.in[k], random() % 4 == 0 && signature.in[0] != 'e');
+  if (signature.in == std::string("x") && random() % 4 == 0) call.mask = array('m', random() % 4 == 0);
   for (int k = 0; signature.out[k]; k++) call.out[k] = array(signature.out[k], false);
   rows_tested(call, Team{2, spread});
 }

@@ -31,19 +31,19 @@ struct Call {
   bool softmax;                   // the first array is a softmax, not logits
   bool extended;                  // of logits −inf throughout it is 0
   Array in[MOST_ARRAYS], out[MOST_ARRAYS];
+  Array mask;  // of the logits: where it is false they are −∞; without data there is none
 };
 
-// What a map's arrays hold: x logits, or a softmax; c other numbers of the classes; m a mask; r a
-// number a row; y a label; e entries that stand by themselves.
+// What a map's arrays hold: x logits, or a softmax; c other numbers of the classes, 0 where a mask is
+// false, or l, which are −∞ there; r a number a row; y a label; e entries that stand by themselves.
 struct Signature {
   const char *name, *in, *out;
 };
 
 #define MAPS(F)                                        \
   F(softmax, "x", "c")                                 \
-  F(masked_softmax, "mx", "c")                         \
-  F(log_softmax, "x", "c")                             \
-  F(log_softmax_and_softmax, "x", "cc")                \
+  F(log_softmax, "x", "l")                             \
+  F(log_softmax_and_softmax, "x", "lc")                \
   F(logsumexp, "x", "r")                               \
   F(logsumexp_and_softmax, "x", "rc")                  \
   F(softmax_product, "xc", "c")                        \
@@ -61,7 +61,10 @@ struct Signature {
   F(distribution_cross_entropy_transposed, "xcr", "c") \
   F(sigmoid, "e", "e")                                 \
   F(softplus, "e", "e")                                \
-  F(log_sigmoid, "e", "e")
+  F(log_sigmoid, "e", "e")                             \
+  F(sigmoid_and_derivative, "e", "ee")                 \
+  F(softplus_and_derivative, "e", "ee")                \
+  F(log_sigmoid_and_derivative, "e", "ee")
 
 #define SIGNATURE(name, in, out) {#name, in, out},
 constexpr Signature SIGNATURES[] = {MAPS(SIGNATURE)};

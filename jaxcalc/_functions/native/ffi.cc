@@ -150,17 +150,19 @@ ffi::Error rows(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRet
   auto has = [=](const char* flag) { return flags.find(flag) != flags.npos; };
   const int64_t outer = sizes[0];
   Call call{0,  outer, sizes[1], sizes[2], has("plain"), has("high"), has("twice"), has("softmax"), has("extended"),
-            {}, {}};
+            {}, {},    {}};
   while (call.map < MAP_COUNT && map != SIGNATURES[call.map].name) call.map++;
   if (call.map == MAP_COUNT) return refuse("no map " + std::string(map));
   const Signature& signature = SIGNATURES[call.map];
-  if (args.size() != std::strlen(signature.in) || rets.size() != std::strlen(signature.out))
+  const size_t masked = args.size() - std::strlen(signature.in);  // the first of one more is a mask
+  if (masked > (signature.in == std::string_view("x")) || rets.size() != std::strlen(signature.out))
     return refuse("wrong count of arrays for " + std::string(map));
   for (size_t k = 0; k < args.size(); k++) {
     auto buffer = args.get<ffi::AnyBuffer>(k);
-    auto array = buffer.has_value() ? array_of(*buffer, signature.in[k], call) : std::nullopt;
+    auto array =
+        buffer.has_value() ? array_of(*buffer, k < masked ? 'm' : signature.in[k - masked], call) : std::nullopt;
     if (!array || outer % array->outer) return refuse("wrong argument for " + std::string(map));
-    call.in[k] = *array;
+    (k < masked ? call.mask : call.in[k - masked]) = *array;
   }
   for (size_t k = 0; k < rets.size(); k++) {
     auto buffer = rets.get<ffi::AnyBuffer>(k);

@@ -72,19 +72,20 @@ def native_form(name: str, takes: str, gives: str, otherwise: Form = plain_form)
 
 
 def native_entries(name: str) -> Form:
-    """The form of a function of each entry on a CPU.
+    """The form of a function of each entry on a CPU, or of several in one pass.
 
-    Its products are left to XLA, which makes one loop of them and of what is done beside them.
+    Products are left to XLA, which makes one loop of them and of what is done beside them.
     """
 
     def form(apply: Callable[..., Any], lowered: Lowered) -> Callable[..., Any]:
-        def choice(x: Array) -> Array:
+        def choice(x: Array) -> Any:
             if _missing([x], lowered):
                 return apply(x)
             call = KernelCall(name, classes=x.size)
-            result = jax.ShapeDtypeStruct((x.size,), lowered.types.dtype)
-            (y,) = call([_stored(x, _computing([x])).reshape(-1)], [result])
-            return y.reshape(x.shape)
+            types, made = jax.tree.flatten(lowered.types)
+            results = [jax.ShapeDtypeStruct((x.size,), aval.dtype) for aval in types]
+            got = call([_stored(x, _computing([x])).reshape(-1)], results)
+            return jax.tree.unflatten(made, [y.reshape(x.shape) for y in got])
 
         return choice
 

@@ -123,14 +123,6 @@ INLINE void center_transposed(JOB, const Place<T>* s, F g, T sign) {
 
 MAP softmax(JOB) { softmax_of(job, job.in[0], job.out[0]); }
 
-MAP masked_softmax(JOB) {
-  auto mask = job.in[0], x = job.in[1];
-  auto y = job.out[0], logits = job.work[0];
-  EACH(logits[i].v = mask[i].v != 0 ? x[i].v : all<T>(-std::numeric_limits<T>::infinity()));
-  softmax_of(job, const_cast<const Place<T>*>(logits), y);
-  EACH(y[i].v = mask[i].v != 0 ? y[i].v : Vec<T>{});
-}
-
 MAP log_softmax_and_softmax(JOB) {
   auto x = job.in[0];
   auto y = job.out[0], s = job.out[1];
@@ -309,31 +301,35 @@ MAP distribution_cross_entropy_transposed(JOB) {  // −Cᵀ(p g)
 
 // --- the logistic function and its integral, of each entry ---
 
+// e = exp(−|x|), and σ(x), σ(−x) by it
 template <class T>
-INLINE Vec<T> softplus_of(Vec<T> x) {  // max(x, 0) + log(1 + exp(−|x|))
-  using V = Vec<T>;
-  return larger<V>(x, V{}) + log_one_plus_part<T>(exponential<T>(-magnitude<T>(x)));
-}
+struct Logistic {
+  Vec<T> x, e;
 
-MAP sigmoid(JOB) {  // 1/(1 + e) or e/(1 + e), e = exp(−|x|)
-  using V = Vec<T>;
-  auto x = job.in[0];
-  auto y = job.out[0];
-  EACH(V e = exponential<T>(-magnitude<T>(x[i].v)); y[i].v = (x[i].v >= 0 ? all<T>(1) : e) / (1 + e));
-}
+  INLINE explicit Logistic(Vec<T> x) : x(x), e(exponential<T>(-magnitude<T>(x))) {}
+  INLINE Vec<T> value() const { return (x >= 0 ? all<T>(1) : e) / (1 + e); }
+  INLINE Vec<T> complement() const { return (x >= 0 ? e : all<T>(1)) / (1 + e); }
+  INLINE Vec<T> integral() const { return larger<Vec<T>>(x, Vec<T>{}) + log_one_plus_part<T>(e); }
+  INLINE Vec<T> integral_of_complement() const { return larger<Vec<T>>(-x, Vec<T>{}) + log_one_plus_part<T>(e); }
+};
 
-MAP softplus(JOB) {
-  auto x = job.in[0];
-  auto y = job.out[0];
-  EACH(y[i].v = softplus_of<T>(x[i].v));
-}
+// Of each entry, value, and derivative where there is an array for it.
+#define OF_ENTRIES(value, derivative)                                             \
+  auto x = job.in[0];                                                             \
+  auto y = job.out[0], d = job.out[1];                                            \
+  if (d) return EACH(Logistic<T> s(x[i].v); y[i].v = value; d[i].v = derivative); \
+  EACH(Logistic<T> s(x[i].v); y[i].v = value)
 
-MAP log_sigmoid(JOB) {
-  auto x = job.in[0];
-  auto y = job.out[0];
-  EACH(y[i].v = -softplus_of<T>(-x[i].v));
-}
+MAP sigmoid(JOB) { OF_ENTRIES(s.value(), s.value() * s.complement()); }
+MAP sigmoid_and_derivative(JOB) { sigmoid(job); }
 
+MAP softplus(JOB) { OF_ENTRIES(s.integral(), s.value()); }
+MAP softplus_and_derivative(JOB) { softplus(job); }
+
+MAP log_sigmoid(JOB) { OF_ENTRIES(-s.integral_of_complement(), s.complement()); }
+MAP log_sigmoid_and_derivative(JOB) { log_sigmoid(job); }
+
+#undef OF_ENTRIES
 #undef MAP
 #undef JOB
 #undef EACH

@@ -53,7 +53,7 @@ Access<float> access<float>(Kind kind) {
     case Kind::FLOAT16:
       return access_of<Float16, float>();
     case Kind::BOOLEAN:
-      return reading_of<Boolean, float>();
+      return reading_of<Boolean<float>, float>();
     default:
       return access_of<Same<float>, float>();
   }
@@ -61,7 +61,7 @@ Access<float> access<float>(Kind kind) {
 
 template <>
 Access<double> access<double>(Kind kind) {
-  return kind == Kind::BOOLEAN ? reading_of<WideBoolean, double>() : access_of<Same<double>, double>();
+  return kind == Kind::BOOLEAN ? reading_of<Boolean<double>, double>() : access_of<Same<double>, double>();
 }
 
 template <class T>
@@ -108,10 +108,12 @@ class Runner {
   static constexpr int W = WIDTH<T>;
 
  public:
-  Runner(const Call& call, const Team& team) : call(call), team(team), signature(SIGNATURES[call.map]) {
-    for (ins = 0; signature.in[ins]; ins++) from[ins] = access<T>(call.in[ins].kind);
-    for (outs = 0; signature.out[outs]; outs++) to[outs] = access<T>(call.out[outs].kind);
-  }
+  Runner(const Call& call, const Team& team)
+      : call(call),
+        team(team),
+        signature(SIGNATURES[call.map]),
+        ins(static_cast<int>(std::strlen(signature.in))),
+        outs(static_cast<int>(std::strlen(signature.out))) {}
 
   void run() {
     int64_t tiles = (call.outer * call.inner + group() - 1) / group();
@@ -135,8 +137,7 @@ class Runner {
   const Call& call;
   const Team& team;
   const Signature& signature;
-  Access<T> from[MOST_ARRAYS], to[MOST_ARRAYS];
-  int ins, outs;
+  const int ins, outs;
 
   int64_t steps() const { return LANES ? call.classes : (call.classes + W - 1) / W; }
   // How many rows are loaded at once: whole cache lines, in columns, and no more than a cache holds.
@@ -145,24 +146,30 @@ class Runner {
   int64_t extent() const { return steps() * (LANES ? group() : W); }
 
   // Whether a row may stay where it is.
-  bool in_place(const Array& a) const { return !LANES && a.kind == OWN<T> && call.classes % W == 0; }
+  bool in_place(const Array& a) const { return !LANES && !masked() && a.kind == OWN<T> && call.classes % W == 0; }
+
+  bool masked() const { return call.mask.data; }
 
   static bool of_classes(char letter) { return letter != 'r' && letter != 'y'; }
 
   void rows(int64_t first, int64_t last, const Team* within) {
     int64_t slot = extent() * sizeof(T) + 64;  // arrays do not start at the same place of a page
-    auto slots = scratch.get((ins + outs + 3) * slot);
+    auto slots = scratch.get((ins + outs + 4) * slot);
     auto at = [=](int k) { return reinterpret_cast<T*>(slots + k * slot); };
     Place<T> row_in[MOST_ARRAYS], row_out[MOST_ARRAYS];
     Job<T, LANES> job{call, {call.classes, within}, {}, {}, {}, {}};
     for (int k = 0; k < 2; k++) job.work[k] = reinterpret_cast<Place<T>*>(at(ins + outs + 1 + k));
     bool has_rows = std::strpbrk(signature.in, "ry");
-    T* spare = at(ins + outs);
+    T *spare = at(ins + outs), *mask = at(ins + outs + 3);
     for (int64_t tile = first; tile < last; tile++) {
       int64_t q = tile * group();
       int count = static_cast<int>(least(group(), call.outer * call.inner - q));
       for (int k = 0; k < ins; k++)
-        if (of_classes(signature.in[k]) && !in_place(call.in[k])) load_classes(k, q, count, at(k), spare);
+        if (of_classes(signature.in[k]) && !in_place(call.in[k])) load_classes(call.in[k], q, count, at(k), spare);
+      if (masked()) {
+        load_classes(call.mask, q, count, mask, spare);
+        hide(mask, at(0), -std::numeric_limits<T>::infinity());
+      }
       for (int k = 0; k < ins; k++)
         job.in[k] = place<const Place<T>>(signature.in[k], call.in[k], q, at(k), row_in + k);
       for (int k = 0; k < outs; k++)
@@ -180,7 +187,10 @@ class Runner {
           if (of_classes(signature.in[k])) job.in[k] += steps();
       }
       for (int k = 0; k < outs; k++)
-        if (signature.out[k] != 'r' && !in_place(call.out[k])) store_classes(k, q, count, at(ins + k), spare);
+        if (signature.out[k] != 'r' && !in_place(call.out[k])) {
+          if (masked()) hide(mask, at(ins + k), signature.out[k] == 'l' ? -std::numeric_limits<T>::infinity() : 0);
+          store_classes(call.out[k], q, count, at(ins + k), spare);
+        }
     }
     scratch.release();
   }
@@ -225,42 +235,51 @@ class Runner {
     return static_cast<char*>(a.data) + (q / call.inner % a.outer * call.classes * call.inner + q % call.inner) * size;
   }
 
-  void load_classes(int k, int64_t q, int count, T* to, T* spare) const {
-    const Array& a = call.in[k];
-    int size = from[k].size;
+  void load_classes(const Array& a, int64_t q, int count, T* to, T* spare) const {
+    const Access<T> from = access<T>(a.kind);
+    int size = from.size;
     if (!LANES) {
-      from[k].load_run(row(a, q, size), to, call.classes);
+      from.load_run(row(a, q, size), to, call.classes);
       for (int64_t i = call.classes; i < extent(); i++) to[i] = 0;
     } else if (call.inner == 1) {
       bool repeated = a.outer < call.outer;
       const T* rows = reinterpret_cast<const T*>(row(a, q, size));
       if (repeated || a.kind != OWN<T>) {
         for (int l = 0; l < count; l += repeated ? 1 : count)
-          from[k].load_run(row(a, q + l, size), spare + l * call.classes, (repeated ? 1 : count) * call.classes);
+          from.load_run(row(a, q + l, size), spare + l * call.classes, (repeated ? 1 : count) * call.classes);
         rows = spare;
       }
       transposed(count, rows, 1, call.classes, to, W, 1);
       for (int l = count; l % W; l++) clear(to, l);
     } else {
       for_columns(q, count, [=](int l, int lanes) {
-        from[k].load_columns(row(a, q + l, size), to, call.classes, call.inner, l, lanes);
+        from.load_columns(row(a, q + l, size), to, call.classes, call.inner, l, lanes);
       });
       for (int l = count; l % W; l++) clear(to, l);
     }
   }
 
-  void store_classes(int k, int64_t q, int count, const T* from, T* spare) const {
-    const Array& a = call.out[k];
-    int size = to[k].size;
+  // What a mask leaves out of an array in its slot.
+  void hide(const T* mask, T* a, T instead) const {
+    for (int64_t i = 0, end = extent(); i < end; i += W) {
+      auto m = reinterpret_cast<const Place<T>*>(mask + i);
+      auto v = reinterpret_cast<Place<T>*>(a + i);
+      v->v = m->v != 0 ? v->v : all<T>(instead);
+    }
+  }
+
+  void store_classes(const Array& a, int64_t q, int count, const T* from, T* spare) const {
+    const Access<T> to = access<T>(a.kind);
+    int size = to.size;
     if (!LANES) {
-      to[k].store_run(from, row(a, q, size), call.classes);
+      to.store_run(from, row(a, q, size), call.classes);
     } else if (call.inner == 1) {
       T* rows = a.kind == OWN<T> ? reinterpret_cast<T*>(row(a, q, size)) : spare;
       transposed(count, from, W, 1, rows, 1, call.classes);
-      if (rows == spare) to[k].store_run(spare, row(a, q, size), count * call.classes);
+      if (rows == spare) to.store_run(spare, row(a, q, size), count * call.classes);
     } else {
       for_columns(q, count, [=](int l, int lanes) {
-        to[k].store_columns(from, row(a, q + l, size), call.classes, call.inner, l, lanes);
+        to.store_columns(from, row(a, q + l, size), call.classes, call.inner, l, lanes);
       });
     }
   }

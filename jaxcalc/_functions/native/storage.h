@@ -87,20 +87,13 @@ struct Float16 {
 #endif
 };
 
+template <class T>
 struct Boolean {
   using Stored = uint8_t;
   template <int W>
-  static INLINE Short<float, W> widen(Short<uint8_t, W> x) {
-    return __builtin_convertvector(__builtin_convertvector(x, Short<int32_t, W>), Short<float, W>);
-  }
-};
-
-// A boolean beside float64.
-struct WideBoolean {
-  using Stored = uint8_t;
-  template <int W>
-  static INLINE Short<double, W> widen(Short<uint8_t, W> x) {
-    return __builtin_convertvector(__builtin_convertvector(x, Short<int64_t, W>), Short<double, W>);
+  static INLINE Short<T, W> widen(Short<uint8_t, W> x) {  // not at once: gcc 12 would do one number at a time
+    auto wider = __builtin_convertvector(__builtin_convertvector(x, Short<int16_t, W>), Short<int32_t, W>);
+    return __builtin_convertvector(wider, Short<T, W>);
   }
 };
 
