@@ -96,6 +96,21 @@ def derivative(definition: Callable[[Any, Any], Any], x: npt.ArrayLike, order: i
     return np.asarray(made.coefficients[order] * math.factorial(order))
 
 
+def sigmoid(x: npt.ArrayLike, order: int = 0) -> Array:
+    """σ(x) = 1/(1 + e⁻ˣ), or its derivative of that order."""
+    return derivative(lambda m, x: m.sigmoid(x), x, order)
+
+
+def softplus(x: npt.ArrayLike, order: int = 0) -> Array:
+    """log(1 + eˣ), or its derivative of that order."""
+    return derivative(lambda m, x: m.softplus(x), x, order)
+
+
+def log_sigmoid(x: npt.ArrayLike, order: int = 0) -> Array:
+    """Log σ(x) = −softplus(−x), or its derivative of that order."""
+    return derivative(lambda m, x: -m.softplus(-x), x, order)
+
+
 def declared_derivative(f: Any, x: npt.ArrayLike, order: int) -> Array:
     """That of a declared function, by its slope where of the value nothing is left beside 1."""
     if f.name == "softsign" and order:

@@ -1,7 +1,8 @@
 """How wrong is a result: in units in the last place, or over a condition sum."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
+import ml_dtypes  # a dependency of jax
 import numpy as np
 import numpy.typing as npt
 
@@ -10,51 +11,21 @@ from benchmarks.oracles.wide import Array, map_multiprecision, multiprecision
 FloatArray = npt.NDArray[np.float64]
 
 
-class Format(NamedTuple):
-    """A binary floating-point format."""
-
-    fraction_bits: int
-    least_exponent: int
-    greatest_exponent: int
-
-    @property
-    def smallest_normal(self) -> float:
-        """2 to the least exponent."""
-        return 2.0**self.least_exponent
-
-    @property
-    def largest(self) -> float:
-        """The largest finite number."""
-        return (2 - 2.0**-self.fraction_bits) * 2.0**self.greatest_exponent
-
-    @property
-    def overflows_from(self) -> float:
-        """The least magnitude that rounds to infinity; for float64 that is infinity itself."""
-        return (self.largest / 2 + 2.0 ** (self.greatest_exponent - self.fraction_bits - 2)) * 2
-
-
-FORMATS = {
-    "float16": Format(10, -14, 15),
-    "bfloat16": Format(7, -126, 127),
-    "float32": Format(23, -126, 127),
-    "float64": Format(52, -1022, 1023),
-}
-
-
-def float_format(dtype: npt.DTypeLike) -> Format:
-    """The format of a floating dtype; np.dtype knows bfloat16 from ml_dtypes by name."""
-    return FORMATS[np.dtype(dtype).name]
-
-
 def unit_roundoff(dtype: npt.DTypeLike) -> float:
     """u, the largest relative error of one rounding: 2⁻²⁴ for float32."""
-    return 2.0 ** -(float_format(dtype).fraction_bits + 1)
+    return 2.0 ** -(_finfo(dtype).nmant + 1)
+
+
+def _finfo(dtype: npt.DTypeLike) -> Any:
+    """The format of a floating dtype."""
+    return ml_dtypes.finfo(np.dtype(dtype))
 
 
 def is_normal(true: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[np.bool_]:
     """Where a true value is a normal number of `dtype`: neither 0, subnormal, inf nor NaN."""
-    form, size = float_format(dtype), abs(np.asarray(true))
-    return np.asarray((size >= form.smallest_normal) & (size <= form.largest), np.bool_)
+    form, size = _finfo(dtype), abs(np.asarray(true))
+    normal = (size >= float(form.smallest_normal)) & (size <= float(form.max))
+    return np.asarray(normal, np.bool_)
 
 
 def ulp_error(got: npt.ArrayLike, true: npt.ArrayLike) -> FloatArray:
@@ -113,9 +84,9 @@ def _to_double(x: Array) -> FloatArray:
 
 def _overflowed(true: Array, dtype: np.dtype[Any]) -> FloatArray:
     """The true values as doubles, ±inf where rounding to `dtype` overflows."""
-    value = _to_double(true)
-    overflows = abs(value) >= float_format(dtype).overflows_from
-    return np.where(overflows, np.copysign(np.inf, value), value)
+    value, form = _to_double(true), _finfo(dtype)
+    limit = float(form.max) + 2.0 ** (form.maxexp - form.nmant - 2)  # by half a spacing more
+    return np.where(abs(value) >= limit, np.copysign(np.inf, value), value)
 
 
 def _agree(got: FloatArray, reference: FloatArray) -> npt.NDArray[np.bool_]:
@@ -124,9 +95,9 @@ def _agree(got: FloatArray, reference: FloatArray) -> npt.NDArray[np.bool_]:
 
 def _spacing_exponent(true: Array, dtype: np.dtype[Any]) -> npt.NDArray[np.int64]:
     """The exponent of the spacing of `dtype` at each true value."""
-    form = float_format(dtype)
-    binade = np.where(true == 0, form.least_exponent, _exponent(true) - 1)
-    return np.maximum(binade, form.least_exponent) - form.fraction_bits
+    form = _finfo(dtype)
+    binade = np.where(true == 0, form.minexp, _exponent(true) - 1)
+    return np.asarray(np.maximum(binade, form.minexp) - form.nmant)
 
 
 def _exponent(x: Array) -> npt.NDArray[np.int64]:
