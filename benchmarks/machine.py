@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import re
@@ -34,7 +35,7 @@ def describe() -> dict[str, str | float]:
         "python": platform.python_version(),
         "jax": jax.__version__,
         "jaxcalc": jc.__version__,
-        **_peers(),
+        **{name: importlib.metadata.version(name) for name in PEERS if _is_installed(name)},
         **{name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)},
     }
 
@@ -47,17 +48,8 @@ def named() -> str:
     return f"{on['device_name']}{cores}, load {on['load']}; {versions}"
 
 
-def _peers() -> dict[str, str]:
-    """The versions of those that are installed."""
-    versions = {name: _version(name) for name in PEERS}
-    return {name: version for name, version in versions.items() if version is not None}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def _cpu() -> str:

@@ -8,15 +8,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import jaxcalc as jc
 from benchmarks.losses.cases import SCALES, SHAPES, Case, make_data
-from benchmarks.losses.contestants import contestants, value_and_gradient
+from benchmarks.losses.logits import contestants, value_and_gradient
 from benchmarks.oracles import cross_entropy
-from benchmarks.plot import SVG, save
+from benchmarks.plot import save
 
 LossAndGradient = Callable[..., tuple[jax.Array, jax.Array]]
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
@@ -89,10 +88,9 @@ def main(arguments: Sequence[str]) -> int:
     """Draw all of them, to the folder that is given, or to that of the README."""
     folder = Path(arguments[0]) if arguments else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    with rc_context({**SVG, "svg.fonttype": "path"}):  # whatever fonts the reader has
-        for name, drawing in DRAWINGS.items():
-            save(drawing(), folder / f"{name}.svg")
-            print(folder / f"{name}.svg")
+    for name, drawing in DRAWINGS.items():
+        save(drawing(), folder / f"{name}.svg", fonts="path")  # whatever fonts the reader has
+        print(folder / f"{name}.svg")
     return 0
 
 

@@ -4,8 +4,7 @@ The tests and the accuracy benchmark share them.
 
 - `ulp`: errors in units in the last place, and errors over a condition sum.
 - `series`: functions of each entry by their definitions, with derivatives of any order.
-- `sparsemax`: sparsemax.
-- `softmax`: softmax, log_softmax, logsumexp, cross-entropy and their Jacobian products.
+- `softmax`: softmax, log_softmax, logsumexp, sparsemax, cross-entropy and their Jacobian products.
 - `logits`: adversarial logits and tangents to try them on.
 
 The input's dtype says how much precision is needed. For inputs of up to 32 bits, rows are computed
@@ -34,7 +33,7 @@ from benchmarks.oracles.softmax import logsumexp_jvp as logsumexp_jvp
 from benchmarks.oracles.softmax import softmax as softmax
 from benchmarks.oracles.softmax import softmax_jacobian as softmax_jacobian
 from benchmarks.oracles.softmax import softmax_product as softmax_product
-from benchmarks.oracles.sparsemax import sparsemax as sparsemax
+from benchmarks.oracles.softmax import sparsemax as sparsemax
 from benchmarks.oracles.ulp import error_over_condition as error_over_condition
 from benchmarks.oracles.ulp import is_normal as is_normal
 from benchmarks.oracles.ulp import ulp_error as ulp_error

@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and its losses along the last axis, with their Jacobian products.
+"""Softmax and its kin along the last axis, with their Jacobian products.
 
 Every form adds numbers of one sign, or divides what is to cancel into two sums of one sign
 (what lies above and what lies below), so that no digit is lost where one class dominates.
@@ -7,6 +7,7 @@ Each product comes with its condition sum N: a rounding of every term may move i
 Rows must be finite; sharing of rows is over all leading axes.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -152,11 +153,30 @@ def _weighted_deviation(s: Array, t: Array) -> Product:
     """
     order = np.argsort(t, axis=-1, kind="stable")
     s, t = np.take_along_axis(s, order, axis=-1), np.take_along_axis(t, order, axis=-1)
-    gap = np.diff(t, axis=-1)
-    zero = 0 * t[..., :1]
-    below = np.cumsum(np.concatenate([zero, gap * np.cumsum(s, axis=-1)[..., :-1]], -1), axis=-1)
-    tail = np.cumsum(s[..., ::-1], axis=-1)[..., ::-1][..., 1:]
-    steps = np.concatenate([gap * tail, zero], axis=-1)
+    gap = np.concatenate([np.diff(t, axis=-1), 0 * t[..., :1]], axis=-1)  # to the next
+    below = _exclusive_cumsum(gap * np.cumsum(s, axis=-1))
+    steps = gap * _exclusive_cumsum_from_right(s)
     above = np.cumsum(steps[..., ::-1], axis=-1)[..., ::-1]
     back = np.argsort(order, axis=-1)
     return Product(*(np.take_along_axis(a, back, axis=-1) for a in (below - above, below + above)))
+
+
+# --- sparsemax ---
+
+
+def sparsemax(x: npt.ArrayLike) -> Array:
+    """max(x − τ, 0), Σ max(x − τ, 0) = 1: τ by bisection, and an exact sum above it."""
+    wide = np.asarray(x).astype(np.longdouble)
+    rows = wide.reshape(-1, wide.shape[-1])
+    return np.stack([np.maximum(row - _threshold(row), 0) for row in rows]).reshape(wide.shape)
+
+
+def _threshold(row: Array) -> np.longdouble:
+    """τ, between max x − 1 and max x."""
+    low, high = row.max() - 1, row.max()
+    for _ in range(80):
+        middle = (low + high) / 2
+        enough = np.sum(np.maximum(row - middle, 0)) >= 1
+        low, high = (middle, high) if enough else (low, middle)
+    above = row[row > high] - high
+    return high + (np.longdouble(math.fsum(above)) - 1) / len(above)

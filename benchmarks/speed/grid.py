@@ -15,18 +15,11 @@ from typing import NamedTuple
 
 import jax
 
-from benchmarks.peers import DECLARED
-from benchmarks.speed.cell import FUNCTIONS, NARROW, QUANTITIES, WIDE, Axis, Cell, Shape
-from benchmarks.speed.uses import USES
+from benchmarks.libraries import DECLARED, FUNCTIONS, Axis
+from benchmarks.speed.cell import NARROW, QUANTITIES, WIDE, Cell, Shape
+from benchmarks.speed.data import BESIDE
 
 Place = tuple[Shape, Axis]  # a shape and its class axes
-
-
-class Grid(NamedTuple):
-    """The cells of a run."""
-
-    cells: tuple[Cell, ...]
-    working_set: int = 0  # bytes, so that a cache cannot hold the arguments
 
 
 class Machine(NamedTuple):
@@ -41,7 +34,6 @@ class Machine(NamedTuple):
     narrow_places: tuple[Place, ...]  # too large but for 16-bit dtypes
     jacobian_places: tuple[Place, ...]
     named: tuple[Cell, ...]
-    working_set: int = 0
 
 
 def _last(*shapes: Shape) -> tuple[Place, ...]:
@@ -79,17 +71,14 @@ GPU = Machine(
     narrow_places=_last((131072, 1000)),
     jacobian_places=_last((1_000_000, 10), (256, 1024), (16, 4096)),
     named=_long_rows((1024, 50257), (512, 131072)),
-    working_set=2**28,
 )
-QUICK = Grid(
-    (
-        *(Cell("softmax", quantity, "float32", (512, 256)) for quantity in QUANTITIES[:-1]),
-        Cell("log_softmax", "vjp", "bfloat16", (512, 256)),
-        Cell("logsumexp", "value+vjp", "float16", (256, 512), 0),
-        Cell("log_sigmoid", "hvp", "float32", (512, 256)),
-        Cell("sigmoid", "value", "float64", (512, 256)),
-        Cell("softmax", "jacobian", "float32", (256, 16)),
-    )
+QUICK = (
+    *(Cell("softmax", quantity, "float32", (512, 256)) for quantity in QUANTITIES[:-1]),
+    Cell("log_softmax", "vjp", "bfloat16", (512, 256)),
+    Cell("logsumexp", "value+vjp", "float16", (256, 512), 0),
+    Cell("log_sigmoid", "hvp", "float32", (512, 256)),
+    Cell("sigmoid", "value", "float64", (512, 256)),
+    Cell("softmax", "jacobian", "float32", (256, 16)),
 )
 
 
@@ -134,25 +123,28 @@ FURTHER = tuple(
 )
 
 
-def grid(quick: bool) -> Grid:
+def grid(quick: bool) -> tuple[Cell, ...]:
     """The cells of a run on the device that JAX uses."""
     return QUICK if quick else spread(CPU if jax.default_backend() == "cpu" else GPU)
 
 
-def further(quick: bool) -> Grid:
+def further(quick: bool) -> tuple[Cell, ...]:
     """The second group."""
-    if quick:
-        functions = (*USES, *DECLARED)
-        return Grid(tuple(Cell(name, "value+vjp", "float32", (512, 256)) for name in functions))
-    return Grid(FURTHER, grid(quick).working_set)
+    functions = (*BESIDE, *DECLARED)
+    few = tuple(Cell(name, "value+vjp", "float32", (512, 256)) for name in functions)
+    return few if quick else FURTHER
 
 
-def spread(machine: Machine) -> Grid:
-    """Every function and quantity in every family of dtypes, the shapes spread over them."""
+def spread(machine: Machine) -> tuple[Cell, ...]:
+    """Every function and quantity in every family of dtypes, the shapes spread over them.
+
+    Cells that share their arrays come together.
+    """
     chosen = (
         cell for f, family in enumerate(machine.families) for cell in _spread(machine, f, family)
     )
-    return Grid(_in_order({*chosen, *machine.named}), machine.working_set)
+    cells = {*chosen, *machine.named}
+    return tuple(sorted(cells, key=lambda cell: (cell.dtype, cell.shape, cell.axes, cell)))
 
 
 def _spread(machine: Machine, start: int, family: Sequence[str]) -> Iterator[Cell]:
@@ -170,8 +162,3 @@ def _places(machine: Machine, quantity: str, dtype: str) -> tuple[Place, ...]:
     if quantity == "jacobian":
         return machine.jacobian_places
     return machine.places if dtype in WIDE else machine.places + machine.narrow_places
-
-
-def _in_order(cells: set[Cell]) -> tuple[Cell, ...]:
-    """Those that share their arrays together."""
-    return tuple(sorted(cells, key=lambda cell: (cell.dtype, cell.shape, cell.axes, cell)))

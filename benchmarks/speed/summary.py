@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.libraries import AGAIN, BASELINE
 from benchmarks.report import Row
-from benchmarks.speed.jax_side import AGAIN, BASELINE
 
 SLOWER = 1.1  # an interval above it is a slower cell
 FURTHER = "further cell"  # the part of the second group
@@ -25,13 +25,9 @@ class Mean(NamedTuple):
 
 
 def select(rows: Sequence[Row], **wanted: Any) -> list[Row]:
-    """The rows of cells whose fields have these values, or one of a tuple's."""
+    """The rows, of cells if nothing else is said, whose fields have these values."""
     wanted = {"part": "cell"} | wanted
-    return [row for row in rows if all(_is(row.get(name), value) for name, value in wanted.items())]
-
-
-def _is(value: Any, wanted: Any) -> bool:
-    return value in wanted if isinstance(wanted, tuple) else bool(value == wanted)
+    return [row for row in rows if all(row.get(name) == wanted[name] for name in wanted)]
 
 
 def mean(rows: Sequence[Row]) -> Mean | None:
