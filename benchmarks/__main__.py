@@ -17,7 +17,6 @@ from jaxcalc.__main__ import INTERRUPTED, Parser
 PICTURES = (".png", ".pdf", ".svg")
 RESULTS = Path(__file__).parent / "results"
 
-
 QUICK = "quick"  # what is measured where no subject is named
 # Each has `run`, of whether it should be quick and the progress, and `parts`, which are shown.
 SUBJECTS: dict[str, Any] = {
@@ -47,7 +46,7 @@ def build_parser() -> Parser:
         "--quick", action="store_true", help="the short answer; with a subject a small run of it"
     )
     parser.add_argument("--json", type=_file, metavar="FILE", help="write all rows")
-    parser.add_argument("--plot", type=_picture, metavar="FILE", help="draw what was found")
+    parser.add_argument("--plot", type=_picture, metavar="FILE", help="draw the short answer")
     parser.add_argument(
         "--results",
         type=_folder,
@@ -102,8 +101,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     name, subject = options.subject, SUBJECTS[options.subject]
     if options.results is not None and name == QUICK:
         parser.error("`--results` needs a `--subject`")
-    print(f"{textwrap.fill(machine.named(), WIDTH)}\n", flush=True)
+    if options.plot is not None and name != QUICK:
+        parser.error("`--plot` is of the short answer: `--results` draws what a subject found")
     on, start = machine.describe(), time.monotonic()
+    print(f"{textwrap.fill(machine.named(on), WIDTH)}\n", flush=True)
     result: Result = subject.run(options.quick, Progress())
     on["minutes"] = round((time.monotonic() - start) / 60, 1)
     on["command"] = shlex.join(["python", "-m", "benchmarks", *arguments])
@@ -112,10 +113,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(failure, file=sys.stderr)
     if options.json is not None:
         write_json(options.json, on, name, result)
-    if options.plot is not None and result.rows:
+    if options.plot is not None:
         from benchmarks import plot  # matplotlib is optional
 
-        plot.write(name, result.rows, options.plot)
+        plot.save(plot.draw_quick(result.rows), options.plot)
     if options.results is not None:
         from benchmarks.pages import write_page
 

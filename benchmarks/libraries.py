@@ -28,12 +28,11 @@ FUNCTIONS = ("sigmoid", "log_sigmoid", *ROWS)  # whose dense Jacobians are compa
 LOSS = "cross-entropy"  # of the likeliest class of each row
 INDICES = "cross-entropy(indices)"
 ORDERS = ("value", "derivative 1", "derivative 2", "derivative 3")  # of functions of each entry
-REDUCTIONS = ("logsumexp", LOSS)  # and their uses: one number a row
 
 
 def is_reduction(function: str) -> bool:
-    """Whether it gives one number a row."""
-    return function.startswith(REDUCTIONS)
+    """Whether it gives one number a row: these and their uses do."""
+    return function.startswith(("logsumexp", LOSS))
 
 
 class Library(NamedTuple):
@@ -153,11 +152,8 @@ def _value_and_vjp(f: Function) -> Function:
 
 def vjp_and_hvp(f: Function) -> Function:
     """The gradient of ⟨g, f(x)⟩ and its derivative along t, forward over reverse."""
-
-    def both(x: Any, t: Any, g: Any, *beside: Any) -> Any:
-        return jax.jvp(lambda x: _value_and_vjp(f)(x, t, g, *beside)[1], (x,), (t,))
-
-    return both
+    both = _value_and_vjp(f)
+    return lambda x, t, g, *beside: jax.jvp(lambda x: both(x, t, g, *beside)[1], (x,), (t,))
 
 
 def _nth_derivative(order: int, f: Function) -> Function:

@@ -21,7 +21,7 @@ def write_page(
     """Write everything of the subject of that name; give the path of the page."""
     stem = slug(on) if name == "speed" else f"{name}-{slug(on)}"
     write_json(folder / f"{stem}.json", on, name, result)
-    pictures = plot.write(name, result.rows, folder / f"{stem}.svg", kinds=True)
+    pictures = plot.write(name, result.rows, folder / f"{stem}.svg")
     failures = "\n".join(f"- {line}" for line in result.failures)
     text = [
         f"# {name.capitalize()} on {on['device_name']}, jax {on['jax']}",

@@ -19,7 +19,7 @@ from benchmarks.oracles.wide import Array
 from benchmarks.speed.cell import Cell
 from benchmarks.speed.running import contestant
 from benchmarks.torch_side.functions import array, functions, load_torch, make_call, tensor
-from benchmarks.torch_side.job import Job
+from benchmarks.torch_side.process import Job
 
 Peer = Callable[[str, str, Array, Array], Array | None]  # of function, quantity, x, t
 

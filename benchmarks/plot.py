@@ -107,8 +107,7 @@ def draw_ratios(rows: Rows) -> Figure:
 
 def _ratio(rows: Rows, function: str, quantity: str, dtype: str) -> float:
     """The geometric mean, NaN where there is no cell."""
-    found = mean(select(rows, function=function, quantity=quantity, dtype=dtype))
-    return math.nan if found is None else found.value
+    return mean(select(rows, function=function, quantity=quantity, dtype=dtype)) or math.nan
 
 
 def _draw_map(axes: Axes, ratios: list[list[float]]) -> None:
@@ -188,17 +187,15 @@ def _draw_curves(axes: Axes, rows: Rows, along: str, name: str) -> None:
 # --- files ---
 
 DRAWINGS: dict[str, dict[str, Callable[[Rows], Figure]]] = {
-    "quick": {"answer": draw_quick},
     "speed": {"ratios": draw_ratios},
     "losses": {"errors": draw_loss_errors, "memory": draw_memory},
 }
 
 
-def write(subject: str, rows: Rows, path: Path, kinds: bool = False) -> dict[str, Path]:
-    """Draw what a subject has: to the path, or several beside it with their kinds."""
+def write(subject: str, rows: Rows, path: Path) -> dict[str, Path]:
+    """Draw what a subject has, beside that path; where each kind of picture is."""
     drawings = DRAWINGS.get(subject, {})
-    several = kinds or len(drawings) > 1
-    places = {k: path.with_stem(f"{path.stem}-{k}") if several else path for k in drawings}
+    places = {kind: path.with_stem(f"{path.stem}-{kind}") for kind in drawings}
     for kind, place in places.items():
         save(drawings[kind](rows), place)
     return places

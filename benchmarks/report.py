@@ -78,6 +78,11 @@ def interval(row: Row) -> str:
     return f"{row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
 
 
+def time_and_ratio(row: Row) -> Line:
+    """Both; blank where nothing was timed."""
+    return {"ms": show_number(row["seconds"], 1e-3), "ratio": interval(row)}
+
+
 def table(lines: Sequence[Line]) -> str:
     """Aligned text, one line a row under the headings."""
     cells = [list(lines[0]), *(list(line.values()) for line in lines)]

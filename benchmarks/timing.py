@@ -8,6 +8,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,8 +17,7 @@ import numpy as np
 from benchmarks.oracles.ulp import unit_roundoff
 from benchmarks.oracles.wide import Array
 from benchmarks.statistics import Times
-from benchmarks.torch_side.job import checked_entries
-from benchmarks.torch_side.process import Remote, WorkerError
+from benchmarks.torch_side.process import Remote, WorkerError, checked_entries
 
 FEWEST_ROUNDS = 7  # for an interval that means something
 
@@ -67,11 +67,10 @@ def check(got: Sequence[Any], reference: Sequence[Array], slack: float = 1.0) ->
     """
     if len(got) != len(reference):
         return f"{len(got)} outputs instead of {len(reference)}"
-    differences = (_difference(y, r, slack) for y, r in zip(got, reference, strict=True))
-    return next(filter(None, differences), None)
+    return next(filter(None, map(partial(_difference, slack), got, reference)), None)
 
 
-def _difference(got: Any, reference: Array, slack: float) -> str | None:
+def _difference(slack: float, got: Any, reference: Array) -> str | None:
     if got.shape != reference.shape:
         return f"shape {got.shape} instead of {reference.shape}"
     u, wide, finite = unit_roundoff(got.dtype), np.asarray(got, np.float64), np.isfinite(reference)
@@ -100,7 +99,6 @@ def hold(
     contestants: Mapping[str, Timed],
     judge: Callable[[str, Sequence[Array]], str | None],
     effort: Effort | None,
-    twice: str | None = None,
 ) -> Contest:
     """Everyone computes, who is wrong leaves, the others are timed in turns.
 
@@ -108,7 +106,6 @@ def hold(
         contestants: by name.
         judge: of a name and its outputs: None, or what is wrong.
         effort: how long to measure; None for nobody to be timed.
-        twice: whoever is timed as "… again" too.
     """
     outputs = {name: contestant.outputs() for name, contestant in contestants.items()}
     verdicts = {name: judge(name, computed) for name, computed in outputs.items()}
@@ -116,8 +113,6 @@ def hold(
     if effort is None:
         return Contest(outputs, {}, absent)
     right = {name: c for name, c in contestants.items() if name not in absent}
-    if twice in right:
-        right[f"{twice} again"] = right[twice]
     try:
         times = measure(right, effort)
     except WorkerError as error:
@@ -129,17 +124,13 @@ def hold(
 def measure(contestants: Mapping[str, Timed], effort: Effort) -> dict[str, list[float]]:
     """Seconds of one call: a sample of every contestant in each round."""
     trials = {name: _calibrate(c, effort.seconds) for name, c in contestants.items()}
-    rounds = _affordable(effort, sum(repeats * seconds for repeats, seconds in trials.values()))
+    each_round = sum(repeats * seconds for repeats, seconds in trials.values())
+    affordable = effort.budget / each_round if each_round else math.inf
+    rounds = int(min(effort.rounds, max(FEWEST_ROUNDS, affordable)))
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     for name in _schedule(list(contestants), rounds):
         samples[name].append(contestants[name].sample(trials[name][0]))
     return samples
-
-
-def _affordable(effort: Effort, seconds: float) -> int:
-    """How many rounds of that length the budget allows, within the limits."""
-    affordable = math.inf if seconds == 0 else effort.budget / seconds
-    return int(min(effort.rounds, max(FEWEST_ROUNDS, affordable)))
 
 
 def _schedule(names: list[str], rounds: int, seed: int = 0) -> Iterator[str]:

@@ -23,8 +23,8 @@ from benchmarks.report import (
     Row,
     fields,
     grouped,
-    interval,
     show_number,
+    time_and_ratio,
 )
 from benchmarks.timing import Effort
 
@@ -87,8 +87,7 @@ def parts(rows: Sequence[Row]) -> list[Part]:
 
 
 def _line(row: Row, *names: str) -> Line:
-    time = {"ms": show_number(row["seconds"], 1e-3), "ratio": interval(row)}
-    return {**fields(row, *names), **time}
+    return {**fields(row, *names), **time_and_ratio(row)}
 
 
 def _growth(rows: Sequence[Row]) -> list[Line]:

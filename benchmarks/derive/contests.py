@@ -13,7 +13,7 @@ from benchmarks.oracles.wide import Array
 from benchmarks.report import Result, Row
 from benchmarks.statistics import rows_of
 from benchmarks.timing import Contestant, Effort, check, hold, measure
-from benchmarks.torch_side.job import checked_entries
+from benchmarks.torch_side.process import checked_entries
 from jaxcalc.operators import Identity
 
 OWN = "derive"

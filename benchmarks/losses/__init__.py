@@ -10,9 +10,10 @@ Value and gradient, for logits of several scales, and of a last layer for severa
 from collections.abc import Sequence
 from functools import partial
 
-from benchmarks.losses.logits import planned, run_case
-from benchmarks.losses.vocabulary import planned_layers, run_layer
-from benchmarks.report import Line, Part, Progress, Result, Row, fields, interval, show_number
+from benchmarks.losses.cases import CASES, QUICK_CASES
+from benchmarks.losses.logits import run_case
+from benchmarks.losses.vocabulary import LAYERS, QUICK_LAYERS, run_layer
+from benchmarks.report import Line, Part, Progress, Result, Row, fields, show_number, time_and_ratio
 from benchmarks.speed.summary import select
 from benchmarks.timing import Effort
 from benchmarks.torch_side.process import torch_process
@@ -38,14 +39,15 @@ def run(quick: bool, progress: Progress) -> Result:
     """Logits of several scales, then last layers, in several minutes; quickly in half of one."""
     effort = QUICK_EFFORT if quick else EFFORT
     with torch_process() as torch:
-        cases = [
-            (f"losses of {case}", partial(run_case, case, effort, torch)) for case in planned(quick)
+        steps = [
+            (f"losses of {case}", partial(run_case, case, effort, torch))
+            for case in (QUICK_CASES if quick else CASES)
         ]
-        layers = [
+        steps += [
             (f"losses of a layer {layer}", partial(run_layer, layer, effort))
-            for layer in planned_layers(quick)
+            for layer in (QUICK_LAYERS if quick else LAYERS)
         ]
-        return progress.each([*cases, *layers])
+        return progress.each(steps)
 
 
 def parts(rows: Sequence[Row]) -> list[Part]:
@@ -63,13 +65,9 @@ def parts(rows: Sequence[Row]) -> list[Part]:
 def _of_logits(row: Row) -> Line:
     numbers = {heading: show_number(row[name]) for name, heading in NUMBERS.items()}
     named = fields(row, "shape", "dtype", "scale", "contestant")
-    return {**named, **numbers, **_time(row), "": row["note"]}
+    return {**named, **numbers, **time_and_ratio(row), "": row["note"]}
 
 
 def _of_a_layer(row: Row) -> Line:
     named = fields(row, "dtype", "vocabulary", "contestant")
-    return {**named, "MiB": show_number(row["mib"]), **_time(row)}
-
-
-def _time(row: Row) -> Line:
-    return {"ms": show_number(row["seconds"], 1e-3), "ratio": interval(row)}
+    return {**named, "MiB": show_number(row["mib"]), **time_and_ratio(row)}

@@ -26,6 +26,10 @@ class Case(NamedTuple):
         return f"{self.shape[0]} × {self.shape[1]} {self.dtype}, scale {self.scale}"
 
 
+CASES = [Case(s, dtype, shape) for shape in SHAPES for dtype in DTYPES for s in SCALES]
+QUICK_CASES = [Case(s, dtype, (256, 1000)) for dtype in DTYPES[:2] for s in (5, 20)]
+
+
 class Data(NamedTuple):
     """Logits, labels, and the true losses and gradients."""
 

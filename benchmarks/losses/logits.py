@@ -3,8 +3,6 @@
 import functools
 import importlib
 import importlib.util
-import itertools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,15 +12,14 @@ import numpy as np
 
 import jaxcalc as jc
 from benchmarks.libraries import BASELINE, plain_cross_entropy
-from benchmarks.losses.cases import DTYPES, SCALES, SHAPES, Case, Data, errors, make_data
+from benchmarks.losses.cases import Case, Data, errors, make_data
 from benchmarks.oracles.wide import Array
 from benchmarks.report import Result
 from benchmarks.speed.cell import NARROW, spoken
 from benchmarks.speed.running import torch_device
 from benchmarks.statistics import timing
 from benchmarks.timing import Contestant, Effort, Timed, check, hold
-from benchmarks.torch_side.job import Job
-from benchmarks.torch_side.process import TorchProcess
+from benchmarks.torch_side.process import Job, TorchProcess
 from jaxcalc._arrays import Accuracy
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]  # of logits and labels, one a row
@@ -64,15 +61,7 @@ def temporaries(compiled: Any) -> int:
     return int(compiled.memory_analysis().temp_size_in_bytes)
 
 
-def planned(quick: bool) -> list[Case]:
-    """The cases in the order in which they are run."""
-    if quick:
-        return [Case(scale, dtype, (256, 1000)) for dtype in DTYPES[:2] for scale in (5, 20)]
-    places = itertools.product(SHAPES, DTYPES, SCALES)
-    return [Case(scale, dtype, shape) for shape, dtype, scale in places]
-
-
-def run_case(case: Case, effort: Effort, torch: TorchProcess | None) -> Result:
+def run_case(case: Case, effort: Effort | None, torch: TorchProcess | None) -> Result:
     """Rows for everyone; a failure where jaxcalc is wrong, a note where others are."""
     data = make_data(case)
     x, y = jnp.array(data.x), jnp.array(data.y)
@@ -82,39 +71,30 @@ def run_case(case: Case, effort: Effort, torch: TorchProcess | None) -> Result:
     }
     entered: dict[str, Timed] = {name: Contestant(f, (x, y)) for name, f in compiled.items()}
     if torch is not None:
-        entered |= torch.prepare(_job(data))[0]
+        arguments = data.x, data.y.astype(np.int64), np.ones(len(data.x), data.x.dtype)
+        job = Job("cross-entropy", "loss+gradient", -1, arguments, torch_device(), False)
+        entered |= torch.prepare(job)[0]
     judge = functools.partial(_wrong, data)
     held = hold(entered, judge, effort if case.scale == TIMED_SCALE else None)
-    rows = []
-    for name, outputs in held.outputs.items():
-        memory = temporaries(compiled[name]) if name in compiled else None
-        times = timing(held.times, name, BASELINE)
-        note = held.absent.get(name, "")
-        rows.append(_row(case, name, data, outputs, memory) | times | {"note": note})
+    rows = [
+        {
+            "part": "logits",
+            "scale": case.scale,
+            "dtype": case.dtype,
+            "shape": spoken(case.shape),
+            "contestant": name,
+            **errors(data, *outputs),
+            "arrays": temporaries(compiled[name]) / (4 * x.size) if name in compiled else None,
+            **timing(held.times, name, BASELINE),
+            "note": held.absent.get(name, ""),
+        }
+        for name, outputs in held.outputs.items()
+    ]
     wrong = [name for name in OWN if name in held.absent]
     return Result(rows, [f"{case}: {name} is {held.absent[name]}" for name in wrong])
-
-
-def _job(data: Data) -> Job:
-    arguments = data.x, data.y.astype(np.int64), np.ones(len(data.x), data.x.dtype)
-    return Job("cross-entropy", "loss+gradient", -1, arguments, torch_device(), False)
 
 
 def _wrong(data: Data, name: str, outputs: Sequence[Array]) -> str | None:
     """A loss is a difference of numbers that may be far larger."""
     slack = max(1.0, float(abs(data.x.astype(np.float64)).max() / data.loss.mean()))
     return check(outputs, (data.loss, data.gradient), slack)
-
-
-def _row(
-    case: Case, name: str, data: Data, outputs: Sequence[Array], memory: int | None
-) -> dict[str, Any]:
-    return {
-        "part": "logits",
-        "scale": case.scale,
-        "dtype": case.dtype,
-        "shape": spoken(case.shape),
-        "contestant": name,
-        **errors(data, *outputs),
-        "arrays": None if memory is None else memory / (4 * math.prod(case.shape)),
-    }

@@ -1,6 +1,5 @@
 """The loss of a last layer, joined with it or of its logits: memory and time."""
 
-import itertools
 from typing import NamedTuple
 
 import jax
@@ -8,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxcalc as jc
-from benchmarks.libraries import plain_cross_entropy
+from benchmarks.libraries import Function, plain_cross_entropy
 from benchmarks.losses.logits import temporaries
 from benchmarks.report import Result
 from benchmarks.statistics import timing
@@ -33,38 +32,26 @@ class Layer(NamedTuple):
         return f"{self.rows} × {self.features} × {self.vocabulary} {self.dtype}"
 
 
-def planned_layers(quick: bool) -> list[Layer]:
-    """The layers in the order in which they are run."""
-    if quick:
-        return [Layer(768, 16, 32768, "float32")]
-    places = itertools.product(DTYPES, VOCABULARIES)
-    return [Layer(ROWS, FEATURES, vocabulary, dtype) for dtype, vocabulary in places]
-
-
-def _joined(x: jax.Array, kernel: jax.Array, y: jax.Array) -> jax.Array:
-    return jnp.mean(jc.linear_softmax_cross_entropy(x, kernel, y))
-
-
-def _of_logits(x: jax.Array, kernel: jax.Array, y: jax.Array) -> jax.Array:
-    return jnp.mean(jc.softmax_cross_entropy(_logits(x, kernel), y))
-
-
-def _plain(x: jax.Array, kernel: jax.Array, y: jax.Array) -> jax.Array:
-    return jnp.mean(plain_cross_entropy(_logits(x, kernel), y))
+LAYERS = [Layer(ROWS, FEATURES, n, dtype) for dtype in DTYPES for n in VOCABULARIES]
+QUICK_LAYERS = [Layer(768, 16, 32768, "float32")]
 
 
 def _logits(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return jnp.matmul(x, kernel, preferred_element_type=jnp.float32)
 
 
-PROGRAMS = {"joined": _joined, "of the logits": _of_logits, PLAIN: _plain}
+PROGRAMS: dict[str, Function] = {  # the loss of each row of x, a kernel, and labels
+    "joined": jc.linear_softmax_cross_entropy,
+    "of the logits": lambda x, kernel, y: jc.softmax_cross_entropy(_logits(x, kernel), y),
+    PLAIN: lambda x, kernel, y: plain_cross_entropy(_logits(x, kernel), y),
+}
 
 
 def run_layer(layer: Layer, effort: Effort, fits: int = FITS) -> Result:
     """A row of each program; wrong ones are failures."""
     arguments = _arguments(layer)
     compiled = {
-        name: jax.jit(jax.value_and_grad(f, (0, 1))).lower(*arguments).compile()
+        name: jax.jit(jax.value_and_grad(_mean(f), (0, 1))).lower(*arguments).compile()
         for name, f in PROGRAMS.items()
     }
     held = Contest({}, {}, {})
@@ -84,6 +71,10 @@ def run_layer(layer: Layer, effort: Effort, fits: int = FITS) -> Result:
         for name, f in compiled.items()
     ]
     return Result(rows, [f"{layer}: {name} is {why}" for name, why in held.absent.items()])
+
+
+def _mean(f: Function) -> Function:
+    return lambda *arguments: jnp.mean(f(*arguments))
 
 
 def _arguments(layer: Layer) -> tuple[jax.Array, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.oracles.wide import Array, exp, log1p, map_multiprecision, multiprecision, tanh
+from benchmarks.oracles.wide import Array, as_multiprecision, exp, log1p, multiprecision, tanh
 
 
 class Series:
@@ -29,21 +29,21 @@ class Series:
         self.coefficients = coefficients
 
     def __add__(self, other: Any) -> "Series":
-        return Series(self.coefficients + self._like(other))
+        return Series(self.coefficients + self.like(other))
 
     def __mul__(self, other: Any) -> "Series":
-        a, b = self.coefficients, self._like(other)
+        a, b = self.coefficients, self.like(other)
         return Series(np.stack([(a[: k + 1] * b[k::-1]).sum(0) for k in range(len(a))]))
 
     def __truediv__(self, other: Any) -> "Series":
-        a, b = self.coefficients, self._like(other)
+        a, b = self.coefficients, self.like(other)
         made = 0 * a
         for k in range(len(a)):
             made[k] = (a[k] - (made[:k] * b[k:0:-1]).sum(0)) / b[0]
         return Series(made)
 
     def __rtruediv__(self, other: Any) -> "Series":
-        return Series(self._like(other)) / self
+        return Series(self.like(other)) / self
 
     def __neg__(self) -> "Series":
         return Series(-self.coefficients)
@@ -59,7 +59,8 @@ class Series:
     def __pow__(self, exponent: int) -> "Series":
         return self if exponent == 1 else self * self ** (exponent - 1)
 
-    def _like(self, other: Any) -> Array:
+    def like(self, other: Any) -> Array:
+        """The coefficients of a series, or of a number or what stands at each point."""
         if isinstance(other, Series):
             return other.coefficients
         like = 0 * self.coefficients
@@ -77,11 +78,8 @@ def derivative(definition: Callable[[Any, Any], Any], x: npt.ArrayLike, order: i
             precision.
         order: 0 or more.
     """
-    points = np.asarray(x)
-    if points.dtype != np.float64:
-        wide = points.astype(np.longdouble)
-    else:
-        wide = map_multiprecision(lambda v: multiprecision().mpf(float(v)), points)
+    x = np.asarray(x)
+    wide = as_multiprecision(x) if x.dtype == np.float64 else x.astype(np.longdouble)
     start = np.stack([wide, 0 * wide + 1, *(0 * wide for _ in range(1, order))])[: order + 1]
     made = definition(_functions(wide), Series(start))
     return np.asarray(made.coefficients[order] * math.factorial(order))
@@ -136,8 +134,7 @@ def _erfc_of_any(x: Any) -> Any:
 
 def _integral(start: Array, slope: Series, u: Series) -> Series:
     """The series with f′ = slope u′ that begins so."""
-    made = 0 * u.coefficients
-    made[0] = start
+    made = u.like(start)
     for k in range(1, len(made)):
         for j in range(1, k + 1):
             made[k] = made[k] + j * u.coefficients[j] * slope.coefficients[k - j] / k
@@ -146,16 +143,10 @@ def _integral(start: Array, slope: Series, u: Series) -> Series:
 
 def _steps(u: Series, starts: list[Array], slopes: Callable[..., list[Series]]) -> list[Series]:
     """Series with fᵢ′ = slopesᵢ(f) u′, one more coefficient of which is right after each step."""
-    found = [_like_start(start, u) for start in starts]
+    found = [Series(u.like(start)) for start in starts]
     for _ in range(1, len(u.coefficients)):
         found = [_integral(s, g, u) for s, g in zip(starts, slopes(*found), strict=True)]
     return found
-
-
-def _like_start(start: Array, u: Series) -> Series:
-    made = 0 * u.coefficients
-    made[0] = start
-    return Series(made)
 
 
 def _exp(u: Series) -> Series:

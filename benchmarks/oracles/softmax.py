@@ -7,7 +7,6 @@ Each product comes with its condition sum N: a rounding of every term may move i
 Rows must be finite; sharing of rows is over all leading axes.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -28,25 +27,17 @@ class _Row(NamedTuple):
 
     shifted: Array  # x − max x
     top: Array  # max x, with a last axis of size 1
-    weights: Array  # e^(x − max x)
-    others: Array  # Σ of the weights but the k-th, for each k
-    total: Array  # Σ of the weights
-
-    @property
-    def probability(self) -> Array:
-        return self.weights / self.total
-
-    @property
-    def complement(self) -> Array:
-        """1 − s, in full relative accuracy."""
-        return self.others / self.total
+    others: Array  # Σ of the weights e^(x − max x) but the k-th, for each k
+    probability: Array
+    complement: Array  # 1 − s, in full relative accuracy
 
 
 def _row(x: npt.ArrayLike) -> _Row:
     x = widen(x, np.asarray(x).dtype)
     top = x.max(axis=-1, keepdims=True)
     weights = exp(x - top)
-    return _Row(x - top, top, weights, _sum_of_others(weights), weights.sum(-1, keepdims=True))
+    others, total = _sum_of_others(weights), weights.sum(-1, keepdims=True)
+    return _Row(x - top, top, others, weights / total, others / total)
 
 
 def _exclusive_cumsum(x: Array) -> Array:
@@ -136,7 +127,7 @@ def cross_entropy_jvp(x: npt.ArrayLike, label: npt.ArrayLike, t: npt.ArrayLike) 
 def cross_entropy_gradient(x: npt.ArrayLike, label: npt.ArrayLike) -> Product:
     """S − y: s_k, and −(1 − s_label) at the label. It has no cancellation left: N = |out|."""
     row = _row(x)
-    at_label = np.arange(row.weights.shape[-1]) == np.asarray(label)[..., None]
+    at_label = np.arange(row.probability.shape[-1]) == np.asarray(label)[..., None]
     gradient = np.where(at_label, -row.complement, row.probability)
     return Product(gradient, abs(gradient))
 
@@ -161,22 +152,13 @@ def _weighted_deviation(s: Array, t: Array) -> Product:
     return Product(*(np.take_along_axis(a, back, axis=-1) for a in (below - above, below + above)))
 
 
-# --- sparsemax ---
-
-
 def sparsemax(x: npt.ArrayLike) -> Array:
-    """max(x − τ, 0), Σ max(x − τ, 0) = 1: τ by bisection, and an exact sum above it."""
-    wide = np.asarray(x).astype(np.longdouble)
-    rows = wide.reshape(-1, wide.shape[-1])
-    return np.stack([np.maximum(row - _threshold(row), 0) for row in rows]).reshape(wide.shape)
-
-
-def _threshold(row: Array) -> np.longdouble:
-    """τ, between max x − 1 and max x."""
-    low, high = row.max() - 1, row.max()
+    """max(x − τ, 0), Σ max(x − τ, 0) = 1, by bisection in extended precision."""
+    x = np.asarray(x).astype(np.longdouble)
+    high = x.max(axis=-1, keepdims=True)
+    low = high - 1
     for _ in range(80):
         middle = (low + high) / 2
-        enough = np.sum(np.maximum(row - middle, 0)) >= 1
-        low, high = (middle, high) if enough else (low, middle)
-    above = row[row > high] - high
-    return high + (np.longdouble(math.fsum(above)) - 1) / len(above)
+        enough = np.maximum(x - middle, 0).sum(axis=-1, keepdims=True) >= 1
+        low, high = np.where(enough, middle, low), np.where(enough, high, middle)
+    return np.maximum(x - low, 0)

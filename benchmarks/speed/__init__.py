@@ -24,13 +24,11 @@ How
     5. Small inputs: the time of eager calls, and of compilation (`overhead`).
     6. Training steps of a perceptron and of a small language model, whole (`steps`).
 
-Every call has the same arguments, so small arrays come from a cache, and results are written to
-whatever pages the allocator gives: for large arrays often fresh ones, whose faults cost as much as
-the computation. Settings in the environment that change this (`MALLOC_…`, `GLIBC_TUNABLES`), or the
-threads, are recorded with the machine, as are all versions and the load.
-
-What it cannot show: other machines, other shapes, programs in which XLA fuses these functions
-with their surroundings.
+Every call has the same arguments, so small arrays come from a cache. Large results are often
+written to fresh pages, whose faults cost as much as the computation. Settings in the environment
+that change this, or the threads, are recorded with the machine, as are all versions and the load.
+What it cannot show: other machines, other shapes, programs in which XLA fuses these functions with
+their surroundings.
 
     cell, grid, data    what is measured, on which arrays
     running             one cell, from its arguments to its rows
@@ -40,7 +38,6 @@ with their surroundings.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 from benchmarks.libraries import libraries
 from benchmarks.report import Progress, Result, joined
@@ -54,35 +51,22 @@ from benchmarks.speed.tables import parts as parts
 from benchmarks.timing import Effort
 from benchmarks.torch_side.process import TorchProcess, torch_process
 
-
-class Plan(NamedTuple):
-    """How long a run measures."""
-
-    cells: Effort = Effort(rounds=21, seconds=4e-3, budget=1.5)
-    calls: Effort = Effort(rounds=21, seconds=2e-3)  # of small inputs
-    compilations: Effort = Effort(rounds=7, seconds=0)
-    steps: Effort | None = Effort(rounds=21, seconds=0)
-    compiled: bool = True  # whether torch.compile takes part
-
-
-QUICK = Plan(
-    cells=Effort(rounds=9, seconds=1e-3, budget=0.3),
-    calls=Effort(rounds=7, seconds=2e-4),
-    compilations=Effort(rounds=3, seconds=0),
-    steps=None,
-    compiled=False,
-)
+CELLS = Effort(rounds=21, seconds=4e-3, budget=1.5)
+QUICK_CELLS = Effort(rounds=9, seconds=1e-3, budget=0.3)
+CALLS = Effort(rounds=21, seconds=2e-3)  # of small inputs
+COMPILATIONS = Effort(rounds=7, seconds=0)
+STEPS = Effort(rounds=21, seconds=0)
 
 
 def run(quick: bool, progress: Progress) -> Result:
-    """Check and time everything."""
-    plan = QUICK if quick else Plan()
+    """Check and time everything; quickly without `torch.compile` and training steps."""
+    effort = QUICK_CELLS if quick else CELLS
     with torch_process() as torch:
-        first = run_cells(grid(quick), plan.cells, progress, torch, plan.compiled)
-    second = run_cells(further(quick), plan.cells, progress)
-    rest = [("small inputs", partial(measure_overheads, plan.calls, plan.compilations, quick))]
-    if plan.steps is not None:
-        rest.append(("training steps", partial(measure_steps, plan.steps)))
+        first = run_cells(grid(quick), effort, progress, torch, compiled=not quick)
+    second = run_cells(further(quick), effort, progress)
+    rest = [("small inputs", partial(measure_overheads, CALLS, COMPILATIONS, quick))]
+    if not quick:
+        rest.append(("training steps", partial(measure_steps, STEPS)))
     return joined([first, of_second_group(second), progress.each(rest)])
 
 

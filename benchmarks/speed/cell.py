@@ -1,6 +1,5 @@
 """A cell of the table: what is timed, of which function, on which array."""
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -26,11 +25,6 @@ class Cell(NamedTuple):
     def axes(self) -> tuple[int, ...]:
         """The class axes."""
         return (self.axis,) if isinstance(self.axis, int) else self.axis
-
-    @property
-    def classes(self) -> int:
-        """The length of a row."""
-        return math.prod(self.shape[axis] for axis in self.axes)
 
     @property
     def place(self) -> str:

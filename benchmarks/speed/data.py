@@ -21,7 +21,9 @@ def make_data(cell: Cell) -> tuple[Array, ...]:
     x, t, g = _normal(cell.dtype, cell.shape)
     if is_reduction(cell.function):
         g = np.resize(g, tuple(np.delete(cell.shape, cell.axes)))
-    return (x, t, g, *_beside(cell.function, cell.dtype, cell.shape, cell.axes))
+    if cell.function not in BESIDE:
+        return x, t, g
+    return x, t, g, BESIDE[cell.function](np.random.default_rng(1), x, cell.axes)
 
 
 @functools.lru_cache(maxsize=1)
@@ -32,14 +34,6 @@ def _normal(dtype: str, shape: Shape) -> tuple[Array, Array, Array]:
     x, t, g = (rng.standard_normal(size, dtype=wide) for _ in range(3))
     x, t, g = (np.resize(y.astype(jnp.dtype(dtype)), shape) for y in (3 * x, t, g))
     return x, t, g
-
-
-@functools.lru_cache(maxsize=1)
-def _beside(function: str, dtype: str, shape: Shape, axes: Axes) -> tuple[Array, ...]:
-    if function not in BESIDE:
-        return ()
-    x, _, _ = _normal(dtype, shape)
-    return (BESIDE[function](np.random.default_rng(1), x, axes),)
 
 
 def _indices(rng: np.random.Generator, x: Array, axes: Axes) -> Array:

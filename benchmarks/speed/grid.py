@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import jax
 
-from benchmarks.libraries import DECLARED, FUNCTIONS, Axis
+from benchmarks.libraries import DECLARED, FUNCTIONS, INDICES, Axis
 from benchmarks.speed.cell import NARROW, QUANTITIES, WIDE, Cell, Shape
 from benchmarks.speed.data import BESIDE
 
@@ -88,38 +88,26 @@ SHORT: Place = ((4096, 1000), -1)
 LONG: Place = ((64, 50257), -1)
 FIRST: Place = ((1024, 4096), 0)
 SEVERAL: Place = ((32, 1000, 128), (1, 2))
-BOTH = "value+vjp"
+BOTH, MASKED = "value+vjp", "logsumexp(where)"
 
+_WIDE, _NARROW = "float32", "bfloat16"
 FURTHER = tuple(
     Cell(function, quantity, dtype, *place)
-    for function, place, dtype, quantities in (
-        ("softmax(where)", SHORT, "float32", (BOTH, "hvp")),
-        ("softmax(where)", SHORT, "bfloat16", (BOTH,)),
-        ("softmax(where)", LONG, "float32", ("value",)),
-        ("log_softmax(where)", SHORT, "float32", (BOTH,)),
-        ("log_softmax(where)", SHORT, "bfloat16", (BOTH,)),
-        ("logsumexp(where)", SHORT, "float32", ("value", BOTH)),
-        ("logsumexp(where)", LONG, "bfloat16", (BOTH,)),
-        ("logsumexp(b)", SHORT, "float32", (BOTH, "hvp")),
-        ("logsumexp(b)", SHORT, "bfloat16", (BOTH,)),
-        ("logsumexp", SHORT, "float32", (BOTH,)),
-        ("logsumexp", SHORT, "bfloat16", ("vjp",)),
-        ("softmax", FIRST, "float32", (BOTH,)),
-        ("log_softmax", FIRST, "bfloat16", (BOTH,)),
-        ("logsumexp", FIRST, "float32", (BOTH,)),
-        ("softmax", SEVERAL, "float32", (BOTH,)),
-        ("softmax", SEVERAL, "bfloat16", ("value",)),
-        ("log_softmax", SEVERAL, "float32", (BOTH,)),
-        ("cross-entropy(indices)", SHORT, "float32", ("value", BOTH, "hvp")),
-        ("cross-entropy(indices)", SHORT, "bfloat16", (BOTH,)),
-        ("cross-entropy(indices)", LONG, "float32", (BOTH,)),
-        ("cross-entropy(distributions)", SHORT, "float32", ("value", BOTH)),
-        ("cross-entropy(distributions)", SHORT, "bfloat16", (BOTH,)),
-        ("binary cross-entropy", SHORT, "float32", (BOTH,)),
-        ("binary cross-entropy", SHORT, "bfloat16", (BOTH,)),
-        *((name, SHORT, dtype, (BOTH,)) for name in DECLARED for dtype in ("float32", "bfloat16")),
+    for place, dtype, quantity, functions in (
+        (SHORT, _WIDE, BOTH, (*BESIDE, *DECLARED, "logsumexp")),
+        (SHORT, _NARROW, BOTH, (*(name for name in BESIDE if name != MASKED), *DECLARED)),
+        (SHORT, _WIDE, "value", (MASKED, INDICES, "cross-entropy(distributions)")),
+        (SHORT, _WIDE, "hvp", ("softmax(where)", "logsumexp(b)", INDICES)),
+        (SHORT, _NARROW, "vjp", ("logsumexp",)),
+        (LONG, _WIDE, "value", ("softmax(where)",)),
+        (LONG, _WIDE, BOTH, (INDICES,)),
+        (LONG, _NARROW, BOTH, (MASKED,)),
+        (FIRST, _WIDE, BOTH, ("softmax", "logsumexp")),
+        (FIRST, _NARROW, BOTH, ("log_softmax",)),
+        (SEVERAL, _WIDE, BOTH, ("softmax", "log_softmax")),
+        (SEVERAL, _NARROW, "value", ("softmax",)),
     )
-    for quantity in quantities
+    for function in functions
 )
 
 
@@ -152,13 +140,9 @@ def _spread(machine: Machine, start: int, family: Sequence[str]) -> Iterator[Cel
     for i, function in enumerate(FUNCTIONS):
         for j, quantity in enumerate(QUANTITIES):
             dtype = family[(i + j) % len(family)]
-            places = _places(machine, quantity, dtype)
-            is_square = quantity == "jacobian"
-            turn = i if is_square else (len(QUANTITIES) - 1) * i + j
+            if quantity == "jacobian":
+                turn, places = i, machine.jacobian_places
+            else:
+                turn = (len(QUANTITIES) - 1) * i + j
+                places = machine.places + (() if dtype in WIDE else machine.narrow_places)
             yield Cell(function, quantity, dtype, *places[(turn + start) % len(places)])
-
-
-def _places(machine: Machine, quantity: str, dtype: str) -> tuple[Place, ...]:
-    if quantity == "jacobian":
-        return machine.jacobian_places
-    return machine.places if dtype in WIDE else machine.places + machine.narrow_places

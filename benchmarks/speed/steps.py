@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxcalc as jc
-from benchmarks.libraries import BASELINE
+from benchmarks.libraries import BASELINE, Function
 from benchmarks.report import Result, Row
 from benchmarks.statistics import rows_of
 from benchmarks.timing import Contestant, Effort, measure
@@ -35,8 +35,7 @@ def _own_loss(logits: jax.Array, labels: jax.Array, accuracy: Any) -> jax.Array:
     return jnp.mean(loss)
 
 
-Functions = tuple[Callable[[jax.Array], jax.Array], Loss]  # a unit and a loss
-LIBRARIES: dict[str, Functions] = {
+LIBRARIES: dict[str, tuple[Function, Loss]] = {  # a unit and a loss
     "high": (jc.sigmoid, partial(_own_loss, accuracy="high")),
     "fast": (partial(jc.sigmoid, accuracy="fast"), partial(_own_loss, accuracy="fast")),
     BASELINE: (jax.nn.sigmoid, _plain_loss),
@@ -50,19 +49,16 @@ def measure_steps(effort: Effort) -> Result:
         ("language model", "bfloat16", "2048 × 8192"): partial(_language_model, jnp.bfloat16),
         ("language model", "float32", "2048 × 8192"): partial(_language_model, jnp.float32),
     }
-    rows = [_rows(*of, *make(), effort) for of, make in models.items()]
-    return Result([row for found in rows for row in found], [])
-
-
-def _rows(
-    function: str, quantity: str, shape: str, step: Step, arguments: Any, effort: Effort
-) -> list[Row]:
-    contestants = {
-        name: Contestant(jax.jit(partial(step, *functions)), arguments)
-        for name, functions in LIBRARIES.items()
-    }
-    named = {"part": STEP, "function": function, "quantity": quantity, "shape": shape}
-    return rows_of(measure(contestants, effort), named, BASELINE)
+    rows: list[Row] = []
+    for (function, quantity, shape), make in models.items():
+        step, arguments = make()
+        contestants = {
+            name: Contestant(jax.jit(partial(step, *functions)), arguments)
+            for name, functions in LIBRARIES.items()
+        }
+        named = {"part": STEP, "function": function, "quantity": quantity, "shape": shape}
+        rows += rows_of(measure(contestants, effort), named, BASELINE)
+    return Result(rows, [])
 
 
 def perceptron() -> tuple[Step, tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from benchmarks.report import Line, Part, Row, fields, grouped, interval, show_n
 from benchmarks.speed.cell import NARROW, QUANTITIES, WIDE
 from benchmarks.speed.overhead import CALL, COMPILATION
 from benchmarks.speed.steps import STEP
-from benchmarks.speed.summary import FURTHER, SLOWER, contestants, mean, noise, select
+from benchmarks.speed.summary import FURTHER, SLOWER, contestants, mean, noise, select, slower
 
 FIRST, SECOND = f"Time over {BASELINE}", "The second group: masks, weights, other axes, losses"
 MEANS = f"""Geometric means of times over those of {BASELINE}: below 1 is faster. A cell counts as
@@ -19,7 +19,8 @@ CELL = ("function", "quantity", "dtype", "shape")
 
 def parts(rows: Sequence[Row]) -> list[Part]:
     """All tables, those of all cells last."""
-    groups = {FIRST: list(rows), SECOND: _second_group(rows)}
+    further = [{**row, "part": "cell"} for row in rows if row["part"] == FURTHER]
+    groups: dict[str, Sequence[Row]] = {FIRST: rows, SECOND: further}
     measured = {name: cells for name, cells in groups.items() if select(cells)}
     return [
         *(_means_part(name, cells) for name, cells in measured.items()),
@@ -27,11 +28,6 @@ def parts(rows: Sequence[Row]) -> list[Part]:
         Part("Who took part", "\n\n".join(_present(rows))),
         *(_cells_part(name, cells) for name, cells in measured.items()),
     ]
-
-
-def _second_group(rows: Sequence[Row]) -> list[Row]:
-    """Its rows, as those of the first are written."""
-    return [{**row, "part": "cell"} for row in rows if row["part"] == FURTHER]
 
 
 # --- means ---
@@ -51,9 +47,14 @@ def means(rows: Sequence[Row]) -> list[Line]:
 def _line(rows: Sequence[Row], dtype: str, quantity: str) -> Line:
     wanted = {"dtype": dtype, "quantity": quantity}
     chosen = select(rows, **{name: value for name, value in wanted.items() if value != "all"})
-    means = {name: mean(select(chosen, contestant=name)) for name in contestants(rows)}
-    cells = str(len(select(chosen, contestant=BASELINE)))
-    return {**wanted, "cells": cells, **{name: str(m or "–") for name, m in means.items()}}
+    means = {name: _mean(select(chosen, contestant=name)) for name in contestants(rows)}
+    return {**wanted, "cells": str(len(select(chosen, contestant=BASELINE))), **means}
+
+
+def _mean(rows: Sequence[Row]) -> str:
+    """The mean, and how many are slower where there are any."""
+    found, count = mean(rows), slower(rows)
+    return "–" if found is None else f"{found:.2f}" + (f" ({count} slower)" if count else "")
 
 
 # --- small inputs, training steps, who took part ---

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.torch_side.job import Array, Job
+from benchmarks.torch_side.process import Array, Job
 
 TensorFunction = Callable[..., Any]
 Call = Callable[[], Any]

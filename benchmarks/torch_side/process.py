@@ -1,6 +1,7 @@
-"""The parent's side: the worker's process, and its contestants as ones that can be timed here."""
+"""What the parent asks of the worker, its process, and contestants that can be timed from here."""
 
 import importlib.util
+import math
 import os
 import pickle
 import subprocess
@@ -12,12 +13,40 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from benchmarks.torch_side.job import Answer, Array, Job, Sample
+import numpy.typing as npt
 
+Array = npt.NDArray[Any]
+CHECKED = 2**22  # entries of a result: all of the losses' logits
 CHECKOUT = Path(__file__).parents[2]  # where the worker finds this package
 COMMAND = ("-m", "benchmarks.torch_side.worker")
 REST = 2e-3  # seconds until JAX's threads have gone to sleep
 GRACE = 5.0  # seconds for the worker to end
+
+
+class Job(NamedTuple):
+    """A cell to compute."""
+
+    function: str
+    quantity: str
+    axis: int
+    arguments: tuple[Array, Array, Array]  # x, a tangent or labels, a cotangent
+    device: str  # "cpu" or "cuda"
+    compiled: bool  # whether torch.compile is tried
+
+
+Sample = tuple[str, int]  # a contestant to time, and how many calls in a row
+# What is checked of each contestant's outputs; for those that cannot, why.
+Answer = tuple[dict[str, list[Array]], dict[str, str]]
+
+
+def checked_entries(y: Any) -> Any:
+    """An array or tensor, or evenly spaced entries where it has more than are checked.
+
+    Their distance is odd: rows often are of an even number of classes, of which an even distance
+    would leave some out everywhere.
+    """
+    step = math.prod(y.shape) // CHECKED
+    return y if step <= 1 else y.reshape(-1)[:: step | 1]
 
 
 class WorkerError(RuntimeError):
@@ -51,8 +80,8 @@ class TorchProcess:
             answer: Answer = self.ask(job)
         except WorkerError as error:
             return {}, {"torch": str(error)}
-        ready = {name: Remote(self, name, outputs) for name, outputs in answer.outputs.items()}
-        return ready, answer.absent
+        computed, absent = answer
+        return {name: Remote(self, name, outputs) for name, outputs in computed.items()}, absent
 
     def ask(self, message: Job | Sample) -> Any:
         """The worker's answer.
@@ -110,5 +139,5 @@ class Remote(NamedTuple):
     def sample(self, repeats: int) -> float:
         """Seconds of one call, the mean of so many in a row."""
         time.sleep(REST)
-        seconds: float = self.process.ask(Sample(self.name, repeats))
+        seconds: float = self.process.ask((self.name, repeats))
         return seconds

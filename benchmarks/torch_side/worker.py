@@ -10,7 +10,7 @@ import time
 from typing import IO, Any
 
 from benchmarks.torch_side.functions import Call, array, load_torch, make_call, tensor
-from benchmarks.torch_side.job import Answer, Job, Sample, checked_entries
+from benchmarks.torch_side.process import Answer, Array, Job, checked_entries
 
 REST = 5e-3  # seconds until the threads of a parallel region have gone to sleep
 
@@ -25,32 +25,33 @@ class Worker:
 
     def prepare(self, job: Job) -> Answer:
         """Make every contestant ready, and give its result; what fails says why."""
-        self._calls, self._device, answer = {}, job.device, Answer({}, {})
+        self._calls, self._device = {}, job.device
+        computed: dict[str, list[Array]] = {}
+        absent: dict[str, str] = {}
         arguments = [tensor(self._torch, x).to(job.device) for x in job.arguments]
+        dtype = job.arguments[0].dtype
         for name in ("torch", "torch.compile") if job.compiled else ("torch",):
             try:
                 call = make_call(self._torch, job, arguments, compiled=name == "torch.compile")
                 result = call()
                 outputs = result if isinstance(result, tuple) else (result,)
-                answer.outputs[name] = [
-                    array(self._torch, checked_entries(y), job.dtype) for y in outputs
-                ]
+                computed[name] = [array(self._torch, checked_entries(y), dtype) for y in outputs]
                 self._calls[name] = call
             except Exception as error:  # whatever a peer raises is its entry in the table
                 line = next(iter(str(error).splitlines()), "")[:200]
-                answer.absent[name] = f"{type(error).__name__}: {line}"
-        return answer
+                absent[name] = f"{type(error).__name__}: {line}"
+        return computed, absent
 
-    def sample(self, sample: Sample) -> float:
+    def sample(self, name: str, repeats: int) -> float:
         """Seconds of one call, the mean of so many in a row."""
-        call = self._calls[sample.name]
+        call = self._calls[name]
         self._torch.zeros(2**20).add_(1)  # puts every thread to work after the rest
         self._wait()
         start = time.perf_counter()
-        for _ in range(sample.repeats):
+        for _ in range(repeats):
             call()
         self._wait()
-        seconds = (time.perf_counter() - start) / sample.repeats
+        seconds = (time.perf_counter() - start) / repeats
         time.sleep(REST)
         return seconds
 
@@ -66,7 +67,7 @@ def serve(requests: IO[bytes], answers: IO[bytes], worker: Worker) -> None:
             message = pickle.load(requests)
         except EOFError:
             return
-        answer = worker.prepare(message) if isinstance(message, Job) else worker.sample(message)
+        answer = worker.prepare(message) if isinstance(message, Job) else worker.sample(*message)
         pickle.dump(answer, answers)
         answers.flush()
 
