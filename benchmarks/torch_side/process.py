@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -40,13 +41,11 @@ Answer = tuple[dict[str, list[Array]], dict[str, str]]
 
 
 def checked_entries(y: Any) -> Any:
-    """An array or tensor, or evenly spaced entries where it has more than are checked.
-
-    Their distance is odd: rows often are of an even number of classes, of which an even distance
-    would leave some out everywhere.
-    """
+    """An array or tensor, or evenly spaced entries of every column where it has too many."""
     step = math.prod(y.shape) // CHECKED
-    return y if step <= 1 else y.reshape(-1)[:: step | 1]
+    if step <= 1:
+        return y
+    return y.reshape(-1)[:: next(n for n in count(step) if math.gcd(n, y.shape[-1]) == 1)]
 
 
 class WorkerError(RuntimeError):
