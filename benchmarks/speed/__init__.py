@@ -20,7 +20,7 @@ How
     4. A ratio is the median over the rounds of time over the baseline's time in the same round,
        so that drift cancels, with a 95 % interval from a bootstrap over blocks of rounds
        (`benchmarks.statistics`). The baseline, `jax.nn`, takes part twice; the ratio of the two
-       is the noise, and a verdict needs an interval clear of 1 and of the noise.
+       is the noise. A cell is called slower where the whole interval lies above 1.1.
     5. Small inputs: the time of eager calls, and of compilation (`overhead`).
     6. Training steps of a perceptron and of a small language model, whole (`steps`).
 
