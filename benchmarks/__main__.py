@@ -6,25 +6,26 @@ import shlex
 import sys
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
-from benchmarks import machine
+from benchmarks import accuracy, derive, losses, machine, quick, speed
 from benchmarks.report import WIDTH, Progress, Result, show, write_json
-from benchmarks.subjects import QUICK, SUBJECTS
+from jaxcalc.__main__ import INTERRUPTED, Parser
 
-INTERRUPTED = 130  # what a shell reports after SIGINT
 PICTURES = (".png", ".pdf", ".svg")
 RESULTS = Path(__file__).parent / "results"
 
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the message on one line of stderr; exit with status 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (--help shows the usage)\n")
+QUICK = "quick"  # what is measured where no subject is named
+# Each has `run`, of whether it should be quick and the progress, and `parts`, which are shown.
+SUBJECTS: dict[str, Any] = {
+    QUICK: quick,
+    "accuracy": accuracy,
+    "speed": speed,
+    "losses": losses,
+    "derive": derive,
+}
 
 
 def build_parser() -> Parser:
@@ -35,22 +36,20 @@ def build_parser() -> Parser:
         "short answer, within a minute.",
         allow_abbrev=False,
     )
-    named = {name: subject for name, subject in SUBJECTS.items() if name != QUICK}
     parser.add_argument(
         "--subject",
-        choices=[*named, "all"],
-        help="; ".join(f"{name}: {subject.summary}" for name, subject in named.items()),
+        choices=[name for name in SUBJECTS if name != QUICK],
+        default=QUICK,
+        help="one subject, in place of the short answer",
     )
     parser.add_argument(
         "--quick", action="store_true", help="the short answer; with a subject a small run of it"
     )
-    parser.add_argument("--json", type=writable_file, metavar="FILE", help="write all rows")
-    parser.add_argument(
-        "--plot", type=picture_path, metavar="PATH", help="draw to a picture file, or a folder"
-    )
+    parser.add_argument("--json", type=_file, metavar="FILE", help="write all rows")
+    parser.add_argument("--plot", type=_picture, metavar="FILE", help="draw the short answer")
     parser.add_argument(
         "--results",
-        type=picture_folder,
+        type=_folder,
         nargs="?",
         const=str(RESULTS),
         metavar="FOLDER",
@@ -62,37 +61,28 @@ def build_parser() -> Parser:
 # --- paths, tried before anything is measured ---
 
 
-def writable_file(text: str) -> Path:
-    """A path that can be written."""
-    path = Path(text)
-    new = not path.exists()
+def _file(text: str) -> Path:
+    return _tried(text, lambda path: path.open("ab").close())
+
+
+def _picture(text: str) -> Path:
+    _require_matplotlib()
+    if not text.lower().endswith(PICTURES):
+        raise argparse.ArgumentTypeError(f"must end in one of {', '.join(PICTURES)}")
+    return _file(text)
+
+
+def _folder(text: str) -> Path:
+    _require_matplotlib()
+    return _tried(text, lambda path: path.mkdir(parents=True, exist_ok=True))
+
+
+def _tried(text: str, make: Callable[[Path], None]) -> Path:
     try:
-        path.open("ab").close()
+        make(Path(text))
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot write {text!r}: {error.strerror}") from error
-    if new:
-        path.unlink()
-    return path
-
-
-def picture_path(text: str) -> Path:
-    """A picture file or a folder for pictures, if there is a library to draw them."""
-    path = Path(text)
-    if path.suffix.lower() not in PICTURES or path.is_dir():
-        return picture_folder(text)
-    _require_matplotlib()
-    return writable_file(text)
-
-
-def picture_folder(text: str) -> Path:
-    """A folder for pictures, made if need be."""
-    _require_matplotlib()
-    path = Path(text)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"cannot write {text!r}: {error.strerror}") from error
-    return path
+    return Path(text)
 
 
 def _require_matplotlib() -> None:
@@ -108,46 +98,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     parser = build_parser()
     options = parser.parse_args(arguments)
-    if options.results is not None and options.subject is None:
+    name, subject = options.subject, SUBJECTS[options.subject]
+    if options.results is not None and name == QUICK:
         parser.error("`--results` needs a `--subject`")
-    names = [options.subject or QUICK]
-    if names == ["all"]:
-        names = [name for name in SUBJECTS if name != QUICK]
-    print(f"{textwrap.fill(machine.named(), WIDTH)}\n", flush=True)
+    if options.plot is not None and name != QUICK:
+        parser.error("`--plot` is of the short answer: `--results` draws what a subject found")
     on, start = machine.describe(), time.monotonic()
-    results = {name: _run(name, options, alone=len(names) == 1) for name in names}
+    print(f"{textwrap.fill(machine.named(on), WIDTH)}\n", flush=True)
+    result: Result = subject.run(options.quick, Progress())
     on["minutes"] = round((time.monotonic() - start) / 60, 1)
     on["command"] = shlex.join(["python", "-m", "benchmarks", *arguments])
-    if options.json is not None:
-        write_json(options.json, on, results)
-    if options.results is not None:
-        from benchmarks.pages import write_page  # matplotlib is optional
-
-        for name, result in results.items():
-            page = write_page(options.results, name, SUBJECTS[name].parts, result, on)
-            print(f"\nwritten: {page}")
-    return 1 if any(result.failures for result in results.values()) else 0
-
-
-def _run(name: str, options: argparse.Namespace, alone: bool) -> Result:
-    subject = SUBJECTS[name]
-    result = subject.run(options.quick, Progress())
-    if not alone:
-        print(f"\n{name}: {subject.summary}\n")
     print(show(subject.parts(result.rows)))
-    print(*result.failures, sep="\n", file=sys.stderr, end="\n" if result.failures else "")
-    if options.plot is not None and result.rows:
+    for failure in result.failures:
+        print(failure, file=sys.stderr)
+    if options.json is not None:
+        write_json(options.json, on, name, result)
+    if options.plot is not None:
         from benchmarks import plot  # matplotlib is optional
 
-        plot.write(name, result.rows, picture_of(name, options.plot, alone))
-    return result
+        plot.save(plot.draw_quick(result.rows), options.plot)
+    if options.results is not None:
+        from benchmarks.pages import write_page
 
-
-def picture_of(subject: str, path: Path, alone: bool) -> Path:
-    """Where the picture of that subject goes."""
-    if path.is_dir():
-        return path / f"{subject}.png"
-    return path if alone else path.with_stem(f"{path.stem}-{subject}")
+        print(f"\nwritten: {write_page(options.results, name, subject.parts, result, on)}")
+    return 1 if result.failures else 0
 
 
 if __name__ == "__main__":

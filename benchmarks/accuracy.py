@@ -7,7 +7,7 @@ u·(|result| + 4 + log₂ K). Only where the true value (or N) is a normal numbe
 and third derivatives not right beside their zeros (|true| ≤ 0.01 where |x| < 4).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -16,23 +16,16 @@ import numpy.typing as npt
 
 from benchmarks import oracles
 from benchmarks.inputs import elementwise_points, row_inputs
+from benchmarks.libraries import DECLARED, ELEMENTWISE, LOSS, ORDERS, is_reduction
 from benchmarks.oracles.softmax import Product
 from benchmarks.oracles.ulp import FloatArray
 from benchmarks.oracles.wide import Array, widen
-from benchmarks.peers import DECLARED, ELEMENTWISE, LOSS, ORDERS, Peer, find_peers
-from benchmarks.report import Column, Part, Progress, Result, Row, field, lines_of, show_number
+from benchmarks.peers import Peer, find_peers
+from benchmarks.report import Part, Progress, Result, Row, fields, grouped, show_number
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 QUICK_DTYPES = ("bfloat16", "float32")
-Judge = Callable[[Array], FloatArray]
-
-
-class Case(NamedTuple):
-    """One quantity at one set of inputs; `prepare` gives the judge of a peer's result."""
-
-    x: Array
-    t: Array
-    prepare: Callable[[Array, Array], Judge]
+Judge = Callable[[Array], FloatArray]  # of a peer's result: its errors
 
 
 class Question(NamedTuple):
@@ -41,24 +34,23 @@ class Question(NamedTuple):
     dtype: str
     function: str
     quantity: str
-    unit: str
 
-    def cases(self, quick: bool) -> Iterator[Case]:
-        """The inputs on which it is answered."""
+    @property
+    def unit(self) -> str:
+        """Of the errors."""
+        return ROW_JUDGES.get((self.function, self.quantity), (ULP, None))[0]
+
+    def cases(self, quick: bool) -> Iterator[tuple[Array, Array, Judge]]:
+        """Points, tangents or cotangents, and the judge of a result there."""
         if self.function in ELEMENTWISE:
             x = elementwise_points(self.dtype, quick)
-            if self.function in DECLARED and self.dtype == "float64":
-                x = x[::10]  # of which a power series takes ten times as long
-            yield Case(x, x, lambda x, t: _judge_elementwise(self.function, self.quantity, x))
-        else:
-            prepare = ROW_JUDGES[self.function, self.quantity]
-            for x, t in row_inputs(self.dtype, self.quantity, quick):
-                yield Case(x, _cotangent(self.function, self.quantity, t), prepare)
-
-
-def _cotangent(function: str, quantity: str, t: Array) -> Array:
-    one_a_row = function in ("logsumexp", LOSS) and quantity == "vjp"
-    return t[..., 0] if one_a_row else t
+            yield x, x, _judge_elementwise(self.function, self.quantity, x)
+            return
+        _, judge = ROW_JUDGES[self.function, self.quantity]
+        one_a_row = is_reduction(self.function) and self.quantity == "vjp"
+        for x, tangents in row_inputs(self.dtype, self.quantity, quick):
+            t = tangents[..., 0] if one_a_row else tangents
+            yield x, t, judge(x, t)
 
 
 # --- judges ---
@@ -78,10 +70,10 @@ def _ample(x: Array) -> npt.NDArray[np.bool_]:
     return np.asarray(oracles.softmax(x).min(axis=-1) > oracles.SMALLEST[x.dtype.name], np.bool_)
 
 
-def _over_condition(product: Product, x: Array) -> Judge:
+def _over_condition(product: Callable[[Array, Array], Product], x: Array, t: Array) -> Judge:
     """Products are judged on ample rows."""
     ample = _ample(x)
-    value, condition = product.value[ample], product.condition[ample]
+    value, condition = (part[ample] for part in product(x, t))
 
     def judge(got: Array) -> FloatArray:
         normal = oracles.is_normal(condition, got.dtype)
@@ -90,8 +82,9 @@ def _over_condition(product: Product, x: Array) -> Judge:
     return judge
 
 
-def _over_magnitude(true: Array, classes: int) -> Judge:
-    condition = abs(true) + (4 + np.log2(classes))
+def _over_magnitude(function: Callable[[Array], Array], x: Array, t: Array) -> Judge:
+    true = function(x)
+    condition = abs(true) + (4 + np.log2(x.shape[-1]))
     return lambda got: oracles.error_over_condition(got, true, condition)
 
 
@@ -104,9 +97,10 @@ def _judge_elementwise(function: str, quantity: str, x: Array) -> Judge:
         true = oracles.declared_derivative(DECLARED[function], x, order)
     else:
         true = getattr(oracles, function)(x, order)
-    higher = order >= _FIRST_WITH_ZEROS.get(function, 1)
-    kept = (abs(true) > 0.01) | (abs(x.astype(np.float64)) > 4) if higher else None
-    if kept is not None and function in DECLARED:  # XLA takes for 0 what is subnormal, where
+    if order < _FIRST_WITH_ZEROS.get(function, 1):
+        return _in_ulp(true)
+    kept = (abs(true) > 0.01) | (abs(x.astype(np.float64)) > 4)
+    if function in DECLARED:  # XLA takes for 0 what is subnormal, where
         kept &= oracles.is_normal(x, x.dtype)  # softsign has no second derivative
     return _in_ulp(true, kept)
 
@@ -128,98 +122,58 @@ def _judge_scaled_loss(x: Array, t: Array) -> Judge:
     return _in_ulp(true, np.broadcast_to(_ample(x)[..., None], true.shape))
 
 
-ROW_JUDGES: dict[tuple[str, str], Callable[[Array, Array], Judge]] = {
-    ("softmax", "value"): lambda x, t: _in_ulp(oracles.softmax(x)),
-    ("softmax", "jvp"): lambda x, t: _over_condition(oracles.softmax_product(x, t), x),
-    ("softmax", "vjp"): lambda x, t: _over_condition(oracles.softmax_product(x, t), x),
-    ("softmax", "jacobian"): lambda x, t: _in_ulp(oracles.softmax_jacobian(x)),
-    ("log_softmax", "value"): lambda x, t: _over_magnitude(oracles.log_softmax(x), x.shape[-1]),
-    ("log_softmax", "jvp"): lambda x, t: _over_condition(oracles.log_softmax_jvp(x, t), x),
-    ("log_softmax", "vjp"): lambda x, t: _over_condition(oracles.log_softmax_vjp(x, t), x),
-    ("logsumexp", "value"): lambda x, t: _over_magnitude(oracles.logsumexp(x), x.shape[-1]),
-    ("logsumexp", "jvp"): lambda x, t: _over_condition(oracles.logsumexp_jvp(x, t), x),
-    ("logsumexp", "vjp"): _judge_scaled_softmax,
-    (LOSS, "value"): _judge_loss,
-    (LOSS, "vjp"): _judge_scaled_loss,
-}
-
-IN_ULP = {
-    ("softmax", "value"),
-    ("softmax", "jacobian"),
-    ("logsumexp", "vjp"),
-    (LOSS, "value"),
-    (LOSS, "vjp"),
+ULP, ROUNDINGS = "ULP", "u·N"
+ROW_JUDGES: dict[tuple[str, str], tuple[str, Callable[[Array, Array], Judge]]] = {
+    ("softmax", "value"): (ULP, lambda x, t: _in_ulp(oracles.softmax(x))),
+    ("softmax", "jvp"): (ROUNDINGS, partial(_over_condition, oracles.softmax_product)),
+    ("softmax", "vjp"): (ROUNDINGS, partial(_over_condition, oracles.softmax_product)),
+    ("softmax", "jacobian"): (ULP, lambda x, t: _in_ulp(oracles.softmax_jacobian(x))),
+    ("log_softmax", "value"): (ROUNDINGS, partial(_over_magnitude, oracles.log_softmax)),
+    ("log_softmax", "jvp"): (ROUNDINGS, partial(_over_condition, oracles.log_softmax_jvp)),
+    ("log_softmax", "vjp"): (ROUNDINGS, partial(_over_condition, oracles.log_softmax_vjp)),
+    ("logsumexp", "value"): (ROUNDINGS, partial(_over_magnitude, oracles.logsumexp)),
+    ("logsumexp", "jvp"): (ROUNDINGS, partial(_over_condition, oracles.logsumexp_jvp)),
+    ("logsumexp", "vjp"): (ULP, _judge_scaled_softmax),
+    (LOSS, "value"): (ULP, _judge_loss),
+    (LOSS, "vjp"): (ULP, _judge_scaled_loss),
 }
 
 
 # --- the subject ---
 
 
-def questions(dtypes: Sequence[str]) -> list[Question]:
-    """The lines of the table."""
-    elementwise = [(f, q, "ULP") for f in ELEMENTWISE for q in ORDERS]
-    rows = [(f, q, "ULP" if (f, q) in IN_ULP else "u·N") for f, q in ROW_JUDGES]
-    return [Question(d, *rest) for d in dtypes for rest in elementwise + rows]
-
-
-def question(function: str, quantity: str, dtype: str) -> Question:
-    """One of them."""
-    (found,) = (q for q in questions([dtype]) if (q.function, q.quantity) == (function, quantity))
-    return found
-
-
 def run(quick: bool, progress: Progress) -> Result:
     """Ask every question of every peer."""
-    return ask(questions(QUICK_DTYPES if quick else DTYPES), find_peers(), quick, progress)
-
-
-def ask(asked: list[Question], peers: list[Peer], quick: bool, progress: Progress) -> Result:
-    """Ask these questions of these peers."""
+    peers, dtypes = find_peers(), QUICK_DTYPES if quick else DTYPES
+    named = [*((f, q) for f in ELEMENTWISE for q in ORDERS), *ROW_JUDGES]
+    asked = [Question(dtype, *of) for dtype in dtypes for of in named]
     return progress.each(
-        [
-            (f"accuracy of {' '.join(question[:3])}", partial(_answered, question, peers, quick))
-            for question in asked
-        ]
+        [(f"accuracy of {' '.join(q)}", partial(answers, q, peers, quick)) for q in asked]
     )
 
 
-def _answered(question: Question, peers: list[Peer], quick: bool) -> Result:
-    return Result(answers(question, peers, quick), [])
-
-
-def answers(question: Question, peers: list[Peer], quick: bool) -> list[Row]:
+def answers(question: Question, peers: Mapping[str, Peer], quick: bool) -> Result:
     """The worst error of each peer that can answer."""
-    able = [peer for peer in peers if question.dtype in peer.dtypes]
-    errors: dict[str, list[FloatArray]] = {peer.name: [] for peer in able}
-    for x, t, prepare in question.cases(quick):
-        judge = prepare(x, t)
-        for peer in able:
-            got = peer.evaluate(question.function, question.quantity, x, t)
-            errors[peer.name] += [] if got is None else [judge(got).ravel()]
-    return [
-        _row(question, peer, np.concatenate(errors[peer.name]))
-        for peer in able
-        if errors[peer.name]
-    ]
-
-
-def _row(question: Question, peer: Peer, errors: FloatArray) -> Row:
-    return {
-        **question._asdict(),
-        "peer": peer.name,
-        "version": peer.version,
-        "worst": float(errors.max()),
-        "quantile_999": float(np.quantile(errors, 0.999, method="lower")),
-        "points": errors.size,
-    }
+    errors: dict[str, list[FloatArray]] = {}
+    for x, t, judge in question.cases(quick):
+        for name, evaluate in peers.items():
+            got = evaluate(question.function, question.quantity, x, t)
+            if got is not None:
+                errors.setdefault(name, []).append(judge(got).ravel())
+    named = {**question._asdict(), "unit": question.unit}
+    worst = {name: float(np.concatenate(found).max()) for name, found in errors.items()}
+    return Result([{**named, "contestant": name, "worst": w} for name, w in worst.items()], [])
 
 
 def parts(rows: Sequence[Row]) -> list[Part]:
     """One line a question, the worst error of each peer beside each other."""
-    peers = dict.fromkeys(str(row["peer"]) for row in rows)
-    columns = [*map(field, Question._fields), *map(_peer_column, peers)]
-    return [Part("", "", columns, lines_of(rows, Question._fields, lambda row: row["peer"]))]
-
-
-def _peer_column(peer: str) -> Column:
-    return Column(peer, lambda line: show_number(line[peer]["worst"]) if peer in line else "")
+    peers = dict.fromkeys(str(row["contestant"]) for row in rows)
+    names = (*Question._fields, "unit")
+    lines = [
+        {
+            **fields(asked, *names),
+            **{p: show_number(found[p]["worst"]) if p in found else "" for p in peers},
+        }
+        for asked, found in grouped(rows, names)
+    ]
+    return [Part("", "", lines)]

@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import re
@@ -21,6 +22,7 @@ ENVIRONMENT = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "XLA_", "OMP_")
 def describe() -> dict[str, str | float]:
     """Device, processor, versions, date, and what the environment says about memory and threads."""
     device = jax.devices()[0]
+    installed = {found.name: found.version for found in importlib.metadata.distributions()}
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "platform": device.platform,
@@ -34,30 +36,16 @@ def describe() -> dict[str, str | float]:
         "python": platform.python_version(),
         "jax": jax.__version__,
         "jaxcalc": jc.__version__,
-        **_peers(),
+        **{name: installed[name] for name in PEERS if name in installed},
         **{name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)},
     }
 
 
-def named() -> str:
+def named(on: Mapping[str, Any]) -> str:
     """The device and the versions in a line, for a terminal."""
-    on = describe()
     cores = f", {on['cores']} cores" if on["platform"] == "cpu" else ""
     versions = f"jaxcalc {on['jaxcalc']}, jax {on['jax']}, Python {on['python']}"
     return f"{on['device_name']}{cores}, load {on['load']}; {versions}"
-
-
-def _peers() -> dict[str, str]:
-    """The versions of those that are installed."""
-    versions = {name: _version(name) for name in PEERS}
-    return {name: version for name, version in versions.items() if version is not None}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _cpu() -> str:

@@ -8,15 +8,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import jaxcalc as jc
-from benchmarks.losses.cases import SCALES, SHAPES, Case, make_data
-from benchmarks.losses.contestants import contestants, value_and_gradient
+from benchmarks.losses.cases import SCALES, SHAPES, Case
+from benchmarks.losses.logits import contestants, run_case, value_and_gradient
 from benchmarks.oracles import cross_entropy
-from benchmarks.plot import SVG, save
+from benchmarks.plot import save
 
 LossAndGradient = Callable[..., tuple[jax.Array, jax.Array]]
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
@@ -24,14 +23,9 @@ DTYPE = "bfloat16"
 CLASSES = 1000
 # Who is drawn, by colours that the colour-blind tell apart; marks are hollow, for two are equal.
 STYLES: dict[str, dict[str, Any]] = {
-    "optax": {"label": "optax", "color": "#009E73", "marker": "s", "markersize": 7},
-    "jax.nn": {
-        "label": "jax.nn, the plain formula",
-        "color": "#D55E00",
-        "marker": "x",
-        "markersize": 4,
-    },
-    "high": {"label": "jaxcalc", "color": "#0072B2", "marker": "o", "markersize": 5},
+    "optax": {"label": "optax", "color": "#009E73", "marker": "s", "ms": 7},
+    "jax.nn": {"label": "jax.nn, the plain formula", "color": "#D55E00", "marker": "x", "ms": 4},
+    "high": {"label": "jaxcalc", "color": "#0072B2", "marker": "o", "ms": 5},
 }
 
 
@@ -42,7 +36,7 @@ def draw_losses(shape: tuple[int, int] = SHAPES[0]) -> Figure:
     figure = Figure(figsize=(8.4, 3.4), layout="constrained")
     one, worst = figure.subplots(1, 2)
     _draw_row(one, known)
-    _draw_worst(worst, known, shape)
+    _draw_worst(worst, shape)
     figure.legend(*one.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
@@ -63,12 +57,12 @@ def _draw_row(axes: Axes, losses: Mapping[str, LossAndGradient]) -> None:
     axes.grid(alpha=0.3)
 
 
-def _draw_worst(axes: Axes, losses: Mapping[str, LossAndGradient], shape: tuple[int, int]) -> None:
-    data = [make_data(Case(scale, DTYPE, shape)) for scale in SCALES]
-    for name, loss in losses.items():
-        found = [np.asarray(loss(d.x, d.y)[0], np.float64) for d in data]
-        errors = [np.max(abs(f - d.loss)) for f, d in zip(found, data, strict=True)]
-        axes.plot(SCALES, errors, fillstyle="none", lw=1, **STYLES[name])
+def _draw_worst(axes: Axes, shape: tuple[int, int]) -> None:
+    found = [row for s in SCALES for row in run_case(Case(s, DTYPE, shape), None, None).rows]
+    for name, style in STYLES.items():
+        errors = [row["row_error"] for row in found if row["contestant"] == name]
+        if errors:
+            axes.plot(SCALES, errors, fillstyle="none", lw=1, **style)
     axes.set(xscale="log", yscale="log", ylim=(1e-8, 10), xlabel="scale of the logits")
     axes.set(title=f"Worst error of {shape[0]} rows", ylabel="error of the loss")
     axes.set_xticks(SCALES, map(str, SCALES))
@@ -89,10 +83,9 @@ def main(arguments: Sequence[str]) -> int:
     """Draw all of them, to the folder that is given, or to that of the README."""
     folder = Path(arguments[0]) if arguments else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    with rc_context({**SVG, "svg.fonttype": "path"}):  # whatever fonts the reader has
-        for name, drawing in DRAWINGS.items():
-            save(drawing(), folder / f"{name}.svg")
-            print(folder / f"{name}.svg")
+    for name, drawing in DRAWINGS.items():
+        save(drawing(), folder / f"{name}.svg", fonts="path")  # whatever fonts the reader has
+        print(folder / f"{name}.svg")
     return 0
 
 

@@ -8,22 +8,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from benchmarks import accuracy
-from benchmarks.peers import ELEMENTWISE, LOSS
-from benchmarks.peers import jax as jax_peers
-from benchmarks.report import (
-    Column,
-    Line,
-    Part,
-    Progress,
-    Result,
-    Row,
-    field,
-    lines_of,
-    show_number,
-)
+from benchmarks.libraries import BASELINE, ELEMENTWISE, INDICES, LOSS, libraries
+from benchmarks.peers import jax_peers
+from benchmarks.report import Line, Part, Progress, Result, Row, fields, grouped, show_number
 from benchmarks.speed.cell import Cell, Shape
-from benchmarks.speed.jax_side import BASELINE, rivals
-from benchmarks.speed.running import Rivals, run_cell
+from benchmarks.speed.running import run_cell
 from benchmarks.speed.summary import mean, noise, select
 from benchmarks.timing import Effort
 
@@ -52,37 +41,27 @@ SENTENCE = (
 
 
 def run(quick: bool, progress: Progress) -> Result:
-    """The short answer, which is always quick."""
-    return measure(PLACES, EFFORT, progress)
-
-
-def measure(places: Mapping[str, Shape], effort: Effort, progress: Progress) -> Result:
-    """Time those functions on arrays of those shapes, then look for their worst errors."""
-    cells = [(f, what, d) for d in DTYPES for f in places for what in (VALUE, GRADIENT)]
-    timed = [
-        (f"time of {' '.join(cell)}", partial(_times, *cell, places[cell[0]], effort))
-        for cell in cells
-    ]
+    """Time everything, then look for the worst errors; always quickly."""
+    cells = [(f, what, d) for d in DTYPES for f in PLACES for what in (VALUE, GRADIENT)]
+    timed = [(f"time of {' '.join(cell)}", partial(_times, *cell)) for cell in cells]
     judged = [(f"errors of {' '.join(cell)}", partial(_errors, *cell)) for cell in cells]
     return progress.each([*timed, *judged])
 
 
-def _times(function: str, what: str, dtype: str, shape: Shape, effort: Effort) -> Result:
-    name = "cross-entropy(indices)" if function == LOSS else function
-    cell = Cell(name, "value" if what == VALUE else "value+vjp", dtype, shape)
-    both = {name: library for name, library in rivals().items() if name in (OWN, BASELINE)}
-    rows, failures = run_cell(cell, Rivals(both), 0, effort)
+def _times(function: str, what: str, dtype: str) -> Result:
+    name = INDICES if function == LOSS else function
+    cell = Cell(name, "value" if what == VALUE else "value+vjp", dtype, PLACES[function])
+    both = {name: libraries()[name] for name in (OWN, BASELINE)}
+    rows, failures = run_cell(cell, both, EFFORT)
     return Result([{**row, "function": function, "what": what} for row in rows], failures)
 
 
 def _errors(function: str, what: str, dtype: str) -> Result:
     derivative = "derivative 1" if function in ELEMENTWISE else "vjp"
-    asked = accuracy.question(function, "value" if what == VALUE else derivative, dtype)
-    names = {f"jaxcalc {OWN}": OWN, BASELINE: BASELINE}
-    peers = [peer for peer in jax_peers.find() if peer.name in names]
-    rows = accuracy.answers(asked, peers, quick=True)
-    named = {"part": "error", "what": what}
-    return Result([{**row, **named, "contestant": names[row["peer"]]} for row in rows], [])
+    asked = accuracy.Question(dtype, function, "value" if what == VALUE else derivative)
+    peers = {name: jax_peers()[name] for name in (OWN, BASELINE)}
+    rows, failures = accuracy.answers(asked, peers, quick=True)
+    return Result([{**row, "part": "error", "what": what} for row in rows], failures)
 
 
 # --- what is shown ---
@@ -90,49 +69,50 @@ def _errors(function: str, what: str, dtype: str) -> Result:
 
 def parts(rows: Sequence[Row]) -> list[Part]:
     """The table, what its numbers are, and the answer in words."""
-    columns = [field("function"), field("what", ""), *map(_speed, DTYPES), *map(_error, DTYPES)]
     return [
-        Part("", columns=columns, rows=lines(rows)),
+        Part("", "", [_line(of, line) for of, line in measured(rows)]),
         Part("", _legend(rows)),
         Part("", f"{answer(rows)} {noise(rows)}"),
     ]
 
 
-def lines(rows: Sequence[Row]) -> list[Line]:
-    """A line for each function and what is computed of it, with its times and errors."""
-    shown = [*_of_part(rows, "error"), *select(rows)]
-    return lines_of(shown, ("function", "what"), _place)
+Measured = Mapping[str, Row]  # of one line: times and errors
 
 
-def _place(row: Row) -> str:
-    return f"{row['part']} {row['dtype']} {row['contestant']}"
+def measured(rows: Sequence[Row]) -> list[tuple[Row, Measured]]:
+    """Each function and what is computed of it, with its times and errors."""
+    shown = [*select(rows, part="error"), *select(rows)]
+    return grouped(shown, ("function", "what"), lambda row: " ".join(row[name] for name in _PLACE))
 
 
-def speed(line: Line, dtype: str) -> float | None:
+_PLACE = ("part", "dtype", "contestant")
+
+
+def speed(line: Measured, dtype: str) -> float | None:
     """How many times as fast; None where a result was wrong."""
     row = line.get(f"cell {dtype} {OWN}")
     return None if row is None else 1 / row["ratio"]
 
 
-def error(line: Line, dtype: str, name: str) -> float:
+def error(line: Measured, dtype: str, name: str) -> float:
     """The worst error."""
     return float(line[f"error {dtype} {name}"]["worst"])
 
 
-def _speed(dtype: str) -> Column:
-    def text(line: Row) -> str:
-        found = speed(dict(line), dtype)
-        return "wrong" if found is None else f"{found:.2f} ×"
-
-    return Column(dtype, text)
-
-
-def _error(dtype: str) -> Column:
-    def text(line: Row) -> str:
-        own, theirs = (show_number(error(dict(line), dtype, name)) for name in (OWN, BASELINE))
-        return f"{own} ({theirs})"
-
-    return Column(f"error {dtype}", text)
+def _line(of: Row, line: Measured) -> Line:
+    speeds = {dtype: speed(line, dtype) for dtype in DTYPES}
+    errors = {
+        dtype: [show_number(error(line, dtype, name)) for name in (OWN, BASELINE)]
+        for dtype in DTYPES
+    }
+    return {
+        **fields(of, "function"),
+        "": of["what"],
+        **{
+            dtype: "wrong" if found is None else f"{found:.2f} ×" for dtype, found in speeds.items()
+        },
+        **{f"error {dtype}": f"{own} ({theirs})" for dtype, (own, theirs) in errors.items()},
+    }
 
 
 def answer(rows: Sequence[Row]) -> str:
@@ -140,28 +120,21 @@ def answer(rows: Sequence[Row]) -> str:
     means = {dtype: mean(select(rows, contestant=OWN, dtype=dtype)) for dtype in DTYPES}
     if None in means.values():
         return ""
-    speeds = {dtype: 1 / found.value for dtype, found in means.items() if found}
+    speeds = {dtype: 1 / found for dtype, found in means.items() if found}
     cells = len(select(rows, contestant=OWN))
-    own, theirs = (show_number(_worst(rows, name)) for name in (OWN, BASELINE))
+    own, theirs = (
+        show_number(
+            max(row["worst"] for row in select(rows, part="error", what=GRADIENT, contestant=name))
+        )
+        for name in (OWN, BASELINE)
+    )
     return SENTENCE.format(**speeds, cells=cells, own=own, theirs=theirs)
-
-
-def _worst(rows: Sequence[Row], name: str) -> float:
-    """Of all derivatives."""
-    derivatives = [row for row in _of_part(rows, "error") if row["what"] == GRADIENT]
-    return max(row["worst"] for row in derivatives if row["contestant"] == name)
-
-
-def _of_part(rows: Sequence[Row], part: str) -> list[Row]:
-    return [row for row in rows if row["part"] == part]
 
 
 def _legend(rows: Sequence[Row]) -> str:
     """What the numbers are, and of which arrays."""
-    shapes: dict[str, list[str]] = {}
+    shapes: dict[str, dict[str, None]] = {}
     for row in select(rows, contestant=OWN):
-        shapes.setdefault(row["shape"], []).append(row["function"])
-    places = "; ".join(
-        f"{', '.join(dict.fromkeys(names))} of {shape}" for shape, names in shapes.items()
-    )
+        shapes.setdefault(row["shape"], {})[row["function"]] = None
+    places = "; ".join(f"{', '.join(names)} of {shape}" for shape, names in shapes.items())
     return LEGEND.format(baseline=BASELINE, places=places)

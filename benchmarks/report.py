@@ -11,14 +11,14 @@ from typing import IO, Any, NamedTuple
 
 WIDTH = 80  # of text on a terminal
 Row = Mapping[str, Any]
-Line = dict[str, Any]  # several rows as one line of a table
+Line = Mapping[str, str]  # of a table: the text under each heading
 
 
 class Result(NamedTuple):
     """The rows that a subject measured, and a line for each check that failed."""
 
-    rows: list[Row]
-    failures: list[str]
+    rows: Sequence[Row]
+    failures: Sequence[str]
 
 
 def joined(results: Iterable[Result]) -> Result:
@@ -31,92 +31,74 @@ def joined(results: Iterable[Result]) -> Result:
 # --- tables ---
 
 
-class Column(NamedTuple):
-    """A column of a table: its heading, and the text of each row in it."""
-
-    heading: str
-    text: Callable[[Row], str]
-
-
 class Part(NamedTuple):
-    """A table with its heading and what it shows; without columns the text alone."""
+    """A table with its heading and what it shows; without lines the text alone."""
 
     heading: str
     text: str = ""
-    columns: Sequence[Column] = ()
-    rows: Sequence[Row] = ()
+    lines: Sequence[Line] = ()
 
 
-def field(name: str, heading: str | None = None) -> Column:
-    """The column of a field that is shown as it is; blank where there is none."""
-    return Column(name if heading is None else heading, lambda row: str(row.get(name, "")))
+def grouped(
+    rows: Iterable[Row],
+    names: Sequence[str],
+    by: Callable[[Row], str] = lambda row: row["contestant"],
+) -> list[tuple[Row, Mapping[str, Row]]]:
+    """Rows that agree in those fields: the fields, and the row of each contestant.
+
+    >>> grouped([{"n": 1, "contestant": "a"}], ["n"])
+    [({'n': 1}, {'a': {'n': 1, 'contestant': 'a'}})]
+    """
+    groups: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in names), {})[by(row)] = row
+    return [(dict(zip(names, key, strict=True)), group) for key, group in groups.items()]
 
 
-def number(name: str, heading: str | None = None, unit: float = 1.0) -> Column:
-    """The column of a field in that unit; blank where it is None or missing."""
-
-    def text(row: Row) -> str:
-        value = row.get(name)
-        return show_number(None if value is None else value / unit)
-
-    return Column(name if heading is None else heading, text)
+def fields(row: Row, *names: str) -> Line:
+    """Those fields as they are; blank where there is none."""
+    return {name: str(row.get(name, "")) for name in names}
 
 
-def show_number(value: float | None) -> str:
+def show_number(value: float | None, unit: float = 1.0) -> str:
     """A number to three digits, or two with an exponent where it is large; blank for None."""
     if value is None or not math.isfinite(value):
         return "" if value is None else str(value)
+    value /= unit
     if abs(value) < 1e5:
         return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}e{int(exponent)}"
 
 
-def interval(row: Row | None) -> str:
+def interval(row: Row) -> str:
     """A ratio with its interval; blank where nothing was timed."""
-    if row is None or row["ratio"] is None:
+    if row["ratio"] is None:
         return ""
     return f"{row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
 
 
-def lines_of(
-    rows: Iterable[Row],
-    names: Sequence[str],
-    by: Callable[[Row], str] = lambda row: row["contestant"],
-) -> list[Line]:
-    """Rows that agree in those fields as one line, with the row of each contestant.
-
-    >>> lines_of([{"n": 1, "contestant": "a"}], ["n"])
-    [{'n': 1, 'a': {'n': 1, 'contestant': 'a'}}]
-    """
-    lines: dict[tuple[Any, ...], Line] = {}
-    for row in rows:
-        key = tuple(row[name] for name in names)
-        lines.setdefault(key, dict(zip(names, key, strict=True)))[by(row)] = row
-    return list(lines.values())
+def time_and_ratio(row: Row) -> Line:
+    """Both; blank where nothing was timed."""
+    return {"ms": show_number(row["seconds"], 1e-3), "ratio": interval(row)}
 
 
-def _cells(columns: Sequence[Column], rows: Sequence[Row]) -> list[list[str]]:
-    return [[c.heading for c in columns], *([c.text(row) for c in columns] for row in rows)]
-
-
-def table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
+def table(lines: Sequence[Line]) -> str:
     """Aligned text, one line a row under the headings."""
-    heading, *lines = _cells(columns, rows)
-    widths = [max(map(len, cells)) for cells in zip(heading, *lines, strict=True)]
-    ruled = [heading, ["─" * width for width in widths], *lines]
+    cells = [list(lines[0]), *(list(line.values()) for line in lines)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    ruled = [cells[0], ["─" * width for width in widths], *cells[1:]]
     return "\n".join(
-        "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
-        for cells in ruled
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in ruled
     )
 
 
-def markdown_table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
+def markdown_table(lines: Sequence[Line]) -> str:
     """The table, with bars in the text escaped."""
-    heading, *lines = _cells(columns, rows)
+    cells = [list(lines[0]), ["---"] * len(lines[0]), *(list(line.values()) for line in lines)]
     return "\n".join(
-        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |"
-        for line in (heading, ["---"] * len(columns), *lines)
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in cells
     )
 
 
@@ -129,34 +111,27 @@ def _shown(part: Part) -> tuple[str, str, str]:
     heading = f"{part.heading}:" if part.heading else ""
     paragraphs = (" ".join(text.split()) for text in part.text.split("\n\n"))
     text = "\n\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in paragraphs)
-    return heading, text, table(part.columns, part.rows) if part.columns else ""
+    return heading, text, table(part.lines) if part.lines else ""
 
 
 # --- JSON ---
 
 
-def write_json(path: Path, machine: Mapping[str, Any], results: Mapping[str, Result]) -> None:
-    """Write all rows of those subjects, one a line, and on what they were measured."""
-    subjects = ",\n".join(f"{_json(name)}: {_subject(result)}" for name, result in results.items())
-    text = f'{{"machine": {_json(machine)},\n"subjects": {{{subjects}}}}}\n'
+def write_json(path: Path, machine: Mapping[str, Any], subject: str, result: Result) -> None:
+    """Write all rows of that subject, one a line, and on what they were measured."""
+    rows = ",\n".join(_json({k: _finite(value) for k, value in row.items()}) for row in result.rows)
+    found = f'{{"failures": {_json(result.failures)}, "rows": [\n{rows}\n]}}'
+    text = f'{{"machine": {_json(machine)},\n"subjects": {{{_json(subject)}: {found}}}}}\n'
     path.write_text(text, encoding="utf-8")
-
-
-def _subject(result: Result) -> str:
-    rows = ",\n".join(_json(_finite(row)) for row in result.rows)
-    return f'{{"failures": {_json(result.failures)}, "rows": [\n{rows}\n]}}'
 
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _finite(row: Row) -> dict[str, Any]:
-    """The row, with None where JSON has no word for a number."""
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in row.items()
-    }
+def _finite(value: Any) -> Any:
+    """None where JSON has no word for a number."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # --- progress ---
@@ -169,18 +144,11 @@ class Progress:
         self._stream, self._every, self._last = stream or sys.stderr, every, -math.inf
 
     def __call__(self, done: int, total: int, what: str) -> None:
-        """Say that step `done` of `total` begins."""
-        text = f"[{done}/{total}] {what}"
-        if self._stream.isatty():
-            self._write(f"\r\x1b[K{text}")
-        elif time.monotonic() - self._last >= self._every:
-            self._last = time.monotonic()
-            self._write(f"{text}\n")
-
-    def finish(self) -> None:
-        """Clear the line."""
-        if self._stream.isatty():
-            self._write("\r\x1b[K")
+        """Say that step `done` of `total` begins; sparingly where lines stay."""
+        on_terminal, now = self._stream.isatty(), time.monotonic()
+        if on_terminal or now - self._last >= self._every:
+            self._last, text = now, f"[{done}/{total}] {what}"
+            self._write(f"\r\x1b[K{text}" if on_terminal else f"{text}\n")
 
     def each(self, steps: Sequence[tuple[str, Callable[[], Result]]]) -> Result:
         """Take the steps one after another, saying each; what all of them found."""
@@ -188,7 +156,8 @@ class Progress:
         for done, (what, step) in enumerate(steps):
             self(done, len(steps), what)
             results.append(step())
-        self.finish()
+        if self._stream.isatty():
+            self._write("\r\x1b[K")
         return joined(results)
 
     def _write(self, text: str) -> None:

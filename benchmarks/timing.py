@@ -8,18 +8,18 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import cycle, islice
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from benchmarks.oracles.ulp import unit_roundoff
 from benchmarks.oracles.wide import Array
+from benchmarks.statistics import Times
+from benchmarks.torch_side.process import Remote, WorkerError, checked_entries
 
 FEWEST_ROUNDS = 7  # for an interval that means something
-
-_wait: Callable[[Any], Any] = jax.block_until_ready
 
 
 class Effort(NamedTuple):
@@ -30,59 +30,47 @@ class Effort(NamedTuple):
     budget: float = math.inf  # seconds for all samples, unless the fewest rounds take longer
 
 
-class Timed(Protocol):
-    """What can be timed, here or in another process."""
-
-    def sample(self, repeats: int) -> float:
-        """Seconds of one call, the mean of so many in a row."""
-        ...
-
-
 class Contestant(NamedTuple):
-    """A compiled function, and sets of arguments that are used in turn.
-
-    Several sets keep a large cache from serving what a real program would read from memory.
-    """
+    """A function, compiled or to be compiled at its first call, and its arguments."""
 
     function: Callable[..., Any]
-    arguments: Sequence[tuple[Any, ...]]
+    arguments: tuple[Any, ...] = ()
 
-    def result(self) -> Any:
-        """What it gives for its first arguments."""
-        return self.function(*self.arguments[0])
+    def outputs(self) -> list[Array]:
+        """What is checked of its results."""
+        return [
+            np.asarray(checked_entries(y)) for y in jax.tree.leaves(self.function(*self.arguments))
+        ]
 
     def sample(self, repeats: int) -> float:
-        """Seconds of one call, the mean of so many in a row."""
-        wait = _wait if jax.default_backend() == "cpu" else _queue
+        """Seconds of one call; an accelerator is kept busy, a CPU would run calls side by side."""
+        wait_for_each = jax.default_backend() == "cpu"
         start, result = time.perf_counter(), None
-        for arguments in islice(cycle(self.arguments), repeats):
-            result = wait(self.function(*arguments))
-        _wait(result)
+        for _ in range(repeats):
+            result = self.function(*self.arguments)
+            if wait_for_each:
+                jax.block_until_ready(result)
+        jax.block_until_ready(result)
         return (time.perf_counter() - start) / repeats
 
 
-def _queue(result: Any) -> Any:
-    """An accelerator is kept busy; a CPU would run queued calls side by side."""
-    return result
-
+Timed = Contestant | Remote  # what can be checked and timed, here or in another process
 
 # --- checking ---
 
 
-def check(got: Any, reference: Sequence[Array], slack: float = 1.0) -> str | None:
+def check(got: Sequence[Any], reference: Sequence[Array], slack: float = 1.0) -> str | None:
     """None if every output is near its float64 reference, else what is wrong.
 
     A plain form is allowed its rounding: 32 u of the norm and 64 u of the largest entry, times
     the slack of what takes several steps.
     """
-    outputs = jax.tree.leaves(got)
-    if len(outputs) != len(reference):
-        return f"{len(outputs)} outputs instead of {len(reference)}"
-    differences = (_difference(y, r, slack) for y, r in zip(outputs, reference, strict=True))
-    return next(filter(None, differences), None)
+    if len(got) != len(reference):
+        return f"{len(got)} outputs instead of {len(reference)}"
+    return next(filter(None, map(partial(_difference, slack), got, reference)), None)
 
 
-def _difference(got: Any, reference: Array, slack: float) -> str | None:
+def _difference(slack: float, got: Any, reference: Array) -> str | None:
     if got.shape != reference.shape:
         return f"shape {got.shape} instead of {reference.shape}"
     u, wide, finite = unit_roundoff(got.dtype), np.asarray(got, np.float64), np.isfinite(reference)
@@ -99,20 +87,50 @@ def _difference(got: Any, reference: Array, slack: float) -> str | None:
 # --- timing ---
 
 
+class Contest(NamedTuple):
+    """What everyone computed, the times of who was right, and why the others have none."""
+
+    outputs: Mapping[str, Sequence[Array]]
+    times: Times
+    absent: Mapping[str, str]
+
+
+def hold(
+    contestants: Mapping[str, Timed],
+    judge: Callable[[str, Sequence[Array]], str | None],
+    effort: Effort | None,
+) -> Contest:
+    """Everyone computes, who is wrong leaves, the others are timed in turns.
+
+    Args:
+        contestants: by name.
+        judge: of a name and its outputs: None, or what is wrong.
+        effort: how long to measure; None for nobody to be timed.
+    """
+    outputs = {name: contestant.outputs() for name, contestant in contestants.items()}
+    verdicts = {name: judge(name, computed) for name, computed in outputs.items()}
+    absent = {name: f"wrong, not timed: {what}" for name, what in verdicts.items() if what}
+    if effort is None:
+        return Contest(outputs, {}, absent)
+    right = {name: c for name, c in contestants.items() if name not in absent}
+    try:
+        times = measure(right, effort)
+    except WorkerError as error:
+        absent |= {name: str(error) for name, c in right.items() if isinstance(c, Remote)}
+        times = measure({name: c for name, c in right.items() if name not in absent}, effort)
+    return Contest(outputs, times, absent)
+
+
 def measure(contestants: Mapping[str, Timed], effort: Effort) -> dict[str, list[float]]:
     """Seconds of one call: a sample of every contestant in each round."""
     trials = {name: _calibrate(c, effort.seconds) for name, c in contestants.items()}
-    rounds = _affordable(effort, sum(repeats * seconds for repeats, seconds in trials.values()))
+    each_round = sum(repeats * seconds for repeats, seconds in trials.values())
+    affordable = effort.budget / each_round if each_round else math.inf
+    rounds = int(min(effort.rounds, max(FEWEST_ROUNDS, affordable)))
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     for name in _schedule(list(contestants), rounds):
         samples[name].append(contestants[name].sample(trials[name][0]))
     return samples
-
-
-def _affordable(effort: Effort, seconds: float) -> int:
-    """How many rounds of that length the budget allows, within the limits."""
-    affordable = math.inf if seconds == 0 else effort.budget / seconds
-    return int(min(effort.rounds, max(FEWEST_ROUNDS, affordable)))
 
 
 def _schedule(names: list[str], rounds: int, seed: int = 0) -> Iterator[str]:

@@ -26,6 +26,10 @@ class Case(NamedTuple):
         return f"{self.shape[0]} × {self.shape[1]} {self.dtype}, scale {self.scale}"
 
 
+CASES = [Case(s, dtype, shape) for shape in SHAPES for dtype in DTYPES for s in SCALES]
+QUICK_CASES = [Case(s, dtype, (256, 1000)) for dtype in DTYPES[:2] for s in (5, 20)]
+
+
 class Data(NamedTuple):
     """Logits, labels, and the true losses and gradients."""
 
@@ -33,14 +37,6 @@ class Data(NamedTuple):
     y: npt.NDArray[np.int32]
     loss: Array
     gradient: Array
-
-
-class Errors(NamedTuple):
-    """Of the mean loss, relative; of the worst row's loss, and of its gradient over its size."""
-
-    mean: float
-    row: float
-    gradient: float
 
 
 @functools.lru_cache(maxsize=1)
@@ -54,20 +50,19 @@ def make_data(case: Case) -> Data:
     return Data(x, y, cross_entropy(single, y), cross_entropy_gradient(single, y).value)
 
 
-def errors(data: Data, loss: Array, gradient: Array) -> Errors:
-    """Of someone's losses and gradients.
+def errors(data: Data, loss: Array, gradient: Array) -> dict[str, float]:
+    """Of the mean loss, relative; of the worst row's loss, and of its gradient over its size.
 
     A row's gradient is as large as its largest entry, but never smaller than what keeps its digits
     in that dtype.
     """
     got, slopes = np.asarray(loss, np.float64), np.asarray(gradient, np.float64)
-    true = data.loss
     size = np.maximum(abs(data.gradient).max(-1), smallest(gradient.dtype))
-    return Errors(
-        abs(float(got.mean() / true.mean()) - 1),
-        float(abs(got - true).max()),
-        float((abs(slopes - data.gradient).max(-1) / size).max()),
-    )
+    return {
+        "mean_error": abs(float(got.mean() / data.loss.mean()) - 1),
+        "row_error": float(abs(got - data.loss).max()),
+        "gradient_error": float((abs(slopes - data.gradient).max(-1) / size).max()),
+    }
 
 
 def smallest(dtype: npt.DTypeLike) -> float:

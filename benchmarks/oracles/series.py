@@ -8,71 +8,64 @@ t = tanh u and q = 1 − t², which keep their digits where either is small:
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.oracles.wide import Array, exp, log1p, map_multiprecision, multiprecision, tanh
+from benchmarks.oracles.wide import Array, as_multiprecision, exp, log1p, multiprecision, tanh
 
 
-@dataclass(frozen=True)
 class Series:
-    """The coefficients, from that of order 0 on, all with the shape of the points."""
+    """The coefficients, from that of order 0 on, each with the shape of the points.
 
-    coefficients: tuple[Array, ...]
+    It is added to, subtracted from, multiplied with and divided by series and numbers.
+    """
+
     __array_ufunc__ = None  # numbers of NumPy leave products with it to it
 
+    def __init__(self, coefficients: Array) -> None:
+        self.coefficients = coefficients
+
     def __add__(self, other: Any) -> "Series":
-        """Of a series or a number."""
-        pairs = zip(self.coefficients, self._like(other), strict=True)
-        return Series(tuple(a + b for a, b in pairs))
+        return Series(self.coefficients + self.like(other))
 
     def __mul__(self, other: Any) -> "Series":
-        """By a series or a number."""
-        b = self._like(other)
-        return Series(tuple(self._convolved(b, k) for k in range(len(b))))
+        a, b = self.coefficients, self.like(other)
+        return Series(np.stack([(a[: k + 1] * b[k::-1]).sum(0) for k in range(len(a))]))
 
     def __truediv__(self, other: Any) -> "Series":
-        """By a series or a number."""
-        b = self._like(other)
-        made: list[Array] = []
-        for k, a in enumerate(self.coefficients):
-            made.append((a - sum(made[j] * b[k - j] for j in range(k))) / b[0])
-        return Series(tuple(made))
+        a, b = self.coefficients, self.like(other)
+        made = 0 * a
+        for k in range(len(a)):
+            made[k] = (a[k] - (made[:k] * b[k:0:-1]).sum(0)) / b[0]
+        return Series(made)
 
     def __rtruediv__(self, other: Any) -> "Series":
-        """Of a number by it."""
-        return Series(self._like(other)) / self
+        return Series(self.like(other)) / self
 
     def __neg__(self) -> "Series":
-        """With the other sign."""
-        return Series(tuple(-a for a in self.coefficients))
+        return Series(-self.coefficients)
 
     def __sub__(self, other: Any) -> "Series":
-        """Less a series or a number."""
         return self + -other
 
     def __rsub__(self, other: Any) -> "Series":
-        """A number less it."""
         return -self + other
 
     __radd__, __rmul__ = __add__, __mul__
 
     def __pow__(self, exponent: int) -> "Series":
-        """By a positive integer."""
         return self if exponent == 1 else self * self ** (exponent - 1)
 
-    def _like(self, other: Any) -> tuple[Array, ...]:
+    def like(self, other: Any) -> Array:
+        """The coefficients of a series, or of a number or what stands at each point."""
         if isinstance(other, Series):
             return other.coefficients
-        zero = 0 * self.coefficients[0]
-        return (zero + other, *(zero for _ in self.coefficients[1:]))
-
-    def _convolved(self, b: tuple[Array, ...], k: int) -> Array:
-        return np.asarray(sum(self.coefficients[j] * b[k - j] for j in range(k + 1)))
+        like = 0 * self.coefficients
+        like[0] += other
+        return like
 
 
 def derivative(definition: Callable[[Any, Any], Any], x: npt.ArrayLike, order: int) -> Array:
@@ -85,15 +78,26 @@ def derivative(definition: Callable[[Any, Any], Any], x: npt.ArrayLike, order: i
             precision.
         order: 0 or more.
     """
-    points = np.asarray(x)
-    if points.dtype != np.float64:
-        wide = points.astype(np.longdouble)
-    else:
-        wide = map_multiprecision(lambda v: multiprecision().mpf(float(v)), points)
-    zero = 0 * wide
-    ones_and_zeros = (zero + 1, *(zero for _ in range(order)))
-    made = definition(_functions(wide), Series((wide, *ones_and_zeros)[: order + 1]))
+    x = np.asarray(x)
+    wide = as_multiprecision(x) if x.dtype == np.float64 else x.astype(np.longdouble)
+    start = np.stack([wide, 0 * wide + 1, *(0 * wide for _ in range(1, order))])[: order + 1]
+    made = definition(_functions(wide), Series(start))
     return np.asarray(made.coefficients[order] * math.factorial(order))
+
+
+def sigmoid(x: npt.ArrayLike, order: int = 0) -> Array:
+    """σ(x) = 1/(1 + e⁻ˣ), or its derivative of that order."""
+    return derivative(lambda m, x: m.sigmoid(x), x, order)
+
+
+def softplus(x: npt.ArrayLike, order: int = 0) -> Array:
+    """log(1 + eˣ), or its derivative of that order."""
+    return derivative(lambda m, x: m.softplus(x), x, order)
+
+
+def log_sigmoid(x: npt.ArrayLike, order: int = 0) -> Array:
+    """Log σ(x) = −softplus(−x), or its derivative of that order."""
+    return derivative(lambda m, x: -m.softplus(-x), x, order)
 
 
 def declared_derivative(f: Any, x: npt.ArrayLike, order: int) -> Array:
@@ -130,21 +134,18 @@ def _erfc_of_any(x: Any) -> Any:
 
 def _integral(start: Array, slope: Series, u: Series) -> Series:
     """The series with f′ = slope u′ that begins so."""
-    change = tuple(k * a for k, a in enumerate(u.coefficients))[1:]
-    made = [start]
-    for k in range(1, len(u.coefficients)):
-        terms = [change[j] * slope.coefficients[k - 1 - j] for j in range(k)]
-        made.append(np.asarray(sum(terms) / k))
-    return Series(tuple(made))
+    made = u.like(start)
+    for k in range(1, len(made)):
+        for j in range(1, k + 1):
+            made[k] = made[k] + j * u.coefficients[j] * slope.coefficients[k - j] / k
+    return Series(made)
 
 
 def _steps(u: Series, starts: list[Array], slopes: Callable[..., list[Series]]) -> list[Series]:
-    """Series with fᵢ′ = slopesᵢ(f) u′, a coefficient at a time."""
-    found = [Series((start,)) for start in starts]
-    for n in range(2, len(u.coefficients) + 1):
-        longer = [Series((*f.coefficients, 0 * f.coefficients[0])) for f in found]
-        part = Series(u.coefficients[:n])
-        found = [_integral(s, g, part) for s, g in zip(starts, slopes(*longer), strict=True)]
+    """Series with fᵢ′ = slopesᵢ(f) u′, one more coefficient of which is right after each step."""
+    found = [Series(u.like(start)) for start in starts]
+    for _ in range(1, len(u.coefficients)):
+        found = [_integral(s, g, u) for s, g in zip(starts, slopes(*found), strict=True)]
     return found
 
 
@@ -183,4 +184,4 @@ def _erfc(u: Series, start: Array, scale: Any) -> Series:
 
 def _abs(u: Series) -> Series:
     sign = np.where(u.coefficients[0] >= 0, 1, -1)
-    return Series(tuple(sign * a for a in u.coefficients))
+    return Series(sign * u.coefficients)

@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and its losses along the last axis, with their Jacobian products.
+"""Softmax and its kin along the last axis, with their Jacobian products.
 
 Every form adds numbers of one sign, or divides what is to cancel into two sums of one sign
 (what lies above and what lies below), so that no digit is lost where one class dominates.
@@ -27,25 +27,17 @@ class _Row(NamedTuple):
 
     shifted: Array  # x − max x
     top: Array  # max x, with a last axis of size 1
-    weights: Array  # e^(x − max x)
-    others: Array  # Σ of the weights but the k-th, for each k
-    total: Array  # Σ of the weights
-
-    @property
-    def probability(self) -> Array:
-        return self.weights / self.total
-
-    @property
-    def complement(self) -> Array:
-        """1 − s, in full relative accuracy."""
-        return self.others / self.total
+    others: Array  # Σ of the weights e^(x − max x) but the k-th, for each k
+    probability: Array
+    complement: Array  # 1 − s, in full relative accuracy
 
 
 def _row(x: npt.ArrayLike) -> _Row:
     x = widen(x, np.asarray(x).dtype)
     top = x.max(axis=-1, keepdims=True)
     weights = exp(x - top)
-    return _Row(x - top, top, weights, _sum_of_others(weights), weights.sum(-1, keepdims=True))
+    others, total = _sum_of_others(weights), weights.sum(-1, keepdims=True)
+    return _Row(x - top, top, others, weights / total, others / total)
 
 
 def _exclusive_cumsum(x: Array) -> Array:
@@ -135,7 +127,7 @@ def cross_entropy_jvp(x: npt.ArrayLike, label: npt.ArrayLike, t: npt.ArrayLike) 
 def cross_entropy_gradient(x: npt.ArrayLike, label: npt.ArrayLike) -> Product:
     """S − y: s_k, and −(1 − s_label) at the label. It has no cancellation left: N = |out|."""
     row = _row(x)
-    at_label = np.arange(row.weights.shape[-1]) == np.asarray(label)[..., None]
+    at_label = np.arange(row.probability.shape[-1]) == np.asarray(label)[..., None]
     gradient = np.where(at_label, -row.complement, row.probability)
     return Product(gradient, abs(gradient))
 
@@ -152,11 +144,21 @@ def _weighted_deviation(s: Array, t: Array) -> Product:
     """
     order = np.argsort(t, axis=-1, kind="stable")
     s, t = np.take_along_axis(s, order, axis=-1), np.take_along_axis(t, order, axis=-1)
-    gap = np.diff(t, axis=-1)
-    zero = 0 * t[..., :1]
-    below = np.cumsum(np.concatenate([zero, gap * np.cumsum(s, axis=-1)[..., :-1]], -1), axis=-1)
-    tail = np.cumsum(s[..., ::-1], axis=-1)[..., ::-1][..., 1:]
-    steps = np.concatenate([gap * tail, zero], axis=-1)
+    gap = np.concatenate([np.diff(t, axis=-1), 0 * t[..., :1]], axis=-1)  # to the next
+    below = _exclusive_cumsum(gap * np.cumsum(s, axis=-1))
+    steps = gap * _exclusive_cumsum_from_right(s)
     above = np.cumsum(steps[..., ::-1], axis=-1)[..., ::-1]
     back = np.argsort(order, axis=-1)
     return Product(*(np.take_along_axis(a, back, axis=-1) for a in (below - above, below + above)))
+
+
+def sparsemax(x: npt.ArrayLike) -> Array:
+    """max(x − τ, 0), Σ max(x − τ, 0) = 1, by bisection in extended precision."""
+    x = np.asarray(x).astype(np.longdouble)
+    high = x.max(axis=-1, keepdims=True)
+    low = high - 1
+    for _ in range(80):
+        middle = (low + high) / 2
+        enough = np.maximum(x - middle, 0).sum(axis=-1, keepdims=True) >= 1
+        low, high = np.where(enough, middle, low), np.where(enough, high, middle)
+    return np.maximum(x - low, 0)

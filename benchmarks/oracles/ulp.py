@@ -1,7 +1,8 @@
 """How wrong is a result: in units in the last place, or over a condition sum."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
+import ml_dtypes  # a dependency of jax
 import numpy as np
 import numpy.typing as npt
 
@@ -10,51 +11,21 @@ from benchmarks.oracles.wide import Array, map_multiprecision, multiprecision
 FloatArray = npt.NDArray[np.float64]
 
 
-class Format(NamedTuple):
-    """A binary floating-point format."""
-
-    fraction_bits: int
-    least_exponent: int
-    greatest_exponent: int
-
-    @property
-    def smallest_normal(self) -> float:
-        """2 to the least exponent."""
-        return 2.0**self.least_exponent
-
-    @property
-    def largest(self) -> float:
-        """The largest finite number."""
-        return (2 - 2.0**-self.fraction_bits) * 2.0**self.greatest_exponent
-
-    @property
-    def overflows_from(self) -> float:
-        """The least magnitude that rounds to infinity; for float64 that is infinity itself."""
-        return (self.largest / 2 + 2.0 ** (self.greatest_exponent - self.fraction_bits - 2)) * 2
-
-
-FORMATS = {
-    "float16": Format(10, -14, 15),
-    "bfloat16": Format(7, -126, 127),
-    "float32": Format(23, -126, 127),
-    "float64": Format(52, -1022, 1023),
-}
-
-
-def float_format(dtype: npt.DTypeLike) -> Format:
-    """The format of a floating dtype; np.dtype knows bfloat16 from ml_dtypes by name."""
-    return FORMATS[np.dtype(dtype).name]
-
-
 def unit_roundoff(dtype: npt.DTypeLike) -> float:
     """u, the largest relative error of one rounding: 2⁻²⁴ for float32."""
-    return 2.0 ** -(float_format(dtype).fraction_bits + 1)
+    return 2.0 ** -(_finfo(dtype).nmant + 1)
+
+
+def _finfo(dtype: npt.DTypeLike) -> Any:
+    """The format of a floating dtype."""
+    return ml_dtypes.finfo(np.dtype(dtype))
 
 
 def is_normal(true: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[np.bool_]:
     """Where a true value is a normal number of `dtype`: neither 0, subnormal, inf nor NaN."""
-    form, size = float_format(dtype), abs(np.asarray(true))
-    return np.asarray((size >= form.smallest_normal) & (size <= form.largest), np.bool_)
+    form, size = _finfo(dtype), abs(np.asarray(true))
+    normal = (size >= float(form.smallest_normal)) & (size <= float(form.max))
+    return np.asarray(normal, np.bool_)
 
 
 def ulp_error(got: npt.ArrayLike, true: npt.ArrayLike) -> FloatArray:
@@ -71,11 +42,14 @@ def ulp_error(got: npt.ArrayLike, true: npt.ArrayLike) -> FloatArray:
     """
     got, true = np.asarray(got), np.asarray(true)
     _need_same_shape(got, true)
-    reference = _overflowed(true, got.dtype)
-    finite = np.isfinite(got.astype(np.float64)) & np.isfinite(reference)
-    error = np.where(_agree(got.astype(np.float64), reference), 0.0, np.inf)
-    spacing_exponent = _spacing_exponent(true[finite], got.dtype)
-    error[finite] = _scaled_difference(got[finite], true[finite], spacing_exponent)
+    form, wide, value = _finfo(got.dtype), got.astype(np.float64), _to_double(true)
+    limit = float(form.max) + 2.0 ** (form.maxexp - form.nmant - 2)  # by half a spacing more
+    value = np.where(abs(value) >= limit, np.copysign(np.inf, value), value)
+    right = (wide == value) | (np.isnan(wide) & np.isnan(value))
+    error = np.where(right, 0.0, np.inf)
+    finite = np.isfinite(wide) & np.isfinite(value)
+    difference, spacing = _difference(got[finite], true[finite]), _spacing(true[finite], form)
+    error[finite] = abs(_to_double(difference / spacing))  # rounded only when it is scaled
     return error
 
 
@@ -91,7 +65,7 @@ def error_over_condition(
     """|got − true| / (u · condition), elementwise; 0 where got is exact though condition is 0."""
     got, true, condition = np.asarray(got), np.asarray(true), np.asarray(condition)
     _need_same_shape(got, true)
-    difference = _difference(got, true)
+    difference = abs(_to_double(_difference(got, true)))
     scale = _to_double(unit_roundoff(got.dtype) * condition)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = difference / scale
@@ -111,47 +85,17 @@ def _to_double(x: Array) -> FloatArray:
     return np.asarray(x, np.float64) if x.shape else np.asarray(float(x[()]), np.float64)
 
 
-def _overflowed(true: Array, dtype: np.dtype[Any]) -> FloatArray:
-    """The true values as doubles, ±inf where rounding to `dtype` overflows."""
-    value = _to_double(true)
-    overflows = abs(value) >= float_format(dtype).overflows_from
-    return np.where(overflows, np.copysign(np.inf, value), value)
-
-
-def _agree(got: FloatArray, reference: FloatArray) -> npt.NDArray[np.bool_]:
-    return np.asarray((got == reference) | (np.isnan(got) & np.isnan(reference)))
-
-
-def _spacing_exponent(true: Array, dtype: np.dtype[Any]) -> npt.NDArray[np.int64]:
-    """The exponent of the spacing of `dtype` at each true value."""
-    form = float_format(dtype)
-    binade = np.where(true == 0, form.least_exponent, _exponent(true) - 1)
-    return np.maximum(binade, form.least_exponent) - form.fraction_bits
-
-
-def _exponent(x: Array) -> npt.NDArray[np.int64]:
-    if x.dtype != object:
-        return np.frexp(x)[1].astype(np.int64)
-    return np.asarray(map_multiprecision(lambda v: multiprecision().frexp(v)[1], x), np.int64)
-
-
-def _difference(got: Array, true: Array) -> FloatArray:
-    return abs(_to_double(_signed_difference(got, true)))
-
-
-def _signed_difference(got: Array, true: Array) -> Array:
+def _difference(got: Array, true: Array) -> Array:
     if true.dtype == object:
         return np.asarray(got.astype(np.float64).astype(object) - true, dtype=object)
     return np.asarray(got.astype(true.dtype) - true)
 
 
-def _scaled_difference(got: Array, true: Array, exponent: npt.NDArray[np.int64]) -> FloatArray:
-    """|got − true| · 2^−exponent, scaled before it is rounded to double."""
-    difference = _signed_difference(got, true)
-    if difference.dtype != object:
-        return abs(_to_double(np.ldexp(difference, -exponent)))
-    return abs(
-        _to_double(
-            np.frompyfunc(multiprecision().ldexp, 2, 1)(difference, (-exponent).astype(object))
-        )
-    )
+def _spacing(true: Array, form: Any) -> Array:
+    """That of the format at each true value."""
+    if true.dtype == object:
+        exponent = map_multiprecision(lambda v: multiprecision().frexp(v)[1], true)
+    else:
+        exponent = np.frexp(true)[1]
+    binade = np.where(true == 0, form.minexp, exponent.astype(np.int64) - 1)
+    return np.ldexp(1.0, np.maximum(binade, form.minexp) - form.nmant)

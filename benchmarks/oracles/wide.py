@@ -16,11 +16,6 @@ HAS_EXTENDED = np.finfo(np.longdouble).nmant in (63, 112)
 DIGITS = 50
 
 
-def needs_more_than_double(dtype: npt.DTypeLike) -> bool:
-    """Whether float64 is not enough as a reference for results of this dtype."""
-    return np.dtype(dtype).itemsize >= 8
-
-
 @functools.cache
 def multiprecision() -> Any:
     """A context of mpmath of our own: its numbers keep `DIGITS` digits whatever the user sets."""
@@ -38,7 +33,7 @@ def as_multiprecision(x: npt.ArrayLike) -> Array:
 
 def widen(x: npt.ArrayLike, dtype: npt.DTypeLike) -> Array:
     """The numbers of x, exactly, in an arithmetic wide enough to judge results of `dtype`."""
-    if not needs_more_than_double(dtype):
+    if np.dtype(dtype).itemsize < 8:
         return np.asarray(x).astype(np.float64)
     return np.asarray(x).astype(np.longdouble) if HAS_EXTENDED else as_multiprecision(x)
 

@@ -1,13 +1,13 @@
 """A cell of the table: what is timed, of which function, on which array."""
 
-import math
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
-Shape = tuple[int, ...]
-Axis = int | tuple[int, ...]
+from benchmarks.libraries import Axis, Function, Library
 
-FUNCTIONS = ("sigmoid", "log_sigmoid", "softmax", "log_softmax", "logsumexp")
+Shape = tuple[int, ...]
+
 QUANTITIES = ("value", "vjp", "value+vjp", "jvp", "hvp", "jacobian")
 WIDE, NARROW = ("float32", "float64"), ("bfloat16", "float16")
 
@@ -27,22 +27,15 @@ class Cell(NamedTuple):
         return (self.axis,) if isinstance(self.axis, int) else self.axis
 
     @property
-    def classes(self) -> int:
-        """The length of a row."""
-        return math.prod(self.shape[axis] for axis in self.axes)
-
-    @property
-    def entries(self) -> int:
-        """How many numbers its largest array holds."""
-        is_square = self.quantity == "jacobian" and self.function != "logsumexp"
-        return math.prod(self.shape) * (self.classes if is_square else 1)
-
-    @property
     def place(self) -> str:
         """The shape as it is spoken, with the class axes where they are not the last."""
         word = "axis" if len(self.axes) == 1 else "axes"
         axes = "" if self.axis == -1 else f", {word} {', '.join(map(str, self.axes))}"
         return f"{spoken(self.shape)}{axes}"
+
+    def of(self, library: Library) -> Function:
+        """That library's function along the class axes."""
+        return partial(library.functions[self.function], axis=self.axis)
 
     def __str__(self) -> str:
         """The cell in words."""

@@ -15,18 +15,11 @@ from typing import NamedTuple
 
 import jax
 
-from benchmarks.peers import DECLARED
-from benchmarks.speed.cell import FUNCTIONS, NARROW, QUANTITIES, WIDE, Axis, Cell, Shape
-from benchmarks.speed.uses import USES
+from benchmarks.libraries import DECLARED, FUNCTIONS, INDICES, Axis
+from benchmarks.speed.cell import NARROW, QUANTITIES, WIDE, Cell, Shape
+from benchmarks.speed.data import BESIDE
 
 Place = tuple[Shape, Axis]  # a shape and its class axes
-
-
-class Grid(NamedTuple):
-    """The cells of a run."""
-
-    cells: tuple[Cell, ...]
-    working_set: int = 0  # bytes, so that a cache cannot hold the arguments
 
 
 class Machine(NamedTuple):
@@ -41,7 +34,6 @@ class Machine(NamedTuple):
     narrow_places: tuple[Place, ...]  # too large but for 16-bit dtypes
     jacobian_places: tuple[Place, ...]
     named: tuple[Cell, ...]
-    working_set: int = 0
 
 
 def _last(*shapes: Shape) -> tuple[Place, ...]:
@@ -79,17 +71,14 @@ GPU = Machine(
     narrow_places=_last((131072, 1000)),
     jacobian_places=_last((1_000_000, 10), (256, 1024), (16, 4096)),
     named=_long_rows((1024, 50257), (512, 131072)),
-    working_set=2**28,
 )
-QUICK = Grid(
-    (
-        *(Cell("softmax", quantity, "float32", (512, 256)) for quantity in QUANTITIES[:-1]),
-        Cell("log_softmax", "vjp", "bfloat16", (512, 256)),
-        Cell("logsumexp", "value+vjp", "float16", (256, 512), 0),
-        Cell("log_sigmoid", "hvp", "float32", (512, 256)),
-        Cell("sigmoid", "value", "float64", (512, 256)),
-        Cell("softmax", "jacobian", "float32", (256, 16)),
-    )
+QUICK = (
+    *(Cell("softmax", quantity, "float32", (512, 256)) for quantity in QUANTITIES[:-1]),
+    Cell("log_softmax", "vjp", "bfloat16", (512, 256)),
+    Cell("logsumexp", "value+vjp", "float16", (256, 512), 0),
+    Cell("log_sigmoid", "hvp", "float32", (512, 256)),
+    Cell("sigmoid", "value", "float64", (512, 256)),
+    Cell("softmax", "jacobian", "float32", (256, 16)),
 )
 
 
@@ -99,60 +88,51 @@ SHORT: Place = ((4096, 1000), -1)
 LONG: Place = ((64, 50257), -1)
 FIRST: Place = ((1024, 4096), 0)
 SEVERAL: Place = ((32, 1000, 128), (1, 2))
-BOTH = "value+vjp"
+BOTH, MASKED = "value+vjp", "logsumexp(where)"
 
+_WIDE, _NARROW = "float32", "bfloat16"
 FURTHER = tuple(
     Cell(function, quantity, dtype, *place)
-    for function, place, dtype, quantities in (
-        ("softmax(where)", SHORT, "float32", (BOTH, "hvp")),
-        ("softmax(where)", SHORT, "bfloat16", (BOTH,)),
-        ("softmax(where)", LONG, "float32", ("value",)),
-        ("log_softmax(where)", SHORT, "float32", (BOTH,)),
-        ("log_softmax(where)", SHORT, "bfloat16", (BOTH,)),
-        ("logsumexp(where)", SHORT, "float32", ("value", BOTH)),
-        ("logsumexp(where)", LONG, "bfloat16", (BOTH,)),
-        ("logsumexp(b)", SHORT, "float32", (BOTH, "hvp")),
-        ("logsumexp(b)", SHORT, "bfloat16", (BOTH,)),
-        ("logsumexp", SHORT, "float32", (BOTH,)),
-        ("logsumexp", SHORT, "bfloat16", ("vjp",)),
-        ("softmax", FIRST, "float32", (BOTH,)),
-        ("log_softmax", FIRST, "bfloat16", (BOTH,)),
-        ("logsumexp", FIRST, "float32", (BOTH,)),
-        ("softmax", SEVERAL, "float32", (BOTH,)),
-        ("softmax", SEVERAL, "bfloat16", ("value",)),
-        ("log_softmax", SEVERAL, "float32", (BOTH,)),
-        ("cross-entropy(indices)", SHORT, "float32", ("value", BOTH, "hvp")),
-        ("cross-entropy(indices)", SHORT, "bfloat16", (BOTH,)),
-        ("cross-entropy(indices)", LONG, "float32", (BOTH,)),
-        ("cross-entropy(distributions)", SHORT, "float32", ("value", BOTH)),
-        ("cross-entropy(distributions)", SHORT, "bfloat16", (BOTH,)),
-        ("binary cross-entropy", SHORT, "float32", (BOTH,)),
-        ("binary cross-entropy", SHORT, "bfloat16", (BOTH,)),
-        *((name, SHORT, dtype, (BOTH,)) for name in DECLARED for dtype in ("float32", "bfloat16")),
+    for place, dtype, quantity, functions in (
+        (SHORT, _WIDE, BOTH, (*BESIDE, *DECLARED, "logsumexp")),
+        (SHORT, _NARROW, BOTH, (*(name for name in BESIDE if name != MASKED), *DECLARED)),
+        (SHORT, _WIDE, "value", (MASKED, INDICES, "cross-entropy(distributions)")),
+        (SHORT, _WIDE, "hvp", ("softmax(where)", "logsumexp(b)", INDICES)),
+        (SHORT, _NARROW, "vjp", ("logsumexp",)),
+        (LONG, _WIDE, "value", ("softmax(where)",)),
+        (LONG, _WIDE, BOTH, (INDICES,)),
+        (LONG, _NARROW, BOTH, (MASKED,)),
+        (FIRST, _WIDE, BOTH, ("softmax", "logsumexp")),
+        (FIRST, _NARROW, BOTH, ("log_softmax",)),
+        (SEVERAL, _WIDE, BOTH, ("softmax", "log_softmax")),
+        (SEVERAL, _NARROW, "value", ("softmax",)),
     )
-    for quantity in quantities
+    for function in functions
 )
 
 
-def grid(quick: bool) -> Grid:
+def grid(quick: bool) -> tuple[Cell, ...]:
     """The cells of a run on the device that JAX uses."""
     return QUICK if quick else spread(CPU if jax.default_backend() == "cpu" else GPU)
 
 
-def further(quick: bool) -> Grid:
+def further(quick: bool) -> tuple[Cell, ...]:
     """The second group."""
-    if quick:
-        functions = (*USES, *DECLARED)
-        return Grid(tuple(Cell(name, "value+vjp", "float32", (512, 256)) for name in functions))
-    return Grid(FURTHER, grid(quick).working_set)
+    functions = (*BESIDE, *DECLARED)
+    few = tuple(Cell(name, "value+vjp", "float32", (512, 256)) for name in functions)
+    return few if quick else FURTHER
 
 
-def spread(machine: Machine) -> Grid:
-    """Every function and quantity in every family of dtypes, the shapes spread over them."""
+def spread(machine: Machine) -> tuple[Cell, ...]:
+    """Every function and quantity in every family of dtypes, the shapes spread over them.
+
+    Cells that share their arrays come together.
+    """
     chosen = (
         cell for f, family in enumerate(machine.families) for cell in _spread(machine, f, family)
     )
-    return Grid(_in_order({*chosen, *machine.named}), machine.working_set)
+    cells = {*chosen, *machine.named}
+    return tuple(sorted(cells, key=lambda cell: (cell.dtype, cell.shape, cell.axes, cell)))
 
 
 def _spread(machine: Machine, start: int, family: Sequence[str]) -> Iterator[Cell]:
@@ -160,18 +140,9 @@ def _spread(machine: Machine, start: int, family: Sequence[str]) -> Iterator[Cel
     for i, function in enumerate(FUNCTIONS):
         for j, quantity in enumerate(QUANTITIES):
             dtype = family[(i + j) % len(family)]
-            places = _places(machine, quantity, dtype)
-            is_square = quantity == "jacobian"
-            turn = i if is_square else (len(QUANTITIES) - 1) * i + j
+            if quantity == "jacobian":
+                turn, places = i, machine.jacobian_places
+            else:
+                turn = (len(QUANTITIES) - 1) * i + j
+                places = machine.places + (() if dtype in WIDE else machine.narrow_places)
             yield Cell(function, quantity, dtype, *places[(turn + start) % len(places)])
-
-
-def _places(machine: Machine, quantity: str, dtype: str) -> tuple[Place, ...]:
-    if quantity == "jacobian":
-        return machine.jacobian_places
-    return machine.places if dtype in WIDE else machine.places + machine.narrow_places
-
-
-def _in_order(cells: set[Cell]) -> tuple[Cell, ...]:
-    """Those that share their arrays together."""
-    return tuple(sorted(cells, key=lambda cell: (cell.dtype, cell.shape, cell.axes, cell)))

@@ -6,7 +6,7 @@ compiling of a function that JAX has not seen.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from itertools import product
 
 import jax
@@ -14,11 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxcalc as jc
-from benchmarks.peers.jax import Function
-from benchmarks.report import Row
-from benchmarks.speed.cell import FUNCTIONS, spoken
-from benchmarks.speed.jax_side import BASELINE
-from benchmarks.statistics import timing
+from benchmarks.libraries import BASELINE, FUNCTIONS, Function
+from benchmarks.report import Result, Row
+from benchmarks.speed.cell import Shape, spoken
+from benchmarks.statistics import rows_of
 from benchmarks.timing import Contestant, Effort, measure
 
 SHAPES = ((8,), (128, 10))
@@ -31,49 +30,35 @@ AS_CALLED: dict[str, Callable[[str], Function]] = {
     BASELINE: lambda name: getattr(jax.nn, name),
 }
 
-Make = Callable[[Function, jax.Array], Contestant]
 
-
-def measure_overheads(calls: Effort, compilations: Effort, quick: bool) -> list[Row]:
+def measure_overheads(calls: Effort, compilations: Effort, quick: bool) -> Result:
     """A row for each contestant, function, quantity and shape; only softmax's if quick."""
-    functions = ("softmax",) if quick else FUNCTIONS
-    cases = list(product(functions, ("value", "grad")))
-    return [
-        *(row for f, q in cases for shape in SHAPES for row in _rows(CALL, f, q, shape, calls)),
-        *(row for f, q in cases for row in _rows(COMPILATION, f, q, SHAPES[-1], compilations)),
+    cases = list(product(("softmax",) if quick else FUNCTIONS, ("value", "grad")))
+    planned = [
+        *((CALL, *case, shape, calls) for case in cases for shape in SHAPES),
+        *((COMPILATION, *case, SHAPES[-1], compilations) for case in cases),
     ]
+    return Result([row for case in planned for row in _rows(*case)], [])
 
 
-def _rows(
-    kind: str, function: str, quantity: str, shape: Sequence[int], effort: Effort
-) -> Iterator[Row]:
+def _rows(kind: str, function: str, quantity: str, shape: Shape, effort: Effort) -> list[Row]:
     x = jnp.asarray(np.random.default_rng(0).standard_normal(shape, np.float32))
-    transform = {"value": _itself, "grad": _gradient}[quantity]
-    contestants = {
-        name: MAKERS[kind](transform(find(function)), x) for name, find in AS_CALLED.items()
-    }
-    times = measure(contestants, effort)
+    contestants = {}
+    for name, find in AS_CALLED.items():
+        f = find(function) if quantity == "value" else _gradient(find(function))
+        contestants[name] = Contestant(f, (x,)) if kind == CALL else compilation(f, x)
     named = {"part": kind, "function": function, "quantity": quantity, "shape": spoken(shape)}
-    return (named | {"contestant": name} | timing(times, name, BASELINE) for name in times)
-
-
-def _itself(f: Function) -> Function:
-    return f
+    return rows_of(measure(contestants, effort), named, BASELINE)
 
 
 def _gradient(f: Function) -> Function:
     return jax.grad(lambda x: jnp.sum(f(x)))
 
 
-def _calls(f: Function, x: jax.Array) -> Contestant:
-    return Contestant(f, [(x,)])
+def compilation(f: Function, x: jax.Array) -> Contestant:
+    """One that compiles f afresh at every call."""
 
-
-def _compilations(f: Function, x: jax.Array) -> Contestant:
     def compile_afresh() -> None:
         jax.jit(functools.partial(lambda f, x: f(x), f)).lower(x).compile()
 
-    return Contestant(compile_afresh, [()])
-
-
-MAKERS: dict[str, Make] = {CALL: _calls, COMPILATION: _compilations}
+    return Contestant(compile_afresh)

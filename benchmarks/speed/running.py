@@ -1,74 +1,98 @@
 """One cell: computed by everyone, checked, then timed in turns."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from benchmarks.contest import Entered, Field, checked, enter, take_turns, torch_device
+from benchmarks.libraries import AGAIN, BASELINE, QUANTITIES, Library, plain
 from benchmarks.oracles.wide import Array
-from benchmarks.peers.jax import Library
-from benchmarks.report import Result, Row
-from benchmarks.speed.cell import Cell
-from benchmarks.speed.data import error_in_u, make_data, row_step, slack, some_rows, true_rows
-from benchmarks.speed.jax_side import AGAIN, BASELINE, contestant, count_sets, make_sets
-from benchmarks.speed.rows import absent_row, measure_traffic, timed_row
-from benchmarks.timing import Contestant, Effort, check
-from benchmarks.torch_side.job import Job
-from benchmarks.torch_side.process import TorchProcess
+from benchmarks.report import Result
+from benchmarks.speed.cell import WIDE, Cell
+from benchmarks.speed.data import make_data
+from benchmarks.statistics import rows_of
+from benchmarks.timing import Contestant, Effort, Timed, check, hold
+from benchmarks.torch_side.process import Job, TorchProcess
 
 
-class Rivals(NamedTuple):
-    """Who is compared: libraries on JAX, and PyTorch's process where it is installed."""
+def run_cell(
+    cell: Cell,
+    libraries: Mapping[str, Library],
+    effort: Effort,
+    torch: TorchProcess | None = None,
+    compiled: bool = False,
+) -> Result:
+    """Rows for everyone who was right; a failure where one on JAX was wrong, a note for others.
 
-    libraries: Mapping[str, Library]
-    torch: TorchProcess | None = None
-    compiled: bool = False  # whether torch.compile runs as well
-
-
-def run_cell(cell: Cell, rivals: Rivals, working_set: int, effort: Effort) -> Result:
-    """Rows for everyone who was right; where one on JAX was wrong, failures and no times."""
+    Args:
+        cell: what is timed.
+        libraries: who is compared on JAX, by name.
+        effort: how long to measure.
+        torch: PyTorch's process, if it is compared too.
+        compiled: whether `torch.compile` is.
+    """
     with jax.enable_x64(cell.dtype == "float64"):
-        true = true_rows(cell, make_data(cell))
-        field = enter(
-            lambda: _entered(cell, rivals.libraries, working_set),
-            rivals.torch,
-            lambda: _job(cell, rivals.compiled, working_set),
-        )
-        right = checked(field, lambda outputs: check(list(outputs), true, slack(cell)))
-        wrong = [name for name in rivals.libraries if name in right.absent]
-        timed, rows = (right, []) if wrong else _timed(cell, right, true, effort, working_set)
-    rows += [absent_row(cell, *reason) for reason in timed.absent.items()]
-    return Result(rows, [f"{cell}: {name} is {right.absent[name]}" for name in wrong])
+        data = make_data(cell)
+        true, on_device = true_results(cell, data), tuple(map(jnp.array, data))
+        contestants: dict[str, Timed] = {
+            name: contestant(library, cell, on_device)
+            for name, library in libraries.items()
+            if cell.function in library.functions
+        }
+        contestants[AGAIN] = contestants[BASELINE]
+        gone: dict[str, str] = {}
+        if torch is not None:
+            there, gone = torch.prepare(_job(cell, data, compiled))
+            contestants |= there
+        held = hold(contestants, lambda _, y: check(y, true, slack(cell)), effort)
+    absent = {**gone, **held.absent}
+    named = {**cell._asdict(), "shape": cell.place}
+    times = held.times if BASELINE in held.times else {}
+    rows = rows_of(times, {"part": "cell", **named}, BASELINE)
+    rows += [
+        {"part": "absent", **named, "contestant": name, "why": why} for name, why in absent.items()
+    ]
+    wrong = [name for name in libraries if name in absent]
+    return Result(rows, [f"{cell}: {name} is {absent[name]}" for name in wrong])
 
 
-def _entered(cell: Cell, libraries: Mapping[str, Library], working_set: int) -> dict[str, Entered]:
-    sets = make_sets(cell, make_data(cell), working_set)
-    here = {
-        name: contestant(library, cell, sets)
-        for name, library in libraries.items()
-        if cell.function in library.functions
-    }
-    return {name: Entered(c, _checked_rows(cell, c)) for name, c in here.items()}
+def _job(cell: Cell, data: Sequence[Array], compiled: bool) -> Job:
+    x, t, g = data
+    (axis,) = cell.axes
+    return Job(cell.function, cell.quantity, axis, (x, t, g), torch_device(), compiled)
 
 
-def _checked_rows(cell: Cell, contestant: Contestant) -> list[Array]:
-    return [some_rows(cell, y) for y in jax.tree.leaves(contestant.result())]
+def torch_device() -> str:
+    """Where PyTorch should compute."""
+    return "cpu" if jax.default_backend() == "cpu" else "cuda"
 
 
-def _job(cell: Cell, compiled: bool, working_set: int) -> Job:
-    x, t, g, _ = make_data(cell)
-    (axis,), sets = cell.axes, count_sets(cell, working_set)
-    place = axis, (x, t, g), sets, row_step(cell)
-    return Job(cell.function, cell.quantity, *place, torch_device(), compiled)
+def contestant(library: Library, cell: Cell, data: Sequence[Any]) -> Contestant:
+    """That library's way to compute the cell, compiled at its first call."""
+    if cell.quantity == "jacobian":
+        return Contestant(jax.jit(jax.vmap(library.jacobians[cell.function])), (data[0],))
+    f = cell.of(library)
+    if cell.quantity == "vjp":  # the backward pass alone, from what the forward pass keeps
+        x, _, g, *beside = data
+        pullback = jax.jit(lambda x, *beside: jax.vjp(lambda x: f(x, *beside), x)[1])(x, *beside)
+        return Contestant(jax.jit(lambda pullback, g: pullback(g)[0]), (pullback, g))
+    return Contestant(jax.jit(QUANTITIES[cell.quantity](f)), tuple(data))
 
 
-def _timed(
-    cell: Cell, field: Field, true: Sequence[Array], effort: Effort, working_set: int
-) -> tuple[Field, list[Row]]:
-    """A row for each contestant, and one for the A/A pair; who could not be timed has left."""
-    field, times = take_turns(field, effort, twice=[BASELINE])
-    traffic = measure_traffic(cell, effort, working_set)
-    errors = {name: error_in_u(e.outputs, true) for name, e in field.entered.items()}
-    errors[AGAIN] = errors[BASELINE]
-    return field, [timed_row(cell, name, times, traffic, errors[name]) for name in times]
+def true_results(cell: Cell, data: Sequence[Array]) -> list[Array]:
+    """Those of the plain formula in float64: on random data no digit of float32 is lost in it."""
+    with jax.enable_x64(True):
+        wide = [jnp.array(y, None if y.dtype.kind in "bi" else jnp.float64) for y in data]
+        return contestant(plain(), cell, wide).outputs()
+
+
+def slack(cell: Cell) -> float:
+    """How much more rounding a right result may show.
+
+    A second derivative has two products in a row. In float32 peers sum in the order that suits
+    them, and their exponentials vary; what is wrong is still far beyond.
+    """
+    products = 4.0 if cell.quantity == "hvp" else 1.0
+    sums = 16.0 if cell.dtype in WIDE else 1.0
+    return products * sums

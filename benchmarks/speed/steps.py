@@ -5,7 +5,7 @@ language model is that of `python -m jaxcalc language`. The numbers are random: 
 same whatever they are.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxcalc as jc
-from benchmarks.report import Row
-from benchmarks.speed.jax_side import BASELINE
-from benchmarks.statistics import timing
+from benchmarks.libraries import BASELINE, Function
+from benchmarks.report import Result, Row
+from benchmarks.statistics import rows_of
 from benchmarks.timing import Contestant, Effort, measure
 from jaxcalc._commands import language_model
 
@@ -35,34 +35,30 @@ def _own_loss(logits: jax.Array, labels: jax.Array, accuracy: Any) -> jax.Array:
     return jnp.mean(loss)
 
 
-LOSSES: dict[str, Loss] = {
-    "high": partial(_own_loss, accuracy="high"),
-    "fast": partial(_own_loss, accuracy="fast"),
-    BASELINE: _plain_loss,
-}
-UNITS: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "high": jc.sigmoid,
-    "fast": partial(jc.sigmoid, accuracy="fast"),
-    BASELINE: jax.nn.sigmoid,
+LIBRARIES: dict[str, tuple[Function, Loss]] = {  # a unit and a loss
+    "high": (jc.sigmoid, partial(_own_loss, accuracy="high")),
+    "fast": (partial(jc.sigmoid, accuracy="fast"), partial(_own_loss, accuracy="fast")),
+    BASELINE: (jax.nn.sigmoid, _plain_loss),
 }
 
 
-def measure_steps(effort: Effort) -> Iterator[Row]:
+def measure_steps(effort: Effort) -> Result:
     """A row for each contestant and model."""
-    models: dict[tuple[str, str, str], Callable[[], tuple[Step, tuple[Any, ...]]]] = {
+    models: dict[tuple[str, str, str], Callable[[], tuple[Step, Any]]] = {
         ("digits MLP", "float32", "1797 × 64"): perceptron,
         ("language model", "bfloat16", "2048 × 8192"): partial(_language_model, jnp.bfloat16),
         ("language model", "float32", "2048 × 8192"): partial(_language_model, jnp.float32),
     }
+    rows: list[Row] = []
     for (function, quantity, shape), make in models.items():
         step, arguments = make()
         contestants = {
-            name: Contestant(jax.jit(partial(step, UNITS[name], loss)), [arguments])
-            for name, loss in LOSSES.items()
+            name: Contestant(jax.jit(partial(step, *functions)), arguments)
+            for name, functions in LIBRARIES.items()
         }
-        times = measure(contestants, effort)
         named = {"part": STEP, "function": function, "quantity": quantity, "shape": shape}
-        yield from (named | {"contestant": name} | timing(times, name, BASELINE) for name in times)
+        rows += rows_of(measure(contestants, effort), named, BASELINE)
+    return Result(rows, [])
 
 
 def perceptron() -> tuple[Step, tuple[Any, ...]]:

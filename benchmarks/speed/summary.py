@@ -2,44 +2,31 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from benchmarks.libraries import AGAIN, BASELINE
 from benchmarks.report import Row
-from benchmarks.speed.jax_side import AGAIN, BASELINE
 
 SLOWER = 1.1  # an interval above it is a slower cell
 FURTHER = "further cell"  # the part of the second group
 
 
-class Mean(NamedTuple):
-    """Of the ratios of some cells."""
-
-    value: float
-    slower: int
-
-    def __str__(self) -> str:
-        """The mean, and how many are slower where there are any."""
-        return f"{self.value:.2f}" + (f" ({self.slower} slower)" if self.slower else "")
-
-
 def select(rows: Sequence[Row], **wanted: Any) -> list[Row]:
-    """The rows of cells whose fields have these values, or one of a tuple's."""
+    """The rows, of cells if nothing else is said, whose fields have these values."""
     wanted = {"part": "cell"} | wanted
-    return [row for row in rows if all(_is(row.get(name), value) for name, value in wanted.items())]
+    return [row for row in rows if all(row.get(name) == wanted[name] for name in wanted)]
 
 
-def _is(value: Any, wanted: Any) -> bool:
-    return value in wanted if isinstance(wanted, tuple) else bool(value == wanted)
-
-
-def mean(rows: Sequence[Row]) -> Mean | None:
+def mean(rows: Sequence[Row]) -> float | None:
     """The geometric mean of the ratios; None of no cells."""
-    if not rows:
-        return None
-    slower = sum(row["ratio_low"] > SLOWER for row in rows)
-    return Mean(math.exp(np.mean([math.log(row["ratio"]) for row in rows])), slower)
+    return math.exp(np.mean([math.log(row["ratio"]) for row in rows])) if rows else None
+
+
+def slower(rows: Sequence[Row]) -> int:
+    """How many cells are slower."""
+    return sum(row["ratio_low"] > SLOWER for row in rows)
 
 
 def contestants(rows: Sequence[Row]) -> list[str]:

@@ -1,34 +1,65 @@
-"""The parent's side: the worker's process, and its contestants as ones that can be timed here."""
+"""What the parent asks of the worker, its process, and contestants that can be timed from here."""
 
 import importlib.util
-import multiprocessing
+import math
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from benchmarks.torch_side.job import Answer, Job, Sample
+import numpy.typing as npt
 
+Array = npt.NDArray[Any]
+CHECKED = 2**22  # entries of a result: all of the losses' logits
 CHECKOUT = Path(__file__).parents[2]  # where the worker finds this package
 COMMAND = ("-m", "benchmarks.torch_side.worker")
-PATIENCE = 240.0  # seconds; a first torch.compile takes half a minute
 REST = 2e-3  # seconds until JAX's threads have gone to sleep
+GRACE = 5.0  # seconds for the worker to end
+
+
+class Job(NamedTuple):
+    """A cell to compute."""
+
+    function: str
+    quantity: str
+    axis: int
+    arguments: tuple[Array, Array, Array]  # x, a tangent or labels, a cotangent
+    device: str  # "cpu" or "cuda"
+    compiled: bool  # whether torch.compile is tried
+
+
+Sample = tuple[str, int]  # a contestant to time, and how many calls in a row
+# What is checked of each contestant's outputs; for those that cannot, why.
+Answer = tuple[dict[str, list[Array]], dict[str, str]]
+
+
+def checked_entries(y: Any) -> Any:
+    """An array or tensor, or evenly spaced entries of every column where it has too many."""
+    step = math.prod(y.shape) // CHECKED
+    if step <= 1:
+        return y
+    return y.reshape(-1)[:: next(n for n in count(step) if math.gcd(n, y.shape[-1]) == 1)]
 
 
 class WorkerError(RuntimeError):
-    """The worker ended or gave no answer; a new one starts with the next job."""
+    """The worker ended; a new one starts with the next job."""
 
 
 @contextmanager
-def torch_process(patience: float = PATIENCE) -> Iterator["TorchProcess"]:
-    """A worker for as long as the context lasts."""
+def torch_process() -> Iterator["TorchProcess | None"]:
+    """A worker for as long as the context lasts; None where PyTorch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        yield None
+        return
     with tempfile.TemporaryFile() as log:
-        process = TorchProcess(log, patience)
+        process = TorchProcess(log)
         try:
             yield process
         finally:
@@ -36,91 +67,61 @@ def torch_process(patience: float = PATIENCE) -> Iterator["TorchProcess"]:
 
 
 class TorchProcess:
-    """A worker that is started when it is first needed, and again after it failed."""
+    """A worker that is started when it is first needed, and again after it ended."""
 
-    def __init__(self, log: IO[bytes], patience: float) -> None:
-        self._log, self._patience = log, patience
+    def __init__(self, log: IO[bytes]) -> None:
+        self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Any = None
-        self._broken: str | None = None
 
-    def begin(self, job: Job) -> None:
-        """Send a job; `answer` waits for it, and until then this process may do other things."""
-        if self._process is None:
-            self._start()
-        self._broken = None
+    def prepare(self, job: Job) -> tuple[dict[str, "Remote"], dict[str, str]]:
+        """The contestants of that job, and why others are absent; if the worker ended, that."""
         try:
-            self._send(job)
+            answer: Answer = self.ask(job)
         except WorkerError as error:
-            self._broken = str(error)
+            return {}, {"torch": str(error)}
+        computed, absent = answer
+        return {name: Remote(self, name, outputs) for name, outputs in computed.items()}, absent
 
-    def answer(self) -> Answer:
-        """What became of the job; if the worker failed, that."""
-        try:
-            return self._receive() if self._broken is None else Answer({}, {"torch": self._broken})
-        except WorkerError as error:
-            return Answer({}, {"torch": str(error)})
-
-    def sample(self, sample: Sample) -> float:
-        """Seconds of one call in the worker.
+    def ask(self, message: Job | Sample) -> Any:
+        """The worker's answer.
 
         Raises:
-            WorkerError: if the worker ended or is silent for too long.
+            WorkerError: if it ended.
         """
-        time.sleep(REST)
-        self._send(sample)
-        seconds: float = self._receive()
-        return seconds
+        process = self._process = self._process or self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            pickle.dump(message, process.stdin)
+            process.stdin.flush()
+            return pickle.load(process.stdout)
+        except (EOFError, OSError) as error:
+            self.stop()
+            self._log.seek(0)
+            last = self._log.read().decode(errors="replace").strip().rpartition("\n")[2]
+            raise WorkerError(f"the process ended: {last[:200]}") from error
 
-    def _start(self) -> None:
-        self._connection, theirs = multiprocessing.Pipe()
-        descriptor = theirs.fileno()
-        self._process = subprocess.Popen(
-            [sys.executable, *COMMAND, str(descriptor)],
-            pass_fds=[descriptor],
-            stdout=self._log,
+    def stop(self) -> None:
+        """Hang up, which ends the worker; one that does not listen is killed."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            process.communicate(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, *COMMAND],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=CHECKOUT,
-            env=_environment(),
+            # Two threads that wake on one core wait for each other, 50 ms a call.
+            env={"OMP_PROC_BIND": "true", **os.environ},
         )
-        theirs.close()
-
-    def stop(self, grace: float = 5.0) -> None:
-        """Hang up, which ends the worker; one that does not listen for so long is killed."""
-        if self._process is None:
-            return
-        self._connection.close()
-        try:
-            self._process.wait(timeout=grace)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def _send(self, message: Job | Sample) -> None:
-        try:
-            self._connection.send(message)
-        except OSError as error:
-            raise self._failure("ended") from error
-
-    def _receive(self) -> Any:
-        try:
-            if self._connection.poll(self._patience):
-                return self._connection.recv()
-        except (EOFError, OSError) as error:
-            raise self._failure("ended") from error
-        raise self._failure(f"gave no answer in {self._patience:g} seconds", grace=0)
-
-    def _failure(self, how: str, grace: float = 5.0) -> WorkerError:
-        self.stop(grace)
-        self._log.seek(0)
-        last = self._log.read().decode(errors="replace").strip().rpartition("\n")[2]
-        return WorkerError(f"the process {how}: {last[:200]}")
-
-
-def _environment() -> dict[str, str]:
-    """Threads stay where they are: two that wake on one core wait for each other, 50 ms a call."""
-    return {"OMP_PROC_BIND": "true", **os.environ}
 
 
 class Remote(NamedTuple):
@@ -128,12 +129,14 @@ class Remote(NamedTuple):
 
     process: TorchProcess
     name: str
+    computed: list[Array]
+
+    def outputs(self) -> list[Array]:
+        """What is checked of its results."""
+        return self.computed
 
     def sample(self, repeats: int) -> float:
         """Seconds of one call, the mean of so many in a row."""
-        return self.process.sample(Sample(self.name, repeats))
-
-
-def has_torch() -> bool:
-    """Whether PyTorch is installed, on a system where a child can inherit a socket."""
-    return os.name == "posix" and importlib.util.find_spec("torch") is not None
+        time.sleep(REST)
+        seconds: float = self.process.ask((self.name, repeats))
+        return seconds

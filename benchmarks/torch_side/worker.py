@@ -1,17 +1,16 @@
-"""The worker: `python -m benchmarks.torch_side.worker FD`, started by `process`.
+"""The worker: `python -m benchmarks.torch_side.worker`, started by `process`.
 
-It answers jobs and samples over the socket of that file descriptor until the parent hangs up.
+It answers jobs and samples, pickled, over its standard streams until the parent hangs up.
 """
 
+import os
+import pickle
 import sys
 import time
-from itertools import cycle, islice
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import IO, Any
 
-from benchmarks.torch_side.contestants import Call, ways
-from benchmarks.torch_side.job import Answer, Array, Job, Sample
-from benchmarks.torch_side.tensors import array, load_torch, tensor
+from benchmarks.torch_side.functions import Call, array, load_torch, make_call, tensor
+from benchmarks.torch_side.process import Answer, Array, Job, checked_entries
 
 REST = 5e-3  # seconds until the threads of a parallel region have gone to sleep
 
@@ -21,72 +20,59 @@ class Worker:
 
     def __init__(self, torch: Any) -> None:
         self._torch = torch
-        self._calls: dict[str, list[Call]] = {}
+        self._calls: dict[str, Call] = {}
         self._device = "cpu"
 
     def prepare(self, job: Job) -> Answer:
         """Make every contestant ready, and give its result; what fails says why."""
-        self._calls, self._device, answer = {}, job.device, Answer({}, {})
-        sets = [self._tensors(job) for _ in range(job.sets)]
-        for name, make in ways(self._torch, job, sets).items():
+        self._calls, self._device = {}, job.device
+        computed: dict[str, list[Array]] = {}
+        absent: dict[str, str] = {}
+        arguments = [tensor(self._torch, x).to(job.device) for x in job.arguments]
+        dtype = job.arguments[0].dtype
+        for name in ("torch", "torch.compile") if job.compiled else ("torch",):
             try:
-                calls = make()
-                answer.outputs[name] = self._rows(job, calls[0]())
-                self._calls[name] = calls
+                call = make_call(self._torch, job, arguments, compiled=name == "torch.compile")
+                result = call()
+                outputs = result if isinstance(result, tuple) else (result,)
+                computed[name] = [array(self._torch, checked_entries(y), dtype) for y in outputs]
+                self._calls[name] = call
             except Exception as error:  # whatever a peer raises is its entry in the table
-                answer.absent[name] = f"{type(error).__name__}: {_first_line(error)}"
-        return answer
+                line = next(iter(str(error).splitlines()), "")[:200]
+                absent[name] = f"{type(error).__name__}: {line}"
+        return computed, absent
 
-    def sample(self, sample: Sample) -> float:
+    def sample(self, name: str, repeats: int) -> float:
         """Seconds of one call, the mean of so many in a row."""
-        self._wake()
+        call = self._calls[name]
+        self._torch.zeros(2**20).add_(1)  # puts every thread to work after the rest
+        self._wait()
         start = time.perf_counter()
-        for call in islice(cycle(self._calls[sample.name]), sample.repeats):
+        for _ in range(repeats):
             call()
         self._wait()
-        seconds = (time.perf_counter() - start) / sample.repeats
+        seconds = (time.perf_counter() - start) / repeats
         time.sleep(REST)
         return seconds
-
-    def _wake(self) -> None:
-        """Put every thread to work after the rest."""
-        self._torch.zeros(2**20).add_(1)
-        self._wait()
 
     def _wait(self) -> None:
         if self._device == "cuda":
             self._torch.cuda.synchronize()
 
-    def _tensors(self, job: Job) -> tuple[Any, ...]:
-        return tuple(tensor(self._torch, x).to(job.device) for x in job.arguments)
 
-    def _rows(self, job: Job, result: Any) -> list[Array]:
-        """The rows that are checked; one number each of reductions."""
-        outputs = result if isinstance(result, tuple) else (result,)
-        return [array(self._torch, self._some(job, y), job.dtype) for y in outputs]
-
-    def _some(self, job: Job, y: Any) -> Any:
-        x = job.arguments[0]
-        if job.quantity != "jacobian" and y.ndim < x.ndim:
-            return y.reshape(-1)[:: job.step]
-        last = y if job.quantity == "jacobian" else y.movedim(job.axis, -1)
-        return last.reshape(-1, x.shape[job.axis])[:: job.step]
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "")[:200]
-
-
-def serve(connection: Connection, worker: Worker) -> None:
+def serve(requests: IO[bytes], answers: IO[bytes], worker: Worker) -> None:
     """Answer until the other side hangs up."""
     while True:
         try:
-            message = connection.recv()
+            message = pickle.load(requests)
         except EOFError:
             return
-        answer = worker.prepare(message) if isinstance(message, Job) else worker.sample(message)
-        connection.send(answer)
+        answer = worker.prepare(message) if isinstance(message, Job) else worker.sample(*message)
+        pickle.dump(answer, answers)
+        answers.flush()
 
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])), Worker(load_torch()))
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)  # what PyTorch prints is no answer
+        serve(sys.stdin.buffer, answers, Worker(load_torch()))

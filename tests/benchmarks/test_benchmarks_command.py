@@ -3,31 +3,37 @@
 import io
 import json
 import math
+from types import SimpleNamespace
 
 import jax
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks.report import Part, Progress, Result, field, number, show, show_number, table
-from benchmarks.subjects import Subject
+from benchmarks.report import Part, Progress, Result, fields, grouped, show, show_number, table
 
 # --- reports ---
 
 
 def test_tables_are_aligned():
-    rows = [{"name": "a", "size": 10}, {"name": "long", "size": 2}]
-    lines = table([field("name"), field("size", "SIZE")], rows).splitlines()
+    lines = table([{"name": "a", "SIZE": "10"}, {"name": "long", "SIZE": "2"}]).splitlines()
     assert lines == ["name  SIZE", "────  ────", "a     10", "long  2"]
 
 
+def test_rows_that_agree_are_one_line():
+    rows = [{"n": 1, "contestant": "a"}, {"n": 2, "contestant": "a"}, {"n": 1, "contestant": "b"}]
+    assert grouped(rows, ["n"]) == [
+        ({"n": 1}, {"a": rows[0], "b": rows[2]}),
+        ({"n": 2}, {"a": rows[1]}),
+    ]
+
+
 def test_text_is_filled_and_what_is_missing_is_blank():
-    rows = [{"name": "a", "seconds": 2e-3}, {"name": "b"}]
-    columns = [field("name"), number("seconds", "ms", 1e-3)]
-    text = show([Part("Times", "word " * 20 + "\n\nmore\nwords", columns, rows)])
-    heading, first, second, lines = text.split("\n\n")
+    lines = [fields({"name": "a", "n": 2}, "name", "n"), fields({"name": "b"}, "name", "n")]
+    text = show([Part("Times", "word " * 20 + "\n\nmore\nwords", lines)])
+    heading, first, second, shown = text.split("\n\n")
     assert (heading, second) == ("Times:", "more words")
     assert max(map(len, first.splitlines())) <= 80
-    assert lines.splitlines()[2:] == ["a     2", "b"]
+    assert shown.splitlines()[2:] == ["a     2", "b"]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,7 @@ def test_text_is_filled_and_what_is_missing_is_blank():
 )
 def test_numbers_are_short(value, text):
     assert show_number(value) == text
+    assert show_number(None if value is None else value / 1000, 1e-3) == text
 
 
 class Terminal(io.StringIO):
@@ -54,9 +61,7 @@ def test_progress_rewrites_a_line_on_a_terminal_and_is_sparing_elsewhere():
     terminal, file = Terminal(), io.StringIO()
     for stream in (terminal, file):
         progress = Progress(stream)
-        progress(0, 2, "one")
-        progress(1, 2, "two")
-        progress.finish()
+        progress.each([(what, lambda: Result([], [])) for what in ("one", "two")])
     assert terminal.getvalue() == "\r\x1b[K[0/2] one\r\x1b[K[1/2] two\r\x1b[K"
     assert file.getvalue() == "[0/2] one\n"
 
@@ -66,12 +71,11 @@ def test_progress_rewrites_a_line_on_a_terminal_and_is_sparing_elsewhere():
 
 @pytest.fixture
 def subjects(monkeypatch):
-    """Two subjects that take no time; the second has a failed check."""
+    """Subjects that take no time; the last has a failed check."""
 
     def subject(failures):
-        rows = [{"worst": math.inf, "peer": "jax.nn"}]
-        found = Result(rows, failures)
-        return Subject("of nothing", lambda quick, progress: found, lambda rows: [Part("All")])
+        found = Result([{"worst": math.inf, "peer": "jax.nn"}], failures)
+        return SimpleNamespace(run=lambda quick, progress: found, parts=lambda rows: [Part("All")])
 
     fakes = {"quick": subject([]), "accuracy": subject([]), "speed": subject(["softmax is wrong"])}
     monkeypatch.setattr(command, "SUBJECTS", fakes)
@@ -90,7 +94,7 @@ def test_results_go_to_stdout_and_json(tmp_path, capsys):
 @pytest.mark.usefixtures("subjects")
 def test_a_failed_check_is_the_exit_status(capsys):
     assert command.main([]) == 0
-    assert command.main(["--subject", "all"]) == 1
+    assert command.main(["--subject", "speed"]) == 1
     assert capsys.readouterr().err == "softmax is wrong\n"
 
 
@@ -99,10 +103,11 @@ def test_a_failed_check_is_the_exit_status(capsys):
     [
         (["--subject", "colour"], "invalid choice: 'colour'"),
         (["--results"], "`--results` needs a `--subject`"),
+        (["--plot", "answer.doc"], "must end in one of .png, .pdf, .svg"),
         (["--results", "/dev/null/folder"], "cannot write '/dev/null/folder'"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["--json", "/no/such/folder/rows.json"], "cannot write '/no/such/folder/rows.json'"),
-        (["--plot", "/dev/null/folder"], "cannot write '/dev/null/folder'"),
+        (["--plot", "/dev/null/answer.svg"], "cannot write '/dev/null/answer.svg'"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(arguments, words, capsys):
@@ -120,3 +125,9 @@ def test_pictures_need_matplotlib(monkeypatch, capsys):
         command.main(["--plot", "speed.png"])
     assert stop.value.code == 2
     assert "needs matplotlib: pip install 'jaxcalc[plot]'" in capsys.readouterr().err
+
+
+def test_a_picture_is_of_the_short_answer(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        command.main(["--subject", "speed", "--plot", str(tmp_path / "speed.svg")])
+    assert "`--results` draws what a subject found" in capsys.readouterr().err

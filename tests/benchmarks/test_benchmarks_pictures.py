@@ -5,8 +5,9 @@ import pytest
 
 import jaxcalc as jc
 from benchmarks import pictures
+from benchmarks.libraries import plain_cross_entropy
+from benchmarks.losses import logits
 from benchmarks.losses.cases import SCALES
-from benchmarks.peers.jax import plain_cross_entropy
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,8 @@ def test_worst_errors_are_over_the_scales_of_the_benchmark(losses):
 
 
 def test_who_is_not_installed_is_left_out(monkeypatch):
-    monkeypatch.setattr(pictures, "contestants", lambda dtype: {"jax.nn": plain_cross_entropy})
+    for module in (pictures, logits):
+        monkeypatch.setattr(module, "contestants", lambda dtype: {"jax.nn": plain_cross_entropy})
     assert list(lines(pictures.draw_losses((8, 10)).axes[1])) == ["jax.nn, the plain formula"]
 
 

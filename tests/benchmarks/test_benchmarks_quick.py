@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import quick
-from benchmarks.peers import LOSS
+from benchmarks.libraries import LOSS
 from benchmarks.report import Progress, show
 from benchmarks.timing import Effort
 
@@ -24,7 +24,10 @@ ANSWER = (
 
 @pytest.fixture(scope="module")
 def result():
-    return quick.measure(PLACES, BRIEF, SILENT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quick, "PLACES", PLACES)
+        patch.setattr(quick, "EFFORT", BRIEF)
+        return quick.run(True, SILENT)
 
 
 @pytest.mark.slow
@@ -38,10 +41,10 @@ def test_it_ends_in_the_answer_within_80_columns(result):
 
 
 def test_every_function_has_a_line_for_its_value_and_one_for_its_gradient(result):
-    lines = quick.lines(result.rows)
-    named = [(line["function"], line["what"]) for line in lines]
+    lines = quick.measured(result.rows)
+    named = [(of["function"], of["what"]) for of, _ in lines]
     assert sorted(named) == sorted((f, w) for f in PLACES for w in ("value", "gradient"))
-    for line, dtype in ((line, dtype) for line in lines for dtype in quick.DTYPES):
+    for line, dtype in ((line, dtype) for _, line in lines for dtype in quick.DTYPES):
         assert quick.speed(line, dtype) > 0
         own, theirs = (quick.error(line, dtype, name) for name in ("high", "jax.nn"))
         assert own < 4

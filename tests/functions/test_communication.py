@@ -9,19 +9,18 @@ import itertools
 from functools import cache
 
 import pytest
+from counted import BY_NAME, JIT, SPLIT_FUNCTIONS, SPLIT_QUANTITIES, Said
+from counted import said as said_by
 
-from benchmarks.scale import splitting
-from benchmarks.scale.programs import QUANTITIES, SPLIT
+from benchmarks.libraries import libraries
 from benchmarks.speed.cell import Cell
-from benchmarks.speed.jax_side import along, rivals
 
 ROWS, CLASSES, DEVICES = 8, 1024, 4
-JIT, BY_NAME = "jit", "shard_map"
 DTYPES = ("float32", "bfloat16")
 
 VALUE = (2, 2)  # a maximum and a sum: rounds, numbers a row
 MOST = {  # of "high"
-    **{(function, "value"): VALUE for function in SPLIT},
+    **{(function, "value"): VALUE for function in SPLIT_FUNCTIONS},
     ("cross-entropy(indices)", "value"): (2, 3),  # and the logit of the label
     ("cross-entropy(indices)", "value+vjp"): (2, 3),
     ("softmax", "value+vjp"): (6, 8),
@@ -44,9 +43,9 @@ MORE = {  # rounds of "fast" beyond those of `jax.nn`, which sums Σe and Σ e t
 
 
 @cache
-def said(name: str, way: str, function: str, quantity: str, dtype: str) -> splitting.Said:
+def said(name: str, way: str, function: str, quantity: str, dtype: str) -> Said:
     cell = Cell(function, quantity, dtype, (ROWS, CLASSES))
-    return splitting.said(along(rivals()[name], cell), cell, way, DEVICES)
+    return said_by(cell.of(libraries()[name]), cell, way, DEVICES)
 
 
 def some(every, is_quick):
@@ -55,7 +54,7 @@ def some(every, is_quick):
     ]
 
 
-def assert_at_most(found: splitting.Said, most: tuple[int, int]) -> None:
+def assert_at_most(found: Said, most: tuple[int, int]) -> None:
     assert found.rounds <= most[0]
     assert found.numbers <= most[1]
 
@@ -85,7 +84,7 @@ def test_high_by_jit(function, quantity, dtype):
 
 @pytest.mark.parametrize("way", [JIT, BY_NAME])
 @pytest.mark.parametrize(
-    "function", some(((name,) for name in SPLIT), lambda name: name == "softmax")
+    "function", some(((name,) for name in SPLIT_FUNCTIONS), lambda name: name == "softmax")
 )
 def test_fast_values(function, way):
     assert_at_most(said("fast", way, function, "value", "float32"), MOST[function, "value"])
@@ -94,7 +93,9 @@ def test_fast_values(function, way):
 @pytest.mark.parametrize(
     ("way", "function", "quantity", "dtype"),
     some(
-        itertools.product((BY_NAME, JIT), SPLIT, [q for q in QUANTITIES if q != "value"], DTYPES),
+        itertools.product(
+            (BY_NAME, JIT), SPLIT_FUNCTIONS, [q for q in SPLIT_QUANTITIES if q != "value"], DTYPES
+        ),
         lambda *case: case == (BY_NAME, "softmax", "vjp+hvp", "float32"),
     ),
 )

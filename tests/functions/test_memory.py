@@ -9,13 +9,15 @@ import itertools
 from functools import cache
 
 import pytest
+from counted import temporaries
 
-from benchmarks.scale.memory import DTYPES, SHAPES, temporaries
-from benchmarks.scale.programs import FUNCTIONS
+from benchmarks.libraries import FUNCTIONS, libraries
 from benchmarks.speed.cell import Cell
-from benchmarks.speed.jax_side import along, rivals
+from benchmarks.speed.data import BESIDE
 from jaxcalc._native import kernels
 
+SHAPES = ((4096, 1000), (64, 50257))
+DTYPES = ("float32", "bfloat16")
 LONGEST = 16384  # classes; beyond, log_softmax may have two arrays
 SLACK = 0.02  # of an array, for numbers of which there is one a row
 MORE_BY_XLA = {
@@ -28,17 +30,17 @@ MORE_BY_XLA = {
     ("logsumexp(where)", "bfloat16", "high"): 3,
     ("cross-entropy(distributions)", "float32", "high"): 3,
 }
-TABLE = list(itertools.product(FUNCTIONS, DTYPES, SHAPES, ("high", "fast")))
+TABLE = list(itertools.product((*FUNCTIONS, "softplus", *BESIDE), DTYPES, SHAPES, ("high", "fast")))
 QUICK = {("softmax", "float32", SHAPES[1]), ("logsumexp(where)", "float32", SHAPES[0])}
 
 
 @cache
 def arrays(name: str, cell: Cell) -> float:
-    return temporaries(along(rivals()[name], cell), cell)
+    return temporaries(cell.of(libraries()[name]), cell)
 
 
 def most(cell: Cell, accuracy: str) -> float:
-    is_long = cell.function.startswith("log_softmax") and cell.classes > LONGEST
+    is_long = cell.function.startswith("log_softmax") and cell.shape[-1] > LONGEST
     by_xla = {} if kernels().instruction_set else MORE_BY_XLA
     own = by_xla.get((cell.function, cell.dtype, accuracy), 2 if is_long else 1)
     return max(arrays("jax.nn", cell), own) + SLACK
