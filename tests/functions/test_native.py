@@ -35,6 +35,11 @@ def labels_of(x):
     return jnp.arange(x.shape[0]) * 7 % x.shape[-1]
 
 
+def rest_of(x):
+    """A mask that leaves two of three classes."""
+    return jnp.arange(x.shape[-1]) % 3 != 1
+
+
 def distribution_loss(x):
     ramp = np.arange(1, 1 + x.shape[-1], dtype=np.float32)
     return jc.softmax_cross_entropy(x, jnp.broadcast_to(ramp / ramp.sum(), x.shape))
@@ -54,9 +59,11 @@ def over_rows(f):
 
 ROWS = {
     "softmax": jc.softmax,
-    "masked": lambda x: jc.softmax(x, where=jnp.arange(x.shape[-1]) % 3 != 1),
+    "masked": lambda x: jc.softmax(x, where=rest_of(x)),
     "log_softmax": jc.log_softmax,
+    "masked log_softmax": lambda x: jc.log_softmax(x, where=rest_of(x)),
     "logsumexp": partial(jc.logsumexp, axis=-1),
+    "masked logsumexp": lambda x: jc.logsumexp(x, axis=-1, where=rest_of(x)),
     "indices": lambda x: jc.softmax_cross_entropy(x, labels_of(x)),
     "distributions": distribution_loss,
 }
@@ -102,6 +109,12 @@ def test_arrays_are_handed_over_where_they_stand(name, shape):
     text = jax.jit(value_and_product).lower(x, x).compile().as_text()
     assert TARGET in text
     assert not re.findall(r"= \S+ (?:copy|transpose)\(", text)
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if name.startswith("masked")])
+def test_a_mask_is_read_in_the_kernel_and_not_written_out_before(name):
+    text = str(jax.make_jaxpr(ROWS[name])(numbers((4, 40), "float32")))
+    assert not re.findall("jaxcalc_(?:masked_logits|fill)", text)
 
 
 @needs_kernels

@@ -13,11 +13,17 @@ namespace {
 
 constexpr int64_t SHORT = 32;      // rows of so many classes or fewer go side by side
 constexpr int64_t GRAIN = 16384;   // entries of a piece of work
+constexpr int64_t PIECES = 8;      // a thread, or fewer
 constexpr int64_t ENTRIES = 2048;  // a row of what has no rows
 
 template <class T>
 T least(T a, T b) {
   return a < b ? a : b;
+}
+
+template <class T>
+T most(T a, T b) {
+  return a < b ? b : a;
 }
 
 // --- how arrays stand in memory ---
@@ -117,7 +123,7 @@ class Runner {
 
   void run() {
     int64_t tiles = (call.outer * call.inner + group() - 1) / group();
-    int64_t grain = GRAIN / (call.classes * group()) + 1;
+    int64_t grain = most(GRAIN / (call.classes * group()) + 1, tiles / (PIECES * team.size));
     if (!LANES && tiles < team.size && steps() > CHUNK) {  // the team within each row
       for (int64_t t = 0; t < tiles; t++) rows(t, t + 1, &team);
       return;
@@ -140,13 +146,16 @@ class Runner {
   const int ins, outs;
 
   int64_t steps() const { return LANES ? call.classes : (call.classes + W - 1) / W; }
-  // How many rows are loaded at once: whole cache lines, in columns, and no more than a cache holds.
-  int64_t group() const { return !LANES ? 1 : call.classes <= 512 ? 64 : call.classes <= 1024 ? 32 : 16; }
+  // How many rows are loaded at once: several cache lines in columns, so that few pages are come back to.
+  int64_t group() const { return !LANES ? 1 : call.classes <= 4096 ? 64 : 16; }
   // Numbers of one array of a group.
   int64_t extent() const { return steps() * (LANES ? group() : W); }
 
-  // Whether a row may stay where it is.
-  bool in_place(const Array& a) const { return !LANES && !masked() && a.kind == OWN<T> && call.classes % W == 0; }
+  // Whether a row may stay where it is: one that ends within a vector if another follows, which when
+  // it is written mends its beginning.
+  bool in_place(const Array& a, bool followed) const {
+    return !LANES && !masked() && a.kind == OWN<T> && (followed || call.classes % W == 0);
+  }
 
   bool masked() const { return call.mask.data; }
 
@@ -164,16 +173,18 @@ class Runner {
     for (int64_t tile = first; tile < last; tile++) {
       int64_t q = tile * group();
       int count = static_cast<int>(least(group(), call.outer * call.inner - q));
+      auto read_in_place = [=](const Array& a) { return in_place(a, q % a.outer + 1 < a.outer); };
       for (int k = 0; k < ins; k++)
-        if (of_classes(signature.in[k]) && !in_place(call.in[k])) load_classes(call.in[k], q, count, at(k), spare);
+        if (of_classes(signature.in[k]) && !read_in_place(call.in[k])) load_classes(call.in[k], q, count, at(k), spare);
       if (masked()) {
         load_classes(call.mask, q, count, mask, spare);
         hide(mask, at(0), -std::numeric_limits<T>::infinity());
       }
       for (int k = 0; k < ins; k++)
-        job.in[k] = place<const Place<T>>(signature.in[k], call.in[k], q, at(k), row_in + k);
+        job.in[k] = place<const Place<T>>(signature.in[k], call.in[k], q, read_in_place(call.in[k]), at(k), row_in + k);
       for (int k = 0; k < outs; k++)
-        job.out[k] = place<Place<T>>(signature.out[k], call.out[k], q, at(ins + k), row_out + k);
+        job.out[k] = place<Place<T>>(signature.out[k], call.out[k], q, in_place(call.out[k], tile + 1 < last),
+                                     at(ins + k), row_out + k);
       for (int sub = 0; sub < count; sub += LANES ? W : 1) {
         int lanes = static_cast<int>(least<int64_t>(W, count - sub));
         if (has_rows) numbers_of_rows(job, row_in, q + sub, lanes);
@@ -187,7 +198,7 @@ class Runner {
           if (of_classes(signature.in[k])) job.in[k] += steps();
       }
       for (int k = 0; k < outs; k++)
-        if (signature.out[k] != 'r' && !in_place(call.out[k])) {
+        if (signature.out[k] != 'r' && !in_place(call.out[k], tile + 1 < last)) {
           if (masked()) hide(mask, at(ins + k), signature.out[k] == 'l' ? -std::numeric_limits<T>::infinity() : 0);
           store_classes(call.out[k], q, count, at(ins + k), spare);
         }
@@ -197,9 +208,9 @@ class Runner {
 
   // Where a map finds an array: in memory itself, in a slot, or as the number of a row.
   template <class P>
-  P* place(char letter, const Array& a, int64_t q, T* slot, P* number) const {
+  P* place(char letter, const Array& a, int64_t q, bool stays, T* slot, P* number) const {
     if (!of_classes(letter)) return number;
-    return in_place(a) ? reinterpret_cast<P*>(row(a, q, sizeof(T))) : reinterpret_cast<P*>(slot);
+    return stays ? reinterpret_cast<P*>(row(a, q, sizeof(T))) : reinterpret_cast<P*>(slot);
   }
 
   // --- numbers a row ---

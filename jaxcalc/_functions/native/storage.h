@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <type_traits>
+
 #include "vectors.h"
 
 #ifdef __F16C__
@@ -46,7 +48,7 @@ struct Float16 {
   template <int W>
   static INLINE Short<float, W> widen(Short<uint16_t, W> x) {
 #ifdef __AVX512F__
-    return bits<Short<float, W>>(_mm512_cvtph_ps(bits<__m256i>(x)));
+    return bits<Short<float, W>>(_mm512_maskz_cvtph_ps(0xffff, bits<__m256i>(x)));
 #else
     return bits<Short<float, W>>(_mm256_cvtph_ps(bits<__m128i>(x)));
 #endif
@@ -55,7 +57,7 @@ struct Float16 {
   static INLINE Short<uint16_t, W> round(Short<float, W> x) {
     constexpr int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 #ifdef __AVX512F__
-    return bits<Short<uint16_t, W>>(_mm512_cvtps_ph(bits<__m512>(x), nearest));
+    return bits<Short<uint16_t, W>>(_mm512_maskz_cvtps_ph(0xffff, bits<__m512>(x), nearest));
 #else
     return bits<Short<uint16_t, W>>(_mm256_cvtps_ph(bits<__m256>(x), nearest));
 #endif
@@ -151,44 +153,39 @@ void store_run(const T* from, void* to, int64_t count) {
   if (i < count) store_some<Kind>(from + i, p + i, count - i);
 }
 
+// Columns: `lanes` numbers in a row, again after `stride`, to tiles [classes, W] side by side; from
+// the lane `first` of the first tile on. f(number, place in the tiles, how many) of W at once or fewer.
 constexpr int AHEAD = 16;  // classes, of which each is on a page of its own
 
-// Columns: `lanes` numbers in a row, again after `stride`, to tiles [classes, W] side by side; from
-// the lane `first` of the first tile on.
+template <class T, class Stored, class F>
+INLINE void columns(Stored* p, int64_t classes, int64_t stride, int first, int lanes, F f) {
+  constexpr int W = WIDTH<T>, LINE = 64 / sizeof *p;
+  const int head = first % W == 0 ? 0 : W - first % W < lanes ? W - first % W : lanes;
+  const int64_t tile = first / W * classes * W, whole = (first + W - 1) / W * classes * W;
+  for (int64_t k = 0; k < classes; k++, p += stride) {
+    for (int l = 0; l < lanes; l += LINE) __builtin_prefetch(p + AHEAD * stride + l, std::is_const_v<Stored> ? 0 : 1);
+    if (head) f(p, tile + k * W + first % W, head);
+    int64_t at = whole + k * W;
+    int l = head;
+    for (; l + W <= lanes; l += W, at += classes * W) f(p + l, at, W);
+    if (l < lanes) f(p + l, at, lanes - l);
+  }
+}
+
 template <class Kind, class T>
 void load_columns(const void* from, T* to, int64_t classes, int64_t stride, int first, int lanes) {
   auto p = static_cast<const typename Kind::Stored*>(from);
-  constexpr int W = WIDTH<T>;
-  for (int64_t k = 0; k < classes; k++, p += stride) {
-    for (int l = 0; l < lanes; l += 64 / sizeof *p) __builtin_prefetch(p + AHEAD * stride + l);
-    for (int at = first, l = 0; l < lanes;) {
-      T* tile = to + (at / W) * classes * W + k * W;
-      if (at % W == 0 && l + W <= lanes) {
-        load<Kind>(p + l, tile), at += W, l += W;
-      } else {
-        int some = W - at % W < lanes - l ? W - at % W : lanes - l;
-        load_some<Kind>(p + l, tile + at % W, some), at += some, l += some;
-      }
-    }
-  }
+  columns<T>(p, classes, stride, first, lanes, [=](auto p, int64_t at, int count) INLINE_LAMBDA {
+    count == WIDTH<T> ? load<Kind>(p, to + at) : load_some<Kind>(p, to + at, count);
+  });
 }
 
 template <class Kind, class T>
 void store_columns(const T* from, void* to, int64_t classes, int64_t stride, int first, int lanes) {
   auto p = static_cast<typename Kind::Stored*>(to);
-  constexpr int W = WIDTH<T>;
-  for (int64_t k = 0; k < classes; k++, p += stride) {
-    for (int l = 0; l < lanes; l += 64 / sizeof *p) __builtin_prefetch(p + AHEAD * stride + l, 1);
-    for (int at = first, l = 0; l < lanes;) {
-      const T* tile = from + (at / W) * classes * W + k * W;
-      if (at % W == 0 && l + W <= lanes) {
-        store<Kind>(tile, p + l), at += W, l += W;
-      } else {
-        int some = W - at % W < lanes - l ? W - at % W : lanes - l;
-        store_some<Kind>(tile + at % W, p + l, some), at += some, l += some;
-      }
-    }
-  }
+  columns<T>(p, classes, stride, first, lanes, [=](auto p, int64_t at, int count) INLINE_LAMBDA {
+    count == WIDTH<T> ? store<Kind>(from + at, p) : store_some<Kind>(from + at, p, count);
+  });
 }
 
 }  // namespace
