@@ -41,7 +41,7 @@ def _of_rows(*ops: str) -> Written:
 
 
 def _of_masked_rows(**fillings: float | None) -> Written:
-    """Those of what a mask leaves, and what stands elsewhere where it is not −∞ that the formula has."""
+    """Those of what a mask leaves, and what is filled in elsewhere, if anything is."""
 
     def written(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
         logits = _masked_logits(args, params, args[1].shape)
