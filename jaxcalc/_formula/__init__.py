@@ -47,9 +47,9 @@ from jaxcalc._formula._maps import names_in as names_in
 from jaxcalc._formula._maps import renamed as renamed
 from jaxcalc._formula._maps import renumbered as renumbered
 from jaxcalc._formula._own import PLAIN as PLAIN
-from jaxcalc._formula._own import WEIGHTS as WEIGHTS
-from jaxcalc._formula._own import Weight as Weight
 from jaxcalc._formula._own import plain_program as plain_program
+from jaxcalc._formula._own_products import WEIGHTS as WEIGHTS
+from jaxcalc._formula._own_products import Weight as Weight
 from jaxcalc._formula._program import apply as apply
 from jaxcalc._formula._program import read as read
 from jaxcalc._formula._program import unnamed as unnamed

@@ -149,6 +149,7 @@ std::optional<Array> array_of(const ffi::AnyBuffer& buffer, char letter, const C
 ffi::Error rows(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets, std::string_view map,
                 ffi::Span<const int64_t> sizes, std::string_view flags) {
   auto has = [=](const char* flag) { return flags.find(flag) != flags.npos; };
+  if (sizes.size() != 3) return refuse("wrong count of sizes for " + std::string(map));
   const int64_t outer = sizes[0];
   Call call{0,  outer, sizes[1], sizes[2], has("plain"), has("high"), has("twice"), has("softmax"), has("extended"),
             {}, {},    {}};
