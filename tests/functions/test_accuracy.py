@@ -91,6 +91,22 @@ def test_logistic_family(name, order, dtype):
         assert oracles.worst_ulp(got, true) <= bound
 
 
+def test_the_second_derivative_of_sigmoid_on_both_sides_of_its_series():
+    for dtype in WIDE:
+        with jax.enable_x64(dtype == "float64"):
+            x = jnp.asarray(np.linspace(-0.6, 0.6, 1201), dtype)
+            got = nth(jc.sigmoid, 2, forward)(x)
+            assert oracles.worst_ulp(got, oracles.sigmoid(x, 2)) <= 8
+
+
+def test_every_derivative_of_the_logistic_family_in_16_bits_is_rounded_once():
+    for name in ("sigmoid", "log_sigmoid", "softplus"):
+        for dtype in NARROW:
+            x = jnp.asarray(np.linspace(-12, 12, 801), dtype)
+            got = nth(getattr(jc, name), 1, reverse)(x)
+            assert oracles.worst_ulp(got, getattr(oracles, name)(x, 1)) <= 0.51
+
+
 # by the order: the largest error in float32 and float64, and in the 16-bit dtypes, beside the zeros
 # of the derivatives as elsewhere
 DECLARED_BOUNDS = [(5, 0.51), (7, 0.51), (10, 0.51), (12, 0.51)]

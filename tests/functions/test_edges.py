@@ -4,7 +4,7 @@ The truth on a row of the table is that of the plain formula, in float64, on the
 part in it; the others have derivative 0.
 """
 
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -301,3 +301,19 @@ def test_a_product_of_the_caller_is_rounded_first(name, scale):  # jax#37234
     f = getattr(jc, name)
     fused = jax.jit(lambda x: f(x * c))(x)
     np.testing.assert_allclose(fused, f(jnp.asarray(np.asarray(x) * np.float32(c))), rtol=1e-6)
+
+
+def test_what_is_masked_neither_moves_nor_is_moved():
+    x, where = jnp.array([1.0, 0.5, -1.0, 2.0]), jnp.array([True, False, True, False])
+    t = jnp.array([0.5, 3.0, -1.0, 7.0])
+    for f in (jc.softmax, jc.log_softmax, partial(jc.logsumexp, axis=-1)):
+        masked = partial(f, where=where)
+        y, change = jax.jvp(masked, (x,), (t,))
+        _, same = jax.jvp(masked, (x,), (jnp.where(where, t, 0),))
+        np.testing.assert_array_equal(change, same)
+        (gradient,) = jax.vjp(masked, x)[1](t if y.ndim else t[0])
+        assert not np.any(np.asarray(gradient)[~where])
+        if y.ndim:
+            assert not np.any(np.asarray(change)[~where])
+            (same,) = jax.vjp(masked, x)[1](jnp.where(where, t, 0))
+            np.testing.assert_array_equal(gradient, same)
