@@ -53,7 +53,7 @@ The rooms, a floor a paragraph, from the ground up; imports run only upwards:
     _commands      the command line
 
 Every result keeps the floating dtype of its input. float16 and bfloat16 are computed in float32
-and rounded once; what is kept for a backward pass is rounded too.
+and rounded once; what bfloat16 keeps for a backward pass is rounded too.
 """
 
 from jaxcalc import operators as operators

@@ -99,6 +99,8 @@ TABLE: dict[str, Meaning] = {
     "jaxcalc_distribution_cross_entropy_transposed": Meaning(
         own.scaling("distribution_cross_entropy")
     ),
+    "jaxcalc_exponentials_product": Meaning(own.row_sum("exponentials")),
+    "jaxcalc_exponentials_transposed": Meaning(own.scaling("exponentials")),
     "jaxcalc_index_cross_entropy_product": Meaning(own.row_sum("index_cross_entropy")),
     "jaxcalc_index_cross_entropy_transposed": Meaning(own.scaling("index_cross_entropy")),
     "jaxcalc_log_softmax_product": Meaning(own.softmax_map("log_softmax")),

@@ -99,6 +99,20 @@ def _index_cross_entropy_and_sums(
     return [_index_cross_entropy(args, params, shapes[0]), zero, rest, own]
 
 
+def _logsumexp_and_sums(args: Args, params: Params, shapes: Sequence[Shape]) -> list[Expression]:
+    """The value; m and Σ exp(x − m), for m = 0."""
+    (x,) = args
+    value = call("logsumexp_kept", args, shapes[0], axes=params["rows"].axes)
+    zero = call("broadcast_in_dim", (number(0.0),), shapes[1], broadcast_dimensions=())
+    return [value, zero, row_sum(exp(x), params)]
+
+
+def _masked_logsumexp_and_sums(
+    args: Args, params: Params, shapes: Sequence[Shape]
+) -> list[Expression]:
+    return _logsumexp_and_sums((_masked_logits(args, params, args[1].shape),), params, shapes)
+
+
 def _binary_cross_entropy(args: Args, params: Params, shape: Shape) -> Expression:
     """log(1 + exp(x)) − x y; −w y log σ(x) − (1 − y) log σ(−x) with weights."""
     y, *weight, x = args
@@ -200,6 +214,8 @@ OWN: dict[str, Written] = {
     "jaxcalc_masked_log_softmax_and_softmax": _of_masked_rows(log_softmax=-math.inf, softmax=None),
     "jaxcalc_logsumexp": _of_rows("logsumexp_kept"),
     "jaxcalc_masked_logsumexp": _of_masked_rows(logsumexp_kept=None),
+    "jaxcalc_logsumexp_and_sums": _logsumexp_and_sums,
+    "jaxcalc_masked_logsumexp_and_sums": _masked_logsumexp_and_sums,
     "jaxcalc_logsumexp_and_softmax": _of_rows("logsumexp_kept", "softmax"),
     "jaxcalc_masked_logsumexp_and_softmax": _of_masked_rows(logsumexp_kept=None, softmax=None),
     "jaxcalc_weighted_logsumexp": _weighted,

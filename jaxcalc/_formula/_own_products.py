@@ -108,13 +108,14 @@ WEIGHTS: dict[str, Weight] = {
     "logistic": weight_of_logistic,
     "binary_cross_entropy": _weight_of_binary_cross_entropy,
     "logsumexp": weight_of_softmax,
+    "exponentials": weight_of_softmax,
     "weighted_sum": _weight,
     "index_cross_entropy": _weight_of_index_cross_entropy,
     "distribution_cross_entropy": _weight_of_distribution_cross_entropy,
     **{function.name: _derivative_of(function.name) for function in DECLARED},
 }
 _ELEMENTWISE = ("logistic", "binary_cross_entropy", *(function.name for function in DECLARED))
-_ROW_BY_ROW = ("logsumexp", "index_cross_entropy", "distribution_cross_entropy")
+_ROW_BY_ROW = ("logsumexp", "exponentials", "index_cross_entropy", "distribution_cross_entropy")
 PRODUCTS: dict[str, Written] = {
     "jaxcalc_softmax_product": single(_softmax_product),
     "jaxcalc_log_softmax_product": single(_log_softmax_product),

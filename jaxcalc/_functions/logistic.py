@@ -28,7 +28,6 @@ from jaxcalc._arrays import (
     Accuracy,
     inexact,
     is_complex,
-    is_narrow,
     jit_checked,
     narrowed,
     wide,
@@ -55,7 +54,7 @@ def sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 
     Returns:
         An array of the shape and floating dtype of `x`. σ(−inf) = 0, σ(+inf) = 1, with derivatives
-        0; NaN gives NaN. What is kept for the backward pass is the derivative.
+        0; NaN gives NaN. What is kept for the backward pass is the derivative (`x` for float16).
 
     Raises:
         TypeError: for a list or other non-array.
@@ -131,8 +130,9 @@ def _softplus_formula(x: Array) -> Array:
 def _accurate(name: str, f: Function, order: int, at: Function = lambda x: x) -> Function:
     """A function whose derivative is σ⁽ⁿ⁾, n = order, at x or −x.
 
-    What is kept for the backward pass is the derivative. Of 16 bits it comes with the value, in
-    one pass: XLA would widen and round once more.
+    What is kept for the backward pass is the derivative. Of bfloat16 it comes with the value, in
+    one pass: XLA would widen and round once more. Of float16 x is kept: a small derivative has few
+    digits there or none, and a scaled loss asks for them.
     """
     value = ValuePrimitive(name, lambda x: f(wide(x)))
     both = ValuePrimitive(
@@ -154,9 +154,11 @@ def _accurate(name: str, f: Function, order: int, at: Function = lambda x: x) ->
     @function.defjvp
     def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
         (x,), (dx,) = primals, tangents
-        if is_narrow(x):
+        if x.dtype == "bfloat16":
             y, slope = both(x)
             return y, slope * dx
+        if x.dtype == "float16":
+            return function(x), logistic_product(at(x), dx, order=order)
         return function(x), logistic_derivative(at(x), order=order) * dx
 
     @both.defjvp

@@ -1,5 +1,6 @@
 """log-sum-exp, plain and weighted: values and closed-form derivatives."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, overload
 
@@ -38,6 +39,7 @@ from jaxcalc._functions.rows import (
 )
 from jaxcalc._functions.softmax import from_softmax, keeps_input
 from jaxcalc._functions.softmax_maps import (
+    exponentials_product,
     log_softmax_product,
     logsumexp_product,
     softmax_product,
@@ -106,8 +108,8 @@ def logsumexp(
         sum is NaN without `return_sign`. An entry −inf has derivative 0, also in a row of nothing
         else, whose value, like that of a fully masked or empty row, is −inf. A row with +inf gives
         +inf with derivative NaN; NaN gives NaN. What is kept for the backward pass is the
-        softmax (`a` for float16 at "high" accuracy; with weights, an array of that size for
-        each argument that is differentiated).
+        softmax (for float16 at "high" accuracy `a` and two numbers a row); with weights, an array
+        of that size for each argument that is differentiated (of float32 for float16).
 
     Raises:
         TypeError: for a non-array, a mask that is not boolean, a bad `axis` or `axis_name`.
@@ -209,13 +211,26 @@ def _logsumexp_and_softmax(x: Array, *, rows: Rows) -> list[Array]:
     return [m + jnp.log(sums), e / normalizer(sums, rows)]
 
 
+def _logsumexp_and_sums(x: Array, *, rows: Rows, dtype: Any) -> list[Array]:
+    d, m = shifted(x, rows)
+    sums = total(jnp.exp(d), rows)
+    return [m + jnp.log(sums), m, normalizer(sums, rows)]
+
+
 _logsumexp_value = MaskableValue("logsumexp", _logsumexp_formula, ("row", -jnp.inf))
+_logsumexp_and_sums_values = MaskableValue(
+    "logsumexp_and_sums", _logsumexp_and_sums, ("row", -jnp.inf), ("row", 0), ("row", 1)
+)
 _logsumexp_and_softmax_values = MaskableValue(  # one exp for both
     "logsumexp_and_softmax", _logsumexp_and_softmax, ("row", -jnp.inf), ("classes", 0)
 )
 
 
-for _values, _gives in ((_logsumexp_value, "r"), (_logsumexp_and_softmax_values, "rc")):
+for _values, _gives in (
+    (_logsumexp_value, "r"),
+    (_logsumexp_and_sums_values, "rrr"),
+    (_logsumexp_and_softmax_values, "rc"),
+):
     _values.defnative(_gives)
 
 
@@ -224,10 +239,22 @@ for _values, _gives in ((_logsumexp_value, "r"), (_logsumexp_and_softmax_values,
 def _(rows: Rows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (where, x), (_, dx) = primals, tangents
     if x.dtype == "float16" and keeps_input(x, rows):  # whose small probabilities have few digits
-        out, r, kept_as = logsumexp_rows(where, x, rows), mask_logits(x, where, rows), rows
-    else:
-        (out, r), kept_as = _logsumexp_and_softmax_values(where, x, rows), from_softmax(rows)
-    return out, logsumexp_product(r, masked(where, dx), rows=kept_as)
+        (out, *_), (change, *_) = _with_sums(rows, wide(x).dtype, primals, tangents)
+        return narrowed(out, x.dtype), change.astype(x.dtype)
+    out, s = _logsumexp_and_softmax_values(where, x, rows)
+    return out, logsumexp_product(s, masked(where, dx), rows=from_softmax(rows))
+
+
+@_logsumexp_and_sums_values.defjvp
+def _with_sums(
+    rows: Rows, dtype: Any, primals: Any, tangents: Any
+) -> tuple[list[Array], list[Array]]:
+    (where, x), (_, dx) = primals, tangents
+    out, *sums = _logsumexp_and_sums_values(where, x, rows, dtype=dtype)
+    # what depends on x in them, the derivative of the product by x has already
+    kept = mask_logits(x, where, rows), *lax.stop_gradient(sums)
+    change = exponentials_product(*kept, masked(where, dx), rows=rows, dtype=dtype)
+    return [out, *sums], [change, *map(jnp.zeros_like, sums)]
 
 
 @_logsumexp_and_softmax_values.defjvp
@@ -267,13 +294,17 @@ _weighted_values = RowValue("weighted_logsumexp", _log_and_sign, "row", "row")
 def _(rows: Rows, primals: Any, tangents: Any) -> Any:
     (b, a), (db, da) = primals, tangents
     out, sign = _weighted(b, a, rows)
+
+    def kept(of: Callable[..., Array]) -> Array:
+        weights = of(wide(b), wide(a), rows)
+        in_float32 = a.dtype == "float16" and rows.accuracy == "high"  # small ones have few digits
+        return weights if in_float32 else narrowed(weights, a.dtype)
+
     changes = []
     if changing(da):
-        w = narrowed(_parts(wide(b), wide(a), rows), a.dtype)
-        changes.append(weighted_sum(w, da, rows=rows))
+        changes.append(weighted_sum(kept(_parts), da, rows=rows))
     if changing(db):
-        v = narrowed(_shares(wide(b), wide(a), rows), b.dtype)
-        changes.append(weighted_sum(v, db, rows=rows))
+        changes.append(weighted_sum(kept(_shares), db, rows=rows))
     return [out, sign], [add(changes), jnp.zeros_like(sign)]
 
 

@@ -97,7 +97,7 @@ def masked(where: Array | None, t: Array) -> Array:
 class MaskableValue:
     """A function of rows as two primitives, of whole rows and of what a mask leaves of each.
 
-    Called with the mask or None, x and the rows.
+    Called with the mask or None, x, the rows and what else is a parameter of the formula.
 
     Args:
         name: that of the first; the second is `masked_<name>`.
@@ -108,8 +108,8 @@ class MaskableValue:
     def __init__(self, name: str, formula: Callable[..., Any], *gives: tuple[Extent, float]):
         extents, fillings = zip(*gives, strict=True)
 
-        def of_rest(where: Array, x: Array, *, rows: Rows) -> Any:
-            made = formula(masked_logits(where, x, rows=rows), rows=rows)
+        def of_rest(where: Array, x: Array, *, rows: Rows, **params: Any) -> Any:
+            made = formula(masked_logits(where, x, rows=rows), rows=rows, **params)
             results = made if len(gives) > 1 else [made]
             left = nonempty(where, rows)
             filled = [
@@ -121,8 +121,10 @@ class MaskableValue:
         self.whole = RowValue(name, formula, *extents)
         self.masked = RowValue(f"masked_{name}", of_rest, *extents)
 
-    def __call__(self, where: Array | None, x: Array, rows: Rows) -> Any:
-        return self.whole(x, rows=rows) if where is None else self.masked(where, x, rows=rows)
+    def __call__(self, where: Array | None, x: Array, rows: Rows, **params: Any) -> Any:
+        if where is None:
+            return self.whole(x, rows=rows, **params)
+        return self.masked(where, x, rows=rows, **params)
 
     def defnative(self, gives: str, otherwise: Form = plain_form) -> None:
         """Set the native kernel of that name as the form of both; `gives` as in `native_form`."""
@@ -130,7 +132,7 @@ class MaskableValue:
             value.defform("cpu", native_form(self.whole.name, takes, gives, otherwise))
 
     def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
-        """Set the derivative of both, `rule(rows, (where, x), (_, dx))`."""
+        """Set the derivative of both, `rule(rows, *params, (where, x), (_, dx))`."""
         self.masked.defjvp(rule)
-        self.whole.defjvp(lambda rows, x, dx: rule(rows, (None, *x), (None, *dx)))
+        self.whole.defjvp(lambda *given: rule(*given[:-2], *((None, *pair) for pair in given[-2:])))
         return rule

@@ -7,6 +7,8 @@ With s = softmax(x), in numerator layout:
     log_softmax_transposed   Cᵀ = I − s 1ᵀ          g ↦ g − s Σg
     logsumexp_product        sᵀ                     t ↦ ⟨s, t⟩
     logsumexp_transposed     s                      g ↦ s g
+    exponentials_product     sᵀ, s = exp(x − m)/Σ   t ↦ ⟨s, t⟩, where x − m is exact: of 16 bits
+    exponentials_transposed  s                      g ↦ s g
     weighted_sum             wᵀ, any weights w      t ↦ ⟨w, t⟩
     weighted_sum_transposed  w                      g ↦ w g
 
@@ -27,6 +29,8 @@ How they change with x, where ds = J dx:
     dJ t = Cᵀ(ds ⊙ C t)     dC t = −⟨dx, J t⟩ 1     dCᵀ g = −ds Σg
     dsᵀ t = ⟨dx, J t⟩       ds g
 """
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -153,11 +157,26 @@ def _curvature_transposed(r: Array, t: Array, w: Array, *, rows: Rows) -> Array:
     return both if rows.keep_softmax else _times(s, center(s, both, rows))
 
 
+def _exponentials(x: Array, m: Array, sums: Array, t: Array, *, rows: Rows, dtype: Any) -> Array:
+    return total(jnp.exp(wide(x) - m) * wide(t), rows) / sums
+
+
+def _exponentials_transposed(
+    x: Array, m: Array, sums: Array, g: Array, *, rows: Rows, dtype: Any
+) -> Array:
+    return jnp.exp(wide(x) - m) * (wide(g) / sums)
+
+
 softmax_product = RowProduct("softmax_product", _softmax)
 log_softmax_product = RowProduct("log_softmax_product", _log_softmax)
 log_softmax_transposed = RowProduct("log_softmax_transposed", _log_softmax_transposed)
 logsumexp_product = RowProduct("logsumexp_product", _logsumexp, gives="row")
 logsumexp_transposed = RowProduct("logsumexp_transposed", _logsumexp_transposed, takes="row")
+
+exponentials_product = RowProduct("exponentials_product", _exponentials, gives="row")
+exponentials_transposed = RowProduct(
+    "exponentials_transposed", _exponentials_transposed, takes="row"
+)
 
 softmax_curvature = RowProduct("softmax_curvature", _curvature)
 softmax_curvature_transposed = RowProduct("softmax_curvature_transposed", _curvature_transposed)
@@ -166,6 +185,8 @@ log_softmax_product.deftranspose(log_softmax_transposed)
 log_softmax_transposed.deftranspose(log_softmax_product)
 logsumexp_product.deftranspose(logsumexp_transposed)
 logsumexp_transposed.deftranspose(logsumexp_product)
+exponentials_product.deftranspose(exponentials_transposed)
+exponentials_transposed.deftranspose(exponentials_product)
 softmax_curvature.deftranspose(softmax_curvature_transposed)
 softmax_curvature_transposed.deftranspose(softmax_curvature)
 
@@ -180,12 +201,10 @@ for _product, _map in (
     _product.defform("cuda", kernel_form(_map))
     _product.defform("cpu", native_form(_product.name, _takes, "c", refused_form))
     _product.defform(None, refused_form)
-for _product, _takes, _gives in (
-    (logsumexp_product, "xc", "r"),
-    (logsumexp_transposed, "xr", "c"),
-):
+for _product in (logsumexp_product, logsumexp_transposed):
     _product.defform("cuda", lambda apply, lowered: seeded_form(apply))
-    _product.defform("cpu", native_form(_product.name, _takes, _gives))
+# What is left to XLA it computes as fast, in one loop with what is done beside it.
+logsumexp_product.defform("cpu", native_form(logsumexp_product.name, "xc", "r"))
 
 
 def softmax_change(r: Array, dr: Array, rows: Rows) -> Array:
@@ -240,6 +259,12 @@ log_softmax_transposed.defderivative(
 )
 logsumexp_product.defderivative(0, lambda dr, r, t, *, rows: mean_change(dr, r, t, rows))
 logsumexp_transposed.defderivative(0, lambda dr, r, g, *, rows: softmax_change(r, dr, rows) * g)
+exponentials_product.defderivative(
+    0, lambda dx, x, m, sums, t, *, rows, dtype: mean_change(dx, x, t, rows).astype(dtype)
+)
+exponentials_transposed.defderivative(
+    0, lambda dx, x, m, sums, g, *, rows, dtype: _scaled(g, softmax_change(x, dx, rows))
+)
 
 
 def _weighted_sum(w: Array, t: Array, *, rows: Rows) -> Array:
@@ -248,11 +273,16 @@ def _weighted_sum(w: Array, t: Array, *, rows: Rows) -> Array:
     return total(jnp.where(nothing, 0, wide(w) * wide(t)), rows)
 
 
+def _scaled(w: Array, t: Array) -> Array:
+    """w ⊙ t in the dtype of t, be w one of more bits."""
+    return (wide(w) * wide(t)).astype(t.dtype)
+
+
 weighted_sum = RowProduct("weighted_sum", _weighted_sum, gives="row")
 weighted_sum_transposed = RowProduct(
-    "weighted_sum_transposed", lambda w, g, *, rows: w * g, takes="row"
+    "weighted_sum_transposed", lambda w, g, *, rows: _scaled(w, g), takes="row"
 )
 weighted_sum.deftranspose(weighted_sum_transposed)
 weighted_sum_transposed.deftranspose(weighted_sum)
-weighted_sum.defderivative(0, lambda dw, w, t, *, rows: total(dw * t, rows))
-weighted_sum_transposed.defderivative(0, lambda dw, w, g, *, rows: dw * g)
+weighted_sum.defderivative(0, lambda dw, w, t, *, rows: total(_scaled(dw, t), rows))
+weighted_sum_transposed.defderivative(0, lambda dw, w, g, *, rows: _scaled(dw, g))

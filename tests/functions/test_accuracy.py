@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from functions import CLASSES, CORE, FUNCTIONS, LOGISTIC, ROWS, eighths, like, quick_jit
+from functions import FAST as OF_FAST
 from slow import some
 
 import jaxcalc as jc
@@ -105,6 +107,29 @@ def test_every_derivative_of_the_logistic_family_in_16_bits_is_rounded_once():
             x = jnp.asarray(np.linspace(-12, 12, 801), dtype)
             got = nth(getattr(jc, name), 1, reverse)(x)
             assert oracles.worst_ulp(got, getattr(oracles, name)(x, 1)) <= 0.51
+
+
+OF_EVERY_KIND = [*LOGISTIC, *CORE]
+OTHERS = [f for f in FUNCTIONS if f not in (*OF_EVERY_KIND, *OF_FAST)]
+
+
+@pytest.mark.parametrize("functions", [OF_EVERY_KIND, pytest.param(OTHERS, marks=pytest.mark.slow)])
+def test_a_scaled_loss_brings_back_small_derivatives_of_float16(functions):
+    """Of 10⁻⁷ float16 has hardly a digit; of 10⁻³ it has, and a loss times 10⁴ asks for that."""
+    x = 5 * eighths(ROWS, CLASSES, seed=3)  # from −15 to 15
+
+    def cotangent(f):
+        return 2.0**13 * np.resize(eighths(5, seed=4), jax.eval_shape(f.own, x).shape)
+
+    @quick_jit
+    def gradients(x):
+        return [jax.vjp(f.own, x)[1](like(x, cotangent(f)))[0] for f in functions]
+
+    got = gradients(jnp.asarray(x, jnp.float16))
+    with jax.enable_x64(True):
+        for f, y in zip(functions, got, strict=True):
+            (true,) = jax.vjp(f.plain, jnp.asarray(x))[1](jnp.asarray(cotangent(f)))
+            assert worst_ulp(y, np.asarray(true)) <= 1, f.name
 
 
 # by the order: the largest error in float32 and float64, and in the 16-bit dtypes, beside the zeros

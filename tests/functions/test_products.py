@@ -26,6 +26,8 @@ from jaxcalc._functions.masks import masked_product
 from jaxcalc._functions.primitives import JacobianProduct
 from jaxcalc._functions.rows import Rows
 from jaxcalc._functions.softmax_maps import (
+    exponentials_product,
+    exponentials_transposed,
     log_softmax_product,
     log_softmax_transposed,
     logsumexp_product,
@@ -139,6 +141,27 @@ def cross_entropy_cases():
         yield Case(product.name, product, (LOGITS, DISTRIBUTIONS), plain, shape, params)
 
 
+def exponentials_cases():
+    params = {"rows": Rows((-1,), "high"), "dtype": np.dtype("float32")}
+    m = LOGITS.max(-1, keepdims=True)
+    kept = LOGITS, m, np.exp(LOGITS - m).sum(-1, keepdims=True)
+
+    def probabilities(x, m, sums):
+        return jnp.exp(x - m) / sums
+
+    def of_sums(x, m, sums, t):
+        return total(probabilities(x, m, sums) * t)
+
+    def of_sums_transposed(x, m, sums, g):
+        return probabilities(x, m, sums) * g
+
+    for product, plain, shape in [
+        (exponentials_product, of_sums, SHAPE),
+        (exponentials_transposed, of_sums_transposed, REDUCED),
+    ]:  # what depends on x in the sums is in the derivative by x
+        yield Case(product.name, product, kept, plain, shape, params, moving=())
+
+
 def logistic_cases():
     plain = sigmoid
     for order in range(4):
@@ -194,6 +217,7 @@ SOFTMAX = [*softmax_cases(), *curvature_cases()]
 CASES = [
     *SOFTMAX,
     *cross_entropy_cases(),
+    *exponentials_cases(),
     *logistic_cases(),
     Case(
         "binary_cross_entropy_product",

@@ -45,12 +45,12 @@ struct Signature {
   F(log_softmax, "x", "l")                             \
   F(log_softmax_and_softmax, "x", "lc")                \
   F(logsumexp, "x", "r")                               \
+  F(logsumexp_and_sums, "x", "rrr")                    \
   F(logsumexp_and_softmax, "x", "rc")                  \
   F(softmax_product, "xc", "c")                        \
   F(log_softmax_product, "xc", "c")                    \
   F(log_softmax_transposed, "xc", "c")                 \
   F(logsumexp_product, "xc", "r")                      \
-  F(logsumexp_transposed, "xr", "c")                   \
   F(softmax_curvature, "xcc", "c")                     \
   F(softmax_curvature_transposed, "xcc", "c")          \
   F(index_cross_entropy, "yx", "rrrr")                 \

@@ -117,8 +117,6 @@ def _unfit(takes: str, operands: Sequence[Array], rows: Rows) -> str:
         return "`axis_name` splits the rows"
     if rows.source == "shares":
         return "the weights have both signs"
-    if takes == "xr" and rows.keep_softmax:
-        return "XLA multiplies as fast, and may fuse that with what is done beside it"
     if not rows.axes or last - first + 1 != len(rows.axes):
         return "the class axes are not neighbours"
     if "y" in takes and len(rows.axes) > 1:

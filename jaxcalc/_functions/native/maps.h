@@ -160,6 +160,14 @@ MAP logsumexp(JOB) {
   job.out[0]->v = log_sum_exp(job, m, SUM(exponential<T>(x[i].v - m)));
 }
 
+MAP logsumexp_and_sums(JOB) {  // and m, Σ
+  auto x = job.in[0];
+  Vec<T> m = shift(job, x), sum = SUM(exponential<T>(x[i].v - m));
+  job.out[0]->v = log_sum_exp(job, m, sum);
+  job.out[1]->v = m;
+  job.out[2]->v = normalizer<T>(job.call, sum);
+}
+
 MAP logsumexp_and_softmax(JOB) {
   auto x = job.in[0];
   auto s = job.out[1];
@@ -194,14 +202,6 @@ MAP log_softmax_transposed(JOB) {  // Cᵀ g
 MAP logsumexp_product(JOB) {  // ⟨s, t⟩
   auto s = probabilities(job), t = job.in[1];
   job.out[0]->v = SUM(s[i].v * t[i].v);
-}
-
-MAP logsumexp_transposed(JOB) {  // s g, of logits: by a softmax that was kept XLA multiplies as well
-  auto x = job.in[0];
-  auto y = job.out[0];
-  Vec<T> g = job.in[1]->v;
-  Reciprocal<T> sum(normalizer<T>(job.call, exponentials(job, x, shift(job, x), y)));
-  EACH(y[i].v = sum.times(y[i].v) * g);
 }
 
 MAP softmax_curvature(JOB) {  // Cᵀ(ds ⊙ C t), ds = J dr, or dr of a softmax
