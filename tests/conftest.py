@@ -12,7 +12,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 8)  # for the tests of sharding
 
 
-MANY, LARGE, HUGE = 2, 6, 100  # cases of a test
+MANY, LARGE, HUGE = 2, 4, 100  # cases of a test
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -26,8 +26,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Of a test of many cases every run takes a few, and `-m slow` some of the others.
 
     Every run takes the first, a twentieth in all, of a large table a fortieth. `-m slow` takes the
-    others, of what is a large table still a twentieth, of a huge one a sixtieth, and the whole with
-    `--every`. Multiples of the golden ratio choose them, which fall in step with no parameter.
+    others, of what is a large table still a twentieth, of a huge one a hundredth, and the whole
+    with `--every`. Multiples of the golden ratio choose them, which fall in step with no parameter.
     """
     left_out = []
     for _, group in itertools.groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [case for case in cases if case.get_closest_marker("slow")]
         is_whole = cases[0].get_closest_marker("whole") or config.getoption("--every")
         if len(slow) > LARGE and not is_whole:
-            left_out += _others(slow, 1 / 60 if len(slow) > HUGE else 1 / 20)
+            left_out += _others(slow, 1 / 100 if len(slow) > HUGE else 1 / 20)
     unwanted = set(left_out)
     items[:] = [item for item in items if item not in unwanted]
     config.hook.pytest_deselected(items=left_out)

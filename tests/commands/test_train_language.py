@@ -247,7 +247,8 @@ def test_a_bad_argument_gets_one_line(argv, words, capsys):
     assert words in err
 
 
-def test_the_whole_run_learns(tmp_path):
+def test_a_third_of_the_run_learns(tmp_path, monkeypatch):
+    monkeypatch.setattr(language, "SETTING", language.SETTING._replace(steps=40))
     status, _, record = run(tmp_path)
     (ours,) = record["runs"]
     assert status == 0

@@ -31,18 +31,16 @@ def batch(index):
     return range(TOGETHER * index, TOGETHER * (index + 1))
 
 
-@pytest.mark.parametrize("index", range(2))
-def test_laws(index, x64):
-    check(batch(index), *CHEAP)
+def test_laws(x64):
+    check(batch(0), *CHEAP)
 
 
-@pytest.mark.parametrize("index", range(2))
-def test_laws_under_transformations(index, x64):
-    check(batch(index)[:5], *DEAR)
+def test_laws_under_transformations(x64):
+    check(batch(0)[:5], *DEAR)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("index", range(2, 17))
+@pytest.mark.parametrize("index", range(1, 17))
 def test_laws_of_many(index, x64):
     check(batch(index), *CHEAP, *DEAR)
 
