@@ -198,7 +198,6 @@ OWN: dict[str, Written] = {
         lambda args, params, shape: weight_of_logistic(args, shape, params)
     ),
     "jaxcalc_softplus": _elementwise("softplus"),
-    "jaxcalc_fast_softplus": _elementwise("softplus"),
     "jaxcalc_log_sigmoid": _elementwise("log_sigmoid"),
     "jaxcalc_sigmoid_and_derivative": _logistic_and_derivative("logistic", 1),
     "jaxcalc_softplus_and_derivative": _logistic_and_derivative("softplus", 0),

@@ -193,7 +193,7 @@ def _by_logits(dx: Array, x: Array, y: Array, *rest: Array, dtype: Any) -> Array
     *weight, t = rest
     change = logistic_product(x, dx * t.astype(dx.dtype), order=1)
     if weight:
-        w, y = weight[0], wide(y).astype(weight[0].dtype)
+        w, y = weight[0], y.astype(weight[0].dtype)
         change = (1 - y + w * y).astype(change.dtype) * change
     return change.astype(dtype)
 
@@ -203,13 +203,14 @@ def _by_label(dy: Array, x: Array, y: Array, *rest: Array, dtype: Any) -> Array:
     slope = dy.astype(t.dtype) * t
     if not weight:
         return -slope.astype(dtype)
-    of_zero = logistic_product(x, slope.astype(x.dtype), order=0)
-    of_one = logistic_product(-x, slope.astype(x.dtype), order=0)
-    return -(of_zero + weight[0].astype(x.dtype) * of_one).astype(dtype)
+    slope = slope.astype(wide(x).dtype)
+    of_zero = logistic_product(x, slope, order=0)
+    of_one = logistic_product(-x, slope, order=0)
+    return -(of_zero + weight[0].astype(slope.dtype) * of_one).astype(dtype)
 
 
 def _by_weight(dw: Array, x: Array, y: Array, w: Array, t: Array, *, dtype: Any) -> Array:
-    change = (dw * wide(y).astype(dw.dtype)).astype(x.dtype) * t.astype(x.dtype)
+    change = (dw * y.astype(dw.dtype) * t.astype(dw.dtype)).astype(wide(x).dtype)
     return -logistic_product(-x, change, order=0).astype(dtype)
 
 

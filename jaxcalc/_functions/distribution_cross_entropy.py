@@ -88,8 +88,8 @@ for _map, _takes, _gives in (
 
 
 def _mass(x: Array, y: Array, rows: Rows) -> Array:
-    """Σy of each row, in the dtype of x."""
-    return total(distribution(y, x), rows).astype(x.dtype)
+    """Σy of each row, in the dtype to compute in."""
+    return total(distribution(y, x), rows).astype(wide(x).dtype)
 
 
 def _product_change(dx: Array, x: Array, y: Array, t: Array, *, rows: Rows, dtype: Any) -> Array:
@@ -97,8 +97,8 @@ def _product_change(dx: Array, x: Array, y: Array, t: Array, *, rows: Rows, dtyp
 
 
 def _transposed_change(dx: Array, x: Array, y: Array, g: Array, *, rows: Rows, dtype: Any) -> Array:
-    change = wide(_mass(x, y, rows) * softmax_change(x, dx, rows))
-    return (change * wide(g).astype(change.dtype)).astype(x.dtype)
+    change = _mass(x, y, rows) * softmax_change(x, dx, rows)
+    return (change * g.astype(change.dtype)).astype(x.dtype)
 
 
 def _product_label_change(

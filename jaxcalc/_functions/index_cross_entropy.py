@@ -219,8 +219,8 @@ def _product_change(dx: Array, x: Array, y: Array, *rest: Array, rows: Rows, dty
 def _transposed_change(
     dx: Array, x: Array, y: Array, *rest: Array, rows: Rows, dtype: Any
 ) -> Array:
-    g = wide(refused(is_valid(y, x, rows), rest[-1])).astype(wide(x).dtype)
-    return (wide(softmax_change(x, dx, rows)) * g).astype(x.dtype)
+    change = softmax_change(x, dx, rows)
+    return (change * refused(is_valid(y, x, rows), rest[-1]).astype(change.dtype)).astype(x.dtype)
 
 
 index_cross_entropy_product.defderivative(0, _product_change)

@@ -27,6 +27,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
+from jaxcalc._arrays import narrowed, wide
 from jaxcalc._compat import (
     ad,
     batching,
@@ -199,7 +200,7 @@ class JacobianProduct(ValuePrimitive):
     ):
         super().__init__(name, apply, aval)
         self._transpose: Callable[..., Array] = self
-        self._derivatives: dict[int, Callable[..., Array]] = {}
+        self._derivatives: dict[int, tuple[Callable[..., Array], Callable[[Array], Array]]] = {}
 
     def _made(self) -> Any:
         primitive = super()._made()
@@ -210,21 +211,29 @@ class JacobianProduct(ValuePrimitive):
         """Set the transpose, `rule(*residuals, ct, **params)`; a product is its own by default."""
         self._transpose = rule
 
-    def defderivative(self, position: int, rule: Callable[..., Array]) -> None:
-        """Set the derivative by a residual: `rule(dr, *operands, **params)`, linear in dr."""
-        self._derivatives[position] = rule
+    def defderivative(
+        self, position: int, rule: Callable[..., Array], *, whole: bool = False
+    ) -> None:
+        """Set the derivative by a residual: `rule(dr, *operands, **params)`, linear in dr.
+
+        Unless the rule is a whole, one primitive, it sees dr and all operands but the first in
+        float32 where they have 16 bits: what it forms on the way may leave their range, though the
+        result does not, and would be rounded more than once.
+        """
+        self._derivatives[position] = rule, (lambda x: x) if whole else wide
 
     def _jvp(self, primals: Any, tangents: Any, **params: Hashable) -> tuple[Array, Any]:
-        *residuals, _ = primals
+        first, *rest = primals
         *residual_tangents, dt = tangents
         out = self(*primals, **params)
-        changes = [
-            self._derivatives[i](dr, *primals, **params)
-            for i, dr in enumerate(residual_tangents)
-            if type(dr) is not ad.Zero
-        ]
+        changes = []
+        for i, dr in enumerate(residual_tangents):
+            if type(dr) is not ad.Zero:
+                rule, seen = self._derivatives[i]
+                change = rule(seen(dr), first, *map(seen, rest), **params)
+                changes.append(narrowed(change, out.dtype))
         if type(dt) is not ad.Zero:
-            changes.append(self(*residuals, dt, **params))
+            changes.append(self(*primals[:-1], dt, **params))
         return out, add(changes) if changes else zero_tangent(out)
 
     def _transposed(self, ct: Any, *operands: Any, **params: Hashable) -> list[Any]:

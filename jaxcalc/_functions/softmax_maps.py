@@ -36,7 +36,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxcalc._arrays import is_narrow, wide, working
+from jaxcalc._arrays import is_narrow, narrowed, wide, working
 from jaxcalc._functions.fusion import seeded_form
 from jaxcalc._functions.kernels import fits, kernel_form, maps, refused_form
 from jaxcalc._functions.native.forms import native_form
@@ -223,7 +223,7 @@ def curvature(r: Array, t: Array, dr: Array, rows: Rows) -> Array:
     """dJ t = Cᵀ(ds ⊙ C t), in parts where rows are split or no kernel of three arrays fits."""
     kernel_fits = rows.implementation != "pallas" or fits(t, rows, arrays=3)
     if rows.axis_name or not kernel_fits:
-        return _composed(r, t, dr, rows)
+        return narrowed(_composed(r, wide(t), wide(dr), rows), t.dtype)
     return softmax_curvature(r, t, jnp.broadcast_to(dr, t.shape), rows=rows)
 
 
@@ -242,7 +242,7 @@ COMPOSED = {
     softmax_curvature: _composed,
     softmax_curvature_transposed: _composed_transposed,
 }
-softmax_product.defderivative(0, lambda dr, r, t, *, rows: curvature(r, t, dr, rows))
+softmax_product.defderivative(0, lambda dr, r, t, *, rows: curvature(r, t, dr, rows), whole=True)
 for _product, _composition in COMPOSED.items():
     _product.defderivative(
         0,

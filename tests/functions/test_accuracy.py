@@ -115,21 +115,30 @@ OTHERS = [f for f in FUNCTIONS if f not in (*OF_EVERY_KIND, *OF_FAST)]
 
 @pytest.mark.parametrize("functions", [OF_EVERY_KIND, pytest.param(OTHERS, marks=pytest.mark.slow)])
 def test_a_scaled_loss_brings_back_small_derivatives_of_float16(functions):
-    """Of 10⁻⁷ float16 has hardly a digit; of 10⁻³ it has, and a loss times 10⁴ asks for that."""
-    x = 5 * eighths(ROWS, CLASSES, seed=3)  # from −15 to 15
+    """Of 10⁻⁷ float16 has hardly a digit; of 10⁻³ it has, and a loss times 10⁴ asks for that.
 
-    def cotangent(f):
-        return 2.0**13 * np.resize(eighths(5, seed=4), jax.eval_shape(f.own, x).shape)
+    So of gradients, and of second derivatives, be the second forward or backward.
+    """
+    x, v = (5 * eighths(ROWS, CLASSES, seed=3), 8 * eighths(ROWS, CLASSES, seed=4))
 
-    @quick_jit
-    def gradients(x):
-        return [jax.vjp(f.own, x)[1](like(x, cotangent(f)))[0] for f in functions]
+    def derivatives(f, g, x):
+        def gradient(x):
+            return jax.vjp(f, x)[1](like(x, g))[0]
 
-    got = gradients(jnp.asarray(x, jnp.float16))
+        t = like(x, v)
+        return gradient(x), jax.jvp(gradient, (x,), (t,))[1], jax.vjp(gradient, x)[1](t)[0]
+
+    scaled = [2.0**13 * np.resize(eighths(5), jax.eval_shape(f.own, x).shape) for f in functions]
+    own = quick_jit(
+        lambda x: [derivatives(f.own, g, x) for f, g in zip(functions, scaled, strict=True)]
+    )(jnp.asarray(x, jnp.float16))
     with jax.enable_x64(True):
-        for f, y in zip(functions, got, strict=True):
-            (true,) = jax.vjp(f.plain, jnp.asarray(x))[1](jnp.asarray(cotangent(f)))
-            assert worst_ulp(y, np.asarray(true)) <= 1, f.name
+        plain = quick_jit(
+            lambda x: [derivatives(f.plain, g, x) for f, g in zip(functions, scaled, strict=True)]
+        )(x)
+    for f, got, true in zip(functions, own, plain, strict=True):
+        for y, truth in zip(got, true, strict=True):
+            assert worst_ulp(y, np.asarray(truth)) <= 0.51, f.name
 
 
 # by the order: the largest error in float32 and float64, and in the 16-bit dtypes, beside the zeros
