@@ -88,9 +88,9 @@ def log_sigmoid(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
 def softplus(x: ArrayLike, *, accuracy: Accuracy = "high") -> Array:
     """log(1 + eˣ), elementwise, with derivative σ(x): the integral of the logistic function.
 
-    Drop-in for `jax.nn.softplus`. Arguments, dtypes, errors and accuracy are those of `log_sigmoid`,
-    the bound 4 ULP in float32. The value is 0 at −inf and +inf at +inf, with derivatives 0 and 1.
-    What is kept for the backward pass is as for `sigmoid`.
+    Drop-in for `jax.nn.softplus`. Arguments, dtypes, errors and accuracy are those of
+    `log_sigmoid`, the bound 4 ULP in float32. The value is 0 at −inf and +inf at +inf, with
+    derivatives 0 and 1. What is kept for the backward pass is as for `sigmoid`.
 
     >>> import jax, jaxcalc as jc
     >>> print(jc.softplus(-20.0), jc.softplus(100.0), jax.grad(jc.softplus)(-20.0))
