@@ -22,6 +22,7 @@ from jaxcalc._arrays import (
     narrowed,
     negative_axes,
     numbers,
+    static_bool,
     wide,
 )
 from jaxcalc._functions import holomorphic
@@ -113,7 +114,8 @@ def logsumexp(
         float16).
 
     Raises:
-        TypeError: for a non-array, a mask that is not boolean, a bad `axis` or `axis_name`.
+        TypeError: for a non-array, a mask that is not boolean, a bad `axis` or `axis_name`, and
+            where `keepdims` or `return_sign` is no Python bool.
         ValueError: for an axis out of bounds or repeated, a mask or weights that do not broadcast,
             an unknown `accuracy`, and an `axis_name` as for `softmax`.
 
@@ -131,8 +133,8 @@ def logsumexp(
         b,
         where,
         axis=hashable_axis(axis),
-        keepdims=bool(keepdims),
-        signed=bool(return_sign),
+        keepdims=static_bool("keepdims", keepdims),
+        signed=static_bool("return_sign", return_sign),
         accuracy=accuracy,
         axis_name=mesh_names(axis_name),
     )
