@@ -85,20 +85,20 @@ def static_number(
     name: str,
     value: object,
     *,
-    least: float = -math.inf,
-    above: float = -math.inf,
+    least: float,
     most: float = math.inf,
 ) -> float:
-    """A number that is known while tracing: least ≤ value ≤ most, and above < value, finite."""
+    """A finite number that is known while tracing: least ≤ value ≤ most."""
     check_static(name, value, "a Python number")
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"`{name}` must be a Python number, but got {type(value).__name__}.")
-    number = float(value)
-    if not (least <= number <= most and above < number and math.isfinite(number)):
-        if most < math.inf:
-            wanted = f"lie in [{least}, {most}]"
-        else:
-            wanted = f"be finite and {f'above {above}' if above > least else f'at least {least}'}"
+    try:
+        number = float(value)
+    except OverflowError:  # of an integer
+        number = math.inf if value > 0 else -math.inf
+    if not (least <= number <= most and math.isfinite(number)):
+        finite = most < math.inf
+        wanted = f"lie in [{least}, {most}]" if finite else f"be finite and at least {least}"
         raise ValueError(f"`{name}` must {wanted}, but got {number}.")
     return number
 
@@ -106,35 +106,40 @@ def static_number(
 def static_bool(name: str, value: object) -> bool:
     """True or False, known while tracing."""
     check_static(name, value, "True or False")
-    if not isinstance(value, bool):
+    if not isinstance(value, bool | np.bool):
         raise TypeError(f"`{name}` must be True or False, but got {value!r}.")
-    return value
+    return bool(value)
 
 
 def static_index(name: str, value: object) -> int | None:
     """An integer that is known while tracing, or None."""
     check_static(name, value, "a Python integer")
-    if value is None or _is_index(value):
+    if value is None or is_index(value):
         return None if value is None else operator.index(value)
     raise TypeError(f"`{name}` must be an integer or None, but got {value!r}.")
 
 
 def float_dtype(dtype: Any) -> np.dtype | None:
-    """A real floating dtype as JAX has it under the current `jax_enable_x64`, or None."""
+    """A real floating dtype that JAX has under the current `jax_enable_x64`, or None."""
     if dtype is None:
         return None
     try:
-        known = jnp.dtype(dtype)
+        known = None if isinstance(dtype, Array | np.generic) else jnp.dtype(dtype)
     except TypeError:
         known = None
     if known is None or not jnp.issubdtype(known, jnp.floating):
         raise TypeError(f"`dtype` must be a real floating dtype or None, but got {dtype!r}.")
-    return jnp.zeros((), known).dtype
+    if jax.dtypes.canonicalize_dtype(known) != known:
+        raise ValueError(
+            f"`dtype` must have at most 32 bits where `jax_enable_x64` is off, but got {known}; "
+            "set it by `jax.config.update('jax_enable_x64', True)` or pass float32."
+        )
+    return known
 
 
 def _check_accuracy(accuracy: object) -> None:
     check_static("accuracy", accuracy, "'high' or 'fast'")
-    if accuracy not in get_args(Accuracy):
+    if not isinstance(accuracy, str) or accuracy not in get_args(Accuracy):
         raise ValueError(f"`accuracy` must be 'high' or 'fast', but got {accuracy!r}.")
 
 
@@ -144,7 +149,7 @@ def chosen_implementation(implementation: object) -> Implementation | None:
         return None
     check_static("implementation", implementation, "'xla', 'native', 'pallas' or None")
     for one in get_args(Implementation):
-        if implementation == one:
+        if isinstance(implementation, str) and implementation == one:
             return one
     raise ValueError(
         f"`implementation` must be 'xla', 'native', 'pallas' or None, but got {implementation!r}."
@@ -231,11 +236,11 @@ def mesh_names(axis_name: object) -> tuple[str, ...]:
 
 def hashable_axis(axis: Axis) -> StaticAxis:
     """`axis` in a form that can be static under `jit`."""
-    if type(axis) is int or axis is None or _is_index(axis):
+    if type(axis) is int or axis is None or is_index(axis):
         return axis
     for a in axis if isinstance(axis, tuple | list) else (axis,):
         check_static("axis", a, "Python integers")
-    if not isinstance(axis, tuple | list) or not all(map(_is_index, axis)):
+    if not isinstance(axis, tuple | list) or not all(map(is_index, axis)):
         raise TypeError(f"`axis` must be an int, a tuple of ints or None, but got {axis!r}.")
     return tuple(axis)
 
@@ -264,7 +269,8 @@ def negative_axes(axis: StaticAxis, ndim: int, name: str = "x") -> tuple[int, ..
     return negative
 
 
-def _is_index(a: object) -> TypeGuard[int]:
+def is_index(a: object) -> TypeGuard[int]:
+    """Whether it is an integer, but no boolean and no array."""
     return hasattr(a, "__index__") and not isinstance(a, bool | np.ndarray | Array)
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcalc._arrays import static_number
 from jaxcalc._check._claim import Claim, claimed, of_doubles
 from jaxcalc._check._evidence import Evidence
 from jaxcalc._check._faults import found
@@ -56,9 +57,10 @@ def check(
         and the error that this leaves. A kink of `f` is named and is no fault.
 
     Raises:
-        TypeError: when `f` is no function, x or the value is not one real floating array.
-        ValueError: for an unknown layout, `argnums` beyond the arguments, or a derivative of more
-            than 2²² entries.
+        TypeError: when `f` is no function, no point is given, x or the value is not one real
+            floating array, or `rtol` or `atol` is no number.
+        ValueError: for an unknown layout, `argnums` beyond the arguments, a negative `rtol` or
+            `atol`, or a derivative of more than 2²² entries.
 
     >>> import jax.numpy as jnp, jaxcalc as jc
     >>> A, x = jnp.array([[1.0, 2.0], [0.0, 3.0]]), jnp.array([1.0, -1.0])
@@ -69,6 +71,8 @@ def check(
 `layout='denominator'` (exact)
       the derivative: A
     """
+    rtol = None if rtol is None else static_number("rtol", rtol, least=0)
+    atol = None if atol is None else static_number("atol", atol, least=0)
     return judged(posed(f, args, argnums, layout), df, args, rtol, atol)
 
 
@@ -101,6 +105,11 @@ def posed(
     """What is asked; `check` of several claims poses it once."""
     layout = Layout(layout)
     check_function(f)
+    if not args:
+        raise TypeError(
+            "`args`, the point at which to check, must be given, but got none; pass the arguments "
+            "of `f` after the derivative, as in `jc.check(jnp.sin, jnp.cos, 0.5)`."
+        )
     (position,) = positions(argnums, len(args))
     x = real_arrays(f"argument {position}", "choose another by `argnums`", args[position])
     if not isinstance(x, jax.Array):

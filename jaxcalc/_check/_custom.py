@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcalc._arrays import static_number
 from jaxcalc._check._faults import Finding
 from jaxcalc._check._oracles import Array, widened
 from jaxcalc._check._report import Report
@@ -30,7 +31,9 @@ def check_custom(f: Callable[..., Any], *args: Any, rtol: float = RTOL) -> Repor
         A `Report`, true where all agree.
 
     Raises:
-        TypeError: when `f` has no rule of its own, or no argument can be differentiated.
+        TypeError: when `f` has no rule of its own, no argument can be differentiated, or `rtol` is
+            no number.
+        ValueError: for a negative `rtol`.
 
     >>> import jax, jax.numpy as jnp, jaxcalc as jc
     >>> @jax.custom_jvp
@@ -50,6 +53,7 @@ def check_custom(f: Callable[..., Any], *args: Any, rtol: float = RTOL) -> Repor
             "`f` must be a `jax.custom_jvp` or `jax.custom_vjp` function, but got "
             f"{type(f).__name__}; `check` compares a derivative with any function."
         )
+    rtol = static_number("rtol", rtol, least=0)
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         return _report(f, widened(list(args)), rtol)
 

@@ -232,14 +232,16 @@ def sigmoid_focal_loss(
     """α_y qᵞ ℓ, elementwise: the binary cross-entropy ℓ of the label y, less of easy examples.
 
     q = y σ(−x) + (1 − y) σ(x) is the probability of the other class, α_y = α y + (1 − α)(1 − y),
-    or 1 without `alpha` (Lin et al., 2017). qᵞ is the exponential of γ log q, so that no digit is
-    lost where q is next to 0.
+    or 1 without `alpha` (Lin et al., 2017). Where q is next to 0 the loss keeps its digits, but
+    what q is rounded by counts γ times: in float32 and float64 it was found within 7 ULP for γ ≤ 2,
+    and within 11 for γ = 5.
 
     Args:
         logits: real array x.
         labels: probabilities y of the class 1, as for `sigmoid_binary_cross_entropy`.
         where: boolean mask, as for `sigmoid_binary_cross_entropy`.
-        gamma: γ ≥ 0, how little the easy examples count; of 0 it is the binary cross-entropy.
+        gamma: γ, in [0, 10³⁰], how little the easy examples count; of 0 it is the binary
+            cross-entropy.
         alpha: α in [0, 1], the weight of the class 1.
         dtype: of the result; that of `logits` by default.
         accuracy: "high" or "fast"; for this function both are the same.
@@ -261,7 +263,7 @@ def sigmoid_focal_loss(
         logits,
         labels,
         where,
-        gamma=static_number("gamma", gamma, least=0),
+        gamma=static_number("gamma", gamma, least=0, most=1e30),
         alpha=None if alpha is None else static_number("alpha", alpha, least=0, most=1),
         dtype=float_dtype(dtype),
         accuracy=accuracy,
@@ -284,13 +286,24 @@ def _focal_loss_of(
     x, y = wide(x), wide(y).astype(wide(x).dtype)
     loss = _binary_cross_entropy(x.dtype, y, x)
     if gamma:
-        of_both = jnp.stack([log_sigmoid(-x), log_sigmoid(x)])
-        y_of_both = jnp.stack(jnp.broadcast_arrays(y, 1 - y, x)[:2])
-        loss = _less(jnp.exp(gamma * logsumexp(of_both, 0, y_of_both)), loss)
+        loss = _less(_power(x, y, gamma), loss)
     if alpha is not None:
         of_label = alpha * y + (1 - alpha) * (1 - y)
         loss = of_label * jnp.where((of_label == 0) & jnp.isinf(loss), 0, loss)
     return fill(narrowed(loss, dtype), chosen, 0)
+
+
+def _power(x: Array, y: Array, gamma: float) -> Array:
+    """qᵞ, with the derivatives of exp(γ log q)."""
+    of_both = jnp.stack([log_sigmoid(-x), log_sigmoid(x)])
+    y_of_both = jnp.stack(jnp.broadcast_arrays(y, 1 - y, x)[:2])
+    log_q = logsumexp(of_both, 0, y_of_both)
+    at, there = lax.stop_gradient((log_q, sigmoid_derivative(jnp.stack([-x, x]), 0)))
+    q = jnp.sum(weighed(lax.stop_gradient(y_of_both), there), 0)
+    value = q**gamma
+    if gamma < 1:  # it has digits where q is too small to have some
+        value = jnp.where(q < jnp.finfo(q.dtype).tiny, jnp.exp(gamma * at), value)
+    return value * jnp.exp(gamma * (log_q - jnp.where(at == -jnp.inf, 0, at)))
 
 
 def _less(share: Array, loss: Array) -> Array:

@@ -22,7 +22,7 @@ def read_labels(labels: ArrayLike, x: Array, rows: Rows) -> Array:
     y = array("labels", labels)
     is_index = jnp.issubdtype(y.dtype, jnp.integer) and y.ndim != x.ndim
     if not is_index:
-        return _read_distributions(y, x)
+        return _read_distributions(y, x, rows)
     if len(rows.axes) != 1:
         raise ValueError(
             "`labels` given as class indices need a single class axis, but `axis` names "
@@ -34,27 +34,31 @@ def read_labels(labels: ArrayLike, x: Array, rows: Rows) -> Array:
             f"devices of `axis_name={rows.axis_name}`; leave its axes out of their `in_specs`."
         )
     (axis,) = rows.axes
-    batch = tuple(size for i, size in enumerate(x.shape) if i != x.ndim + axis)
-    _check_shape(y, batch, f"class indices (dtype {y.dtype})", x)
+    _check_shape(y, _batch(x, rows), f"class indices (dtype {y.dtype})", x, rows)
     return jnp.expand_dims(y, axis)
 
 
-def _read_distributions(y: Array, x: Array) -> Array:
+def _read_distributions(y: Array, x: Array, rows: Rows) -> Array:
     is_float = jnp.issubdtype(y.dtype, jnp.floating)
     kind = "distributions" if is_float else "one-hot rows"
-    _check_shape(y, x.shape, f"{kind} (dtype {y.dtype})", x)
+    _check_shape(y, x.shape, f"{kind} (dtype {y.dtype})", x, rows)
     return y if is_float else y.astype(wide(x).dtype)
 
 
-def _check_shape(y: Array, shape: tuple[int, ...], kind: str, x: Array) -> None:
+def _batch(x: Array, rows: Rows) -> tuple[int, ...]:
+    """The shape of x without the class axes."""
+    return tuple(size for i, size in enumerate(x.shape) if i - x.ndim not in rows.axes)
+
+
+def _check_shape(y: Array, shape: tuple[int, ...], kind: str, x: Array, rows: Rows) -> None:
     if y.shape == shape:
         return
     squeezed = tuple(size for size in y.shape if size != 1)
-    remedy = (
-        "; squeeze its axis of size 1"
-        if jnp.issubdtype(y.dtype, jnp.integer) and squeezed in (shape, x.shape[:-1])
-        else ""
-    )
+    remedy = ""
+    if jnp.issubdtype(y.dtype, jnp.integer) and squeezed in (shape, x.shape[:-1]):
+        remedy = "; squeeze its axis of size 1"
+    if jnp.issubdtype(y.dtype, jnp.floating) and y.shape == _batch(x, rows):
+        remedy = "; class indices must be integers, cast them"
     raise ValueError(
         f"`labels` given as {kind} must have shape {shape} for `logits` of "
         f"shape {x.shape}, but got shape {y.shape}{remedy}."

@@ -22,6 +22,7 @@ from jaxcalc._arrays import (
     narrowed,
     negative_axes,
     numbers,
+    static_bool,
     wide,
 )
 from jaxcalc._functions import holomorphic
@@ -105,14 +106,16 @@ def logsumexp(
 
     Returns:
         An array of the floating dtype of `a` (and `b`), or a pair of them. The log of a negative
-        sum is NaN without `return_sign`. An entry −inf has derivative 0, also in a row of nothing
-        else, whose value, like that of a fully masked or empty row, is −inf. A row with +inf gives
-        +inf with derivative NaN; NaN gives NaN. What is kept for the backward pass is the
-        softmax (for float16 at "high" accuracy `a` and two numbers a row); with weights, an array
-        of that size for each argument that is differentiated (of float32 for float16).
+        sum is NaN without `return_sign`, and so is its derivative. An entry −inf has derivative 0,
+        also in a row of nothing else, whose value, like that of a fully masked or empty row, is
+        −inf. A row with +inf gives +inf with derivative NaN; NaN gives NaN. What is kept for the
+        backward pass is the softmax (for float16 at "high" accuracy `a` and two numbers a row);
+        with weights, an array of that size for each argument that is differentiated (of float32 for
+        float16).
 
     Raises:
-        TypeError: for a non-array, a mask that is not boolean, a bad `axis` or `axis_name`.
+        TypeError: for a non-array, a mask that is not boolean, a bad `axis` or `axis_name`, and
+            where `keepdims` or `return_sign` is no Python bool.
         ValueError: for an axis out of bounds or repeated, a mask or weights that do not broadcast,
             an unknown `accuracy`, and an `axis_name` as for `softmax`.
 
@@ -130,8 +133,8 @@ def logsumexp(
         b,
         where,
         axis=hashable_axis(axis),
-        keepdims=bool(keepdims),
-        signed=bool(return_sign),
+        keepdims=static_bool("keepdims", keepdims),
+        signed=static_bool("return_sign", return_sign),
         accuracy=accuracy,
         axis_name=mesh_names(axis_name),
     )
@@ -164,7 +167,7 @@ def _logsumexp_of(
         x = fill(x, chosen, -jnp.inf)
         out, sign = _weighted(fill(weights, chosen, 0), x, rows)
         if not signed:  # the logarithm of a negative number is NaN, and no other NaN is formed
-            out = jnp.where(sign < 0, jnp.sqrt(lax.stop_gradient(sign)), out)
+            out *= jnp.where(sign < 0, jnp.sqrt(lax.stop_gradient(sign)), 1)
     out, sign = (v if keepdims else jnp.squeeze(v, rows.axes) for v in (out, sign))
     return out, sign
 

@@ -75,8 +75,9 @@ def softmax_cross_entropy(
         ignore_index: the class index of rows that do not count: their loss is 0 and its derivative
             exactly 0, whatever their logits. It may lie in [0, K) or not.
         class_weights: K numbers w, by default 1; they are not normalised.
-        z_loss: z, at least 0.
-        soft_cap: c; the logits are c tanh(x/c) instead of x, which is ±c of an infinite one.
+        z_loss: z, in [0, 10³⁰].
+        soft_cap: c, in [10⁻³⁰, 10³⁰]; the logits are c tanh(x/c) instead of x, which is ±c of an
+            infinite one.
         dtype: of the result; that of `logits` by default. float32 keeps the digits of the loss of
             16-bit logits; the gradient has the dtype of `logits` and is rounded to it once.
         accuracy: "high" or "fast", as for `softmax`.
@@ -100,7 +101,8 @@ def softmax_cross_entropy(
             `axis`, `axis_name`, `ignore_index` or `dtype`, an option that is no number or traced.
         ValueError: for labels of another shape, class indices with more than one class axis or
             that differ between the devices of `axis_name`, an option out of its range,
-            `class_weights` that are not K, `ignore_index` with distributions, and as for `softmax`.
+            `class_weights` that are not K, `ignore_index` with distributions, a `dtype` of 64 bits
+            where `jax_enable_x64` is off, and as for `softmax`.
 
     >>> import jax, jax.numpy as jnp, jaxcalc as jc
     >>> x = jnp.array([20.0, 0.0])
@@ -136,8 +138,10 @@ def static_options(
     return {
         "label_smoothing": static_number("label_smoothing", label_smoothing, least=0, most=1),
         "ignore_index": static_index("ignore_index", ignore_index),
-        "z_loss": static_number("z_loss", z_loss, least=0),
-        "soft_cap": None if soft_cap is None else static_number("soft_cap", soft_cap, above=0),
+        "z_loss": static_number("z_loss", z_loss, least=0, most=1e30),
+        "soft_cap": None
+        if soft_cap is None
+        else static_number("soft_cap", soft_cap, least=1e-30, most=1e30),
     }
 
 

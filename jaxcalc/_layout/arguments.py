@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxcalc._arrays import check_static, is_index
+
 Argnums = int | Sequence[int]
 Value_co = TypeVar("Value_co", covariant=True)
 Of_co = TypeVar("Of_co", covariant=True)
@@ -51,7 +53,9 @@ def split(args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, Callable[[Any],
 def positions(argnums: Argnums, count: int) -> list[int]:
     """`argnums` counted from the front."""
     argnums = tuple(argnums) if isinstance(argnums, Sequence) else (argnums,)
-    if not all(hasattr(n, "__index__") for n in argnums):
+    for n in argnums:
+        check_static("argnums", n, "Python integers")
+    if not all(map(is_index, argnums)):
         raise TypeError(f"`argnums` must be an int or a tuple of ints, but got {argnums}.")
     numbers = [operator.index(n) for n in argnums]
     if not numbers or any(not -count <= n < count for n in numbers):

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxcalc._arrays import static_bool
 from jaxcalc._layout.arguments import Argnums, OfFirst, check_function, real_arrays, split
 from jaxcalc._layout.layout import Layout, LayoutLike, Vec, arrange, stack_groups
 from jaxcalc._layout.modes import MODES, Mode
@@ -175,6 +176,7 @@ def _derivative(
 ) -> Callable[..., Any]:
     check_function(f)
     _check_option("mode", mode, MODES)
+    has_aux = static_bool("has_aux", has_aux)
     tensors = f if has_aux else _with_no_aux(f)
     for _ in range(order):
         tensors = _tensors(tensors, argnums, mode)
@@ -222,7 +224,7 @@ def _checked_pair(result: Any) -> _Pair:
 
 
 def _check_option(name: str, value: Any, allowed: Collection[Any]) -> None:
-    if value not in tuple(allowed):
+    if not isinstance(value, str | None) or value not in tuple(allowed):
         raise ValueError(
             f"`{name}` must be one of {', '.join(map(repr, allowed))}, but got {value!r}."
         )

@@ -37,16 +37,31 @@ The shapes, for x in R^p or X in R^(p×q), and y in R^q or Y in R^(m×n):
 
 import enum
 import math
-import operator
-from typing import Literal, Never
+from typing import Any, Literal, Never
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxcalc._arrays import static_index
 
-class Layout(enum.Enum):
+
+def _refuse(value: object) -> Never:
+    """The error of what is no layout."""
+    raise ValueError(f"`layout` must be 'numerator' or 'denominator', but got {value!r}.")
+
+
+class _OfWords(enum.EnumType):
+    """An enumeration whose words are compared with no array."""
+
+    def __call__(cls, value: Any, *args: Any, **options: Any) -> Any:
+        if not isinstance(value, str | enum.Enum):
+            _refuse(value)
+        return super().__call__(value, *args, **options)
+
+
+class Layout(enum.Enum, metaclass=_OfWords):
     """The two layouts of a derivative; wherever one is taken, so is its value as a string.
 
     >>> Layout("denominator")
@@ -58,7 +73,7 @@ class Layout(enum.Enum):
 
     @classmethod
     def _missing_(cls, value: object) -> Never:
-        raise ValueError(f"`layout` must be 'numerator' or 'denominator', but got {value!r}.")
+        _refuse(value)
 
     @property
     def other(self) -> "Layout":
@@ -134,7 +149,8 @@ def checked_y_ndim(J: Array | np.ndarray, y_ndim: int | None) -> int:
             f"`y_ndim` is required for a `J` of more than two axes, but got shape {J.shape} "
             "without it; pass the rank of y."
         )
-    y_ndim = 1 if y_ndim is None else operator.index(y_ndim)
+    y_ndim = static_index("y_ndim", y_ndim)
+    y_ndim = 1 if y_ndim is None else y_ndim
     if not 0 <= y_ndim <= J.ndim:
         raise ValueError(
             f"`y_ndim` must lie between 0 and the {J.ndim} axes of `J`, but got {y_ndim}."

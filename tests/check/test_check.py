@@ -252,6 +252,26 @@ REFUSED = {
         TypeError,
         "`f` must return one array",
     ),
+    "no point": (
+        lambda: jc.check(jnp.sin, jnp.cos),
+        TypeError,
+        "`args`, the point at which to check, must be given, but got none; pass the arguments",
+    ),
+    "rtol": (
+        lambda: jc.check(jnp.sin, A, x, rtol="1e-3"),
+        TypeError,
+        "`rtol` must be a Python number, but got str",
+    ),
+    "atol": (
+        lambda: jc.check(jnp.sin, A, x, atol=-1.0),
+        ValueError,
+        "`atol` must be finite and at least 0, but got -1.0",
+    ),
+    "layout of an array": (
+        lambda: jc.check(jnp.sin, A, x, layout=np.ones(2)),
+        ValueError,
+        r"`layout` must be 'numerator' or 'denominator', but got array\(\[1",
+    ),
     "argnums": (lambda: jc.check(jnp.sin, A, x, argnums=1), ValueError, "`argnums` must name"),
     "layout": (lambda: jc.check(jnp.sin, A, x, layout="row"), ValueError, "`layout` must be"),
     "complex claim": (

@@ -75,3 +75,5 @@ def test_refusals():
         jc.check_custom(jnp.sin, x)
     with pytest.raises(TypeError, match="`args` must hold a real floating array"):
         jc.check_custom(RIGHT["jvp"][0], 3)
+    with pytest.raises(TypeError, match="`rtol` must be a Python number, but got str"):
+        jc.check_custom(*RIGHT["jvp"][:1], x, rtol="1e-8")

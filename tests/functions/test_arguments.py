@@ -136,6 +136,7 @@ def test_labels_of_the_softmax_cross_entropy():
         (f"one-hot rows (dtype bool) {rows}", "bool", (2,), "."),
         (f"distributions (dtype float32) {rows}", "float32", (3,), "."),
         (f"distributions (dtype float32) {rows}", "float32", (2, 4), "."),
+        (f"distributions (dtype float32) {rows}", "float32", (2,), "; class indices must be"),
     ]
     for required, dtype, shape, remedy in wrong:
         message = (
@@ -195,6 +196,41 @@ def test_what_is_not_taken_of_complex_numbers():
     message = "`x` must be real, but got dtype complex64"
     for f in (functools.partial(jc.gelu, approximate=False), jc.sparsemax):
         refused(TypeError, message, f, X.astype(np.complex64))
+
+
+SEVERAL = {
+    "kl_divergence": lambda x, **options: jc.kl_divergence(x, x, **options),
+    "linear_softmax_cross_entropy": lambda x, **options: jc.linear_softmax_cross_entropy(
+        x, x.T, np.array([0, 1]), **options
+    ),
+}
+ARRAYS = {"x", "a", "b", "logits", "labels", "where", "log_q", "log_p", "kernel", "bias"}
+ARRAYS |= {"class_weights", "pos_weight"}
+
+
+def test_options_are_no_arrays():
+    """Every option of every function is named where it is an array, an object or traced."""
+    for name, f in (FUNCTIONS | WITHOUT_ACCURACY | SEVERAL).items():
+        options = inspect.signature(getattr(jc, name)).parameters.keys() - ARRAYS
+        for option in options:
+            wrong = np.ones(2), np.array(["high", "xla"]), jnp.ones(2), {}, {1}, object()
+            for value in wrong:
+                with pytest.raises((TypeError, ValueError), match=f"^`{option}` must .*but got "):
+                    f(X, **{option: value})
+            with pytest.raises((TypeError, ValueError), match=f"^`{option}` must "):
+                jax.jit(lambda v, f=f, option=option: f(X, **{option: v}))(1)
+
+
+def test_keepdims_and_return_sign_are_true_or_false():
+    for option in ("keepdims", "return_sign"):
+        for wrong in ("no", 1, None, np.array(True)):
+            message = f"`{option}` must be True or False, but got {wrong!r}."
+            refused(TypeError, message, jc.logsumexp, X, **{option: wrong})
+        with pytest.raises(TypeError, match=rf"^`{option}` must be static, but it is traced"):
+            jax.jit(lambda v, option=option: jc.logsumexp(X, **{option: v}))(True)
+    out, _ = jc.logsumexp(X, keepdims=np.True_, return_sign=np.True_)
+    assert out.shape == (1, 1)
+    assert jc.logsumexp(X, keepdims=np.False_, return_sign=np.False_).shape == ()
 
 
 @pytest.mark.parametrize("f", [jc.gelu, jc.gelu_jacobian], ids=lambda f: f.__name__)

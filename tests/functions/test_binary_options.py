@@ -118,6 +118,20 @@ def test_saturated_entries_keep_their_digits(name, y):
         close(values, true, 2e-5, 1e-37 + small * moderate.any(), err_msg=f"order {order}")
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_digits_of_the_focal_loss_where_q_is_next_to_0(dtype):
+    """Value and gradient: what q is rounded by counts γ times."""
+    info, points = jnp.finfo(dtype), [*np.linspace(-15.0, -3.0, 13), -9.75, -27.25]
+    for gamma in (0.5, 1.0, 2.0, 5.0):
+        with jax.enable_x64(dtype == "float64"):
+            one = jax.vmap(jax.value_and_grad(partial(focal, gamma=gamma)), (0, None))
+            got = quick_jit(one)(jnp.asarray(points, dtype), jnp.zeros((), dtype))
+        for order, values in enumerate(got):
+            exact = partial(exact_focal, y=0.0, gamma=gamma)
+            true = [float(nth_derivative(exact, x, order)) for x in points]
+            close(values, true, (3 + 3 * gamma) * float(info.eps), float(info.tiny))
+
+
 INFINITIES = {  # x, y: value, gradient
     "binary": [(INF, 1, 0, 0), (INF, 0, INF, 1), (-INF, 0, 0, 0), (-INF, 1, INF, -2)],
     "focal": [(INF, 1, 0, 0), (INF, 0, INF, 1), (-INF, 0, 0, 0), (-INF, 1, INF, -1)],
@@ -230,8 +244,9 @@ def test_errors():
     for f, option, wanted, wrong in (
         (binary, "label_smoothing", "lie in [0, 1]", 2.0),
         (focal, "alpha", "lie in [0, 1]", -0.5),
-        (focal, "gamma", "be finite and at least 0", -1.0),
-        (focal, "gamma", "be finite and at least 0", NAN),
+        (focal, "gamma", "lie in [0, 1e+30]", -1.0),
+        (focal, "gamma", "lie in [0, 1e+30]", 1e300),
+        (focal, "gamma", "lie in [0, 1e+30]", NAN),
     ):
         refused(
             ValueError, f"`{option}` must {wanted}, but got {wrong}", f, X, Y, **{option: wrong}

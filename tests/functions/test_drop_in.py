@@ -184,6 +184,23 @@ def test_the_logarithm_of_a_negative_sum_is_nan():
     assert np.isnan(jc.logsumexp(a, 1, b)).tolist() == [True, False]
 
 
+def test_the_derivative_of_the_logarithm_of_a_negative_sum_is_nan():
+    """By the array and by the weights, and no NaN is formed of other rows."""
+    a, b = jnp.zeros((3, 2)), jnp.array([[1.0, -3.0], [2.0, -1.0], [0.0, 0.0]])
+    for argument in (0, 1):
+
+        def total(a, b):
+            return jnp.sum(jc.logsumexp(a, 1, b))
+
+        reverse = quick_jit(jax.grad(total, argument))(a, b)
+        assert np.isnan(reverse).tolist() == [[True] * 2, [False] * 2, [False] * 2]
+        forward = quick_jit(jax.jacfwd(lambda a, b: jc.logsumexp(a, 1, b), argument))(a, b)
+        assert [np.isnan(forward[i, i]).all() for i in range(3)] == [True, False, False]
+    with jax.debug_nans(True):
+        assert jc.logsumexp(a[1:], 1, b[1:]).tolist() == [0.0, -np.inf]
+        assert np.isfinite(jax.grad(total)(a[1:], b[1:])).all()
+
+
 def test_weights_that_broadcast_the_array_up():
     x, b = jnp.asarray(ROWS), jnp.asarray(np.stack([ROWS, -ROWS, 2 + ROWS]))
     got = jc.logsumexp(x, -1, b, return_sign=True)

@@ -461,8 +461,8 @@ def refused(error, message, f, *args, **options):
 ROWS, TWO = np.zeros((2, 3), np.float32), np.array([0, 1])
 NUMBERS = {
     "label_smoothing": ("lie in [0, 1]", -0.1, 1.5, INF),
-    "z_loss": ("be finite and at least 0", -1.0, INF, NAN),
-    "soft_cap": ("be finite and above 0", 0.0, -1.0, INF),
+    "z_loss": ("lie in [0, 1e+30]", -1.0, 1e300, INF, NAN),
+    "soft_cap": ("lie in [1e-30, 1e+30]", 0.0, -1.0, 1e-39, 1e38, INF),
 }
 
 
@@ -478,6 +478,31 @@ def test_numbers_are_checked(option):
     message = f"`{option}` must be static, but it is traced; pass a Python number."
     refused(TypeError, message, jax.jit(lambda v: loss(ROWS, TWO, **{option: v})), 0.5)
     assert loss(ROWS, TWO, **{option: np.float32(0.5)}).shape == (2,)
+
+
+def test_numbers_beyond_any_float():
+    for option, (wanted, *_) in NUMBERS.items():
+        message = f"`{option}` must {wanted}, but got "
+        refused(ValueError, f"{message}inf.", loss, ROWS, TWO, **{option: 10**400})
+        refused(ValueError, f"{message}-inf.", loss, ROWS, TWO, **{option: -(10**400)})
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
+def test_the_ends_of_the_ranges(dtype):
+    """Value and gradient are what they are of the formula."""
+    y = np.eye(K)[INDICES]
+    for options in ({"soft_cap": 1e-30}, {"soft_cap": 1e30}, {"z_loss": 1e30}):
+        with jax.enable_x64(dtype == "float64"):
+            x = jnp.asarray(X, dtype)
+            each = loss(x, INDICES, dtype="float32", **options)
+            D = jax.grad(lambda x, o=options: jnp.sum(loss(x, INDICES, dtype="float32", **o)))(x)
+        with jax.enable_x64(True):
+            plain = partial(plain_loss, y=y, **options)
+            true = plain(jnp.asarray(X))
+            slope = jax.grad(lambda x, f=plain: jnp.sum(f(x)))(jnp.asarray(X))
+        scale = options.get("z_loss", 1)
+        close(each, true, 1e-5, 1e-30)
+        close(D.astype(float), slope, 2.0**-7 if dtype == "bfloat16" else 1e-5, 1e-5 * scale)
 
 
 def test_the_ignored_index_is_checked():
@@ -517,6 +542,27 @@ def test_the_dtype_is_checked():
         message = f"`dtype` must be a real floating dtype or None, but got {dtype!r}."
         refused(TypeError, message, f, ROWS, ROWS, dtype=dtype)
         refused(TypeError, message, jc.entropy, ROWS, dtype=dtype)
+
+
+def test_64_bits_need_their_switch():
+    for f in (loss, jc.sigmoid_binary_cross_entropy, jc.sigmoid_focal_loss, jc.kl_divergence):
+        for dtype in ("float64", jnp.float64, np.dtype("float64")):
+            message = (
+                "`dtype` must have at most 32 bits where `jax_enable_x64` is off, but got float64; "
+                "set it by `jax.config.update('jax_enable_x64', True)` or pass float32."
+            )
+            refused(ValueError, message, f, ROWS, ROWS, dtype=dtype)
+            with jax.enable_x64(True):
+                assert f(ROWS, ROWS, dtype=dtype).dtype == np.float64
+
+
+def test_class_indices_that_are_no_integers():
+    for f in (loss, lambda x, y: jc.linear_softmax_cross_entropy(x, np.eye(3, dtype="f"), y)):
+        message = (
+            "`labels` given as distributions (dtype float32) must have shape (2, 3) for `logits` "
+            "of shape (2, 3), but got shape (2,); class indices must be integers, cast them."
+        )
+        refused(ValueError, message, f, ROWS, TWO.astype("float32"))
 
 
 def test_labels_of_one_column_are_to_be_squeezed():

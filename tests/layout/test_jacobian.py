@@ -331,6 +331,11 @@ TYPE_ERRORS = {
     "output of `f` must be .* complex64": lambda: jacobian(lambda x: jax.lax.complex(x, x))(1.0),
     r"output of `f`\['k'\] must be .* bool": lambda: jacobian(lambda x: {"k": x > 0})(1.0),
     "output of `f` must hold an array": lambda: jacobian(lambda x: None)(1.0),
+    "`has_aux` must be True or False, but got 'no'": lambda: jacobian(jnp.sin, has_aux="no"),
+    "`argnums` must be an int or a tuple of ints": lambda: jacobian(jnp.sin, np.ones(2))(1.0),
+    "`argnums` must be static, but it is traced": lambda: jax.jit(
+        lambda i: jacobian(jnp.sin, i)(1.0)
+    )(0),
     r"must return a pair \(y, aux\)": lambda: jacobian(jnp.sin, has_aux=True)(jnp.ones(2)),
 }
 VALUE_ERRORS = {
@@ -341,7 +346,10 @@ VALUE_ERRORS = {
     "pass the differentiated arguments by position": lambda: jacobian(jnp.sin)(x=1.0),
     "`mode` must be one of 'auto', 'forward', 'reverse'": lambda: jacobian(jnp.sin, mode="fwd"),
     "`vec` must be one of None, 'C', 'F', but got 'K'": lambda: hessian(jnp.sin, vec="K"),
+    "`mode` must be one of .* but got array": lambda: jacobian(jnp.sin, mode=np.ones(2)),
+    "`vec` must be one of .* but got array": lambda: hessian(jnp.sin, vec=np.array(["C", "F"])),
     "`layout` must be 'numerator' or": lambda: jacobian(jnp.sin, layout="rows"),
+    "`layout` must be .* but got array": lambda: hessian(jnp.sin, layout=np.ones(2)),
 }
 ERRORS = [(TypeError, *item) for item in TYPE_ERRORS.items()]
 ERRORS += [(ValueError, *item) for item in VALUE_ERRORS.items()]

@@ -124,3 +124,9 @@ def test_wrong_ranks(shape, y_ndim, words):
     for target in ("numerator", "denominator"):
         with pytest.raises(ValueError, match=words):
             to_layout(jnp.ones(shape), "numerator", target, y_ndim=y_ndim)
+
+
+def test_a_rank_is_an_integer():
+    for wrong in ("1", 1.0, jnp.ones(2)):
+        with pytest.raises(TypeError, match=r"^`y_ndim` must be an integer or None"):
+            to_layout(jnp.ones((2, 3, 4)), "numerator", "denominator", y_ndim=wrong)
