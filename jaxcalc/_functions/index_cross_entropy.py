@@ -24,8 +24,9 @@ from jax import Array, lax
 
 from jaxcalc._arrays import narrowed, wide
 from jaxcalc._functions.labels import is_valid, marked
+from jaxcalc._functions.masks import refused, unless_zero
 from jaxcalc._functions.native.forms import native_form
-from jaxcalc._functions.primitives import JacobianProduct, Lowered
+from jaxcalc._functions.primitives import Lowered
 from jaxcalc._functions.row_primitives import RowProduct, RowValue
 from jaxcalc._functions.rows import Rows, base, exponentials_over, normalizer, total
 from jaxcalc._functions.softmax_maps import mean_change, softmax_change
@@ -122,7 +123,7 @@ def _product(
 ) -> Array:
     e, t = access.exponentials(x, y, c, rows), wide(t)
     change = total(e * (t - access.pick(t, y, x, rows)), rows) / normalizer(rest + own, rows)
-    return _unless_zero(is_valid(y, x, rows), change)
+    return unless_zero(is_valid(y, x, rows), change)
 
 
 def _transposed(
@@ -139,11 +140,7 @@ def _transposed(
 ) -> Array:
     e = access.exponentials(x, y, c, rows)
     slope = jnp.where(marked(y, x, rows).entry, -rest, e)
-    return slope * (_unless_zero(is_valid(y, x, rows), wide(g)) / normalizer(rest + own, rows))
-
-
-def _unless_zero(valid: Array, g: Array) -> Array:
-    return jnp.where(valid | (g == 0), g, jnp.nan)
+    return slope * (unless_zero(is_valid(y, x, rows), wide(g)) / normalizer(rest + own, rows))
 
 
 _index_cross_entropy_value = RowValue("index_cross_entropy", _value, "row")
@@ -205,10 +202,6 @@ def _(rows: Rows, dtype: Any, primals: Any, tangents: Any) -> tuple[list[Array],
     kept = lax.stop_gradient(sums)
     change = index_cross_entropy_product(x, y, *kept, dx, rows=rows, dtype=dtype)
     return [loss, *sums], [change, *map(jnp.zeros_like, sums)]
-
-
-# t, and NaN for an invalid label where it is not 0
-refused = JacobianProduct("refused", _unless_zero)
 
 
 def _product_change(dx: Array, x: Array, y: Array, *rest: Array, rows: Rows, dtype: Any) -> Array:

@@ -26,7 +26,14 @@ from jaxcalc._arrays import (
     wide,
 )
 from jaxcalc._functions import holomorphic
-from jaxcalc._functions.masks import MaskableValue, fill, mask_logits, masked, split_mask
+from jaxcalc._functions.masks import (
+    MaskableValue,
+    fill,
+    mask_logits,
+    masked,
+    refused,
+    split_mask,
+)
 from jaxcalc._functions.primitives import add, changing
 from jaxcalc._functions.row_primitives import RowValue
 from jaxcalc._functions.rows import (
@@ -166,10 +173,22 @@ def _logsumexp_of(
     else:
         x = fill(x, chosen, -jnp.inf)
         out, sign = _weighted(fill(weights, chosen, 0), x, rows)
-        if not signed:  # the logarithm of a negative number is NaN, and no other NaN is formed
-            out *= jnp.where(sign < 0, jnp.sqrt(lax.stop_gradient(sign)), 1)
+        if not signed:
+            out = _of_positive(sign, out)
     out, sign = (v if keepdims else jnp.squeeze(v, rows.axes) for v in (out, sign))
     return out, sign
+
+
+@jax.custom_jvp
+def _of_positive(sign: Array, out: Array) -> Array:
+    """The logarithm of a sum, and of a negative one NaN; no other NaN is formed."""
+    return jnp.where(sign < 0, jnp.sqrt(sign), out)
+
+
+@_of_positive.defjvp  # NaN with it, but where nothing is asked for
+def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (sign, out), (_, change) = primals, tangents
+    return _of_positive(sign, out), refused(~(sign < 0), change)
 
 
 def _plain(x: Array, chosen: Array | None, rows: Rows) -> tuple[Array, Array]:

@@ -94,6 +94,14 @@ def masked(where: Array | None, t: Array) -> Array:
     return t if where is None else masked_product(where, t)
 
 
+def unless_zero(valid: Array, t: Array) -> Array:
+    """t, and NaN for what is not valid where t is not 0."""
+    return jnp.where(valid | (t == 0), t, jnp.nan)
+
+
+refused = JacobianProduct("refused", unless_zero)
+
+
 class MaskableValue:
     """A function of rows as two primitives, of whole rows and of what a mask leaves of each.
 
