@@ -263,26 +263,22 @@ exponentials_product.defderivative(
     0, lambda dx, x, m, sums, t, *, rows, dtype: mean_change(dx, x, t, rows).astype(dtype)
 )
 exponentials_transposed.defderivative(
-    0, lambda dx, x, m, sums, g, *, rows, dtype: _scaled(g, softmax_change(x, dx, rows))
+    0, lambda dx, x, m, sums, g, *, rows, dtype: softmax_change(x, dx, rows) * g
 )
 
 
-def _weighted_sum(w: Array, t: Array, *, rows: Rows) -> Array:
-    # what does not change adds nothing, though its weight be infinite; NaN goes on
-    nothing = (t == 0) & jnp.isinf(w)
-    return total(jnp.where(nothing, 0, wide(w) * wide(t)), rows)
+def _weighed(w: Array, t: Array) -> Array:
+    """w ⊙ t: what does not change adds nothing, though its weight be infinite; NaN goes on."""
+    return jnp.where((t == 0) & jnp.isinf(w), 0, wide(w) * wide(t))
 
 
-def _scaled(w: Array, t: Array) -> Array:
-    """w ⊙ t in the dtype of t, be w one of more bits."""
-    return (wide(w) * wide(t)).astype(t.dtype)
-
-
-weighted_sum = RowProduct("weighted_sum", _weighted_sum, gives="row")
+weighted_sum = RowProduct(
+    "weighted_sum", lambda w, t, *, rows: total(_weighed(w, t), rows), gives="row"
+)
 weighted_sum_transposed = RowProduct(
-    "weighted_sum_transposed", lambda w, g, *, rows: _scaled(w, g), takes="row"
+    "weighted_sum_transposed", lambda w, g, *, rows: _weighed(w, g), takes="row"
 )
 weighted_sum.deftranspose(weighted_sum_transposed)
 weighted_sum_transposed.deftranspose(weighted_sum)
-weighted_sum.defderivative(0, lambda dw, w, t, *, rows: total(_scaled(dw, t), rows))
-weighted_sum_transposed.defderivative(0, lambda dw, w, g, *, rows: _scaled(dw, g))
+weighted_sum.defderivative(0, lambda dw, w, t, *, rows: total(dw * t, rows))
+weighted_sum_transposed.defderivative(0, lambda dw, w, g, *, rows: dw * g)
