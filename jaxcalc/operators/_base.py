@@ -47,6 +47,7 @@ from jaxcalc.operators._pytrees import (
 )
 from jaxcalc.operators._sparse import Coordinates, bcoo, of_dense, scipy_operator
 from jaxcalc.operators._splits import norm
+from jaxcalc.operators._vectors import in_parts, vector
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static,))
@@ -113,24 +114,25 @@ class LinearOperator:
     def __matmul__(self, v: Any) -> Any:
         if isinstance(v, LinearOperator):
             return compose(self, v)
-        v = jnp.asarray(v)
+        v = vector("v", v, self.dtype)
         extra = v.ndim - len(self.domain)
         if extra < 0 or v.shape[: len(self.domain)] != self.domain:
             raise ValueError(
                 f"`J @ v` needs `v` of shape {self.domain}, or columns stacked on trailing axes "
                 f"behind it, but got {v.shape}; `v @ J` takes shape {self.codomain}."
             )
-        return batched_over(self.mm, extra - 1, axis=-1)(v) if extra else self.mv(v)
+        product = batched_over(self.mm, extra - 1, axis=-1) if extra else self.mv
+        return in_parts(self, product, v)
 
     def __rmatmul__(self, v: ArrayLike) -> Array:
-        v = jnp.asarray(v)
+        v = vector("v", v, self.dtype)
         extra = v.ndim - len(self.codomain)
         if extra < 0 or v.shape[extra:] != self.codomain:
             raise ValueError(
                 f"`v @ J` needs `v` of shape {self.codomain}, or rows stacked on leading axes "
                 f"before it, but got {v.shape}; `J @ v` takes shape {self.domain}."
             )
-        return batched_over(self.T.mv, extra, axis=0)(v)
+        return in_parts(self, batched_over(self.T.mv, extra, axis=0), v)
 
     def quadratic(self, v: Array) -> Array:
         """vᵀ J v, for `v` of shape `domain`; `domain` and `codomain` must be equal.
@@ -139,12 +141,13 @@ class LinearOperator:
             ValueError: when they are not, or when `v` has another shape.
         """
         same_spaces("quadratic", self.codomain, self.domain)
-        if np.shape(v) != self.domain:
-            raise ValueError(f"`v` must have shape {self.domain}, but got {np.shape(v)}.")
-        return self._quadratic(jnp.asarray(v))
+        v = vector("v", v, self.dtype)
+        if v.shape != self.domain:
+            raise ValueError(f"`v` must have shape {self.domain}, but got {v.shape}.")
+        return self._quadratic(v)
 
     def _quadratic(self, v: Array) -> Array:
-        return jnp.sum(v * self.mv(v))
+        return jnp.sum(v * (self @ v))
 
     # Sums and multiples
 
@@ -255,7 +258,8 @@ class LinearOperator:
                 are concrete.
             ValueError: for shapes that do not fit.
         """
-        b, shift = jnp.asarray(b), wanted_shift(shift, self.dtype)
+        shift = wanted_shift(shift, self.dtype)
+        b = vector("b", b, self.dtype if shift is None else shift.dtype)
         extra = b.ndim - len(self.codomain)
         if extra < 0 or b.shape[: len(self.codomain)] != self.codomain:
             raise ValueError(
@@ -266,7 +270,8 @@ class LinearOperator:
             square("solve", self.codomain, self.domain)
         else:
             same_spaces("solve(b, shift)", self.codomain, self.domain)
-        x = batched_over(lambda b: self._solve(b, shift), extra, axis=-1)(b)
+        solution = batched_over(lambda b: self._solve(b, shift), extra, axis=-1)
+        x = in_parts(self, solution, b)
         refuse_if_singular(self, x, b, shift)
         return x
 

@@ -48,11 +48,13 @@ class Circulant(LinearOperator):
 
     def mv(self, v: Array) -> Array:
         """F⁻¹ (F column ⊙ F v)."""
-        return self._filtered(v, self._eigenvalues)
+        column = self.column.astype(jnp.result_type(self.dtype, v))
+        return self._filtered(v, jnp.fft.rfft(wide(column)))
 
     def _filtered(self, v: Array, h: Array) -> Array:
         size = len(self.column)
-        return narrowed(jnp.fft.irfft(h * jnp.fft.rfft(wide(v)), size), self.dtype)
+        product = jnp.fft.irfft(h * jnp.fft.rfft(wide(v)), size)
+        return narrowed(product, jnp.result_type(self.dtype, v))
 
     @property
     def T(self) -> "Circulant":

@@ -27,7 +27,7 @@ class Zero(LinearOperator):
 
     def mv(self, v: Array) -> Array:
         """0, whatever `v` is."""
-        return jnp.zeros(self.codomain, self.dtype)
+        return jnp.zeros(self.codomain, jnp.result_type(v, self.dtype))
 
     @property
     def T(self) -> "Zero":
