@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 
 from jaxcalc import _formula
+from jaxcalc._arrays import holding
 from jaxcalc._formula import Expression, maps
 from jaxcalc._layout.layout import Layout
 from jaxcalc.operators import (
@@ -209,7 +210,7 @@ class Derivative(LinearOperator):
 
     def _rounded(self, x: Array, *given: Array) -> Array:
         """x in the dtype of the derivative, or in one that holds what it was `given` too."""
-        return x.astype(jnp.result_type(self.dtype, *given))
+        return x.astype(holding(self.dtype, *given))
 
     def _diagonal(self) -> Array:
         return self._rounded(self.operator.diagonal())
@@ -222,7 +223,7 @@ class Derivative(LinearOperator):
         return self._rounded(sign), self._rounded(logarithm)
 
     def _solve(self, b: Array, shift: Array | None) -> Array:
-        dtype = jnp.promote_types(self.operator.dtype, b.dtype)
+        dtype = holding(self.operator.dtype, b)
         shift = None if shift is None else shift.astype(dtype)
         return self._rounded(self.operator._solve(b.astype(dtype), shift), b)
 
@@ -250,7 +251,7 @@ class Derivative(LinearOperator):
     def _multiple(self, scale: Scalar) -> "Derivative":
         """The derivative times a number, or times an array that gets the name c."""
         factor = checked_factor(scale, self.operator.dtype)
-        wide = jnp.promote_types(factor.dtype, self.operator.dtype)
+        wide = holding(factor, self.operator.dtype)
         operator = self.operator * factor.astype(wide)
         if isinstance(scale, int | float):
             multiple = maps.scaled(self.map, float(scale))
@@ -260,7 +261,7 @@ class Derivative(LinearOperator):
         text = _fresh("c", self.named)
         multiple = maps.scaled(self.map, _formula.name(text, ()))
         named = {**self.named, text: factor}
-        dtype = jnp.result_type(self.dtype, factor)
+        dtype = holding(self.dtype, factor)
         return Derivative(operator, named, dtype, multiple, is_transposed=self.is_transposed)
 
     @property

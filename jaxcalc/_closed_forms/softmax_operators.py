@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxcalc._arrays import narrowed, wide
+from jaxcalc._arrays import holding, narrowed, wide
 from jaxcalc._functions.primitives import JacobianProduct
 from jaxcalc._functions.rows import Rows, probabilities
 from jaxcalc._functions.softmax import softmax_rows
@@ -174,7 +174,7 @@ class SoftmaxJacobian(DiagonalPlusLowRank):
         # Σ s (C v)², a sum without cancellation
         product = partial(log_softmax_product, self._origin.kept, rows=self.rows)
         centered = wide(in_parts(self, product, v))
-        return narrowed(jnp.sum(self._s() * centered**2), jnp.result_type(self.dtype, v))
+        return narrowed(jnp.sum(_times(self._s(), centered**2)), holding(self.dtype, v))
 
     def pinv(self) -> LinearOperator:
         """P diag(1/s) P for the softmax itself, P = I − 1 1ᵀ/n: over the classes with s > 0."""
@@ -208,7 +208,7 @@ class SoftmaxJacobian(DiagonalPlusLowRank):
         self, left: Array | None, right: Array | None, known: Facts = NOTHING
     ) -> LinearOperator:
         """diag(left) J diag(right), of which that is `known`; a chain for complex ones."""
-        dtype = jnp.result_type(self.dtype, *(s for s in (left, right) if s is not None))
+        dtype = holding(self.dtype, *(s for s in (left, right) if s is not None))
         if jnp.issubdtype(dtype, jnp.complexfloating):
             ends = [() if scale is None else (Diagonal(scale),) for scale in (left, right)]
             return Chain((*ends[0], self, *ends[1]))
@@ -322,7 +322,10 @@ def _column(scale: Array | None) -> Array | int:
 
 
 def _times(scale: Array | None, x: Array) -> Array:
-    return x if scale is None else scale * x
+    if scale is None:
+        return x
+    dtype = holding(scale, x)
+    return scale.astype(dtype) * x.astype(dtype)
 
 
 @defcompose(Diagonal, SoftmaxJacobian)

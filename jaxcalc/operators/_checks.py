@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxcalc._arrays import is_complex, numbers
+from jaxcalc._arrays import holding, is_complex, numbers
 from jaxcalc._compat import is_concrete
 from jaxcalc.operators._functions import LinearFunction, as_pytree
 from jaxcalc.operators._pytrees import abstract, is_operator
@@ -44,7 +44,7 @@ def wanted_shift(shift: Any, dtype: np.dtype) -> Array | None:
             f"`shift` must be real where the operator is, but got dtype {number.dtype}; solve with "
             "`J.matrix()`."
         )
-    return number.astype(jnp.result_type(number, dtype))
+    return number.astype(holding(number, dtype))
 
 
 def _number(name: str, x: Any, dtype: np.dtype, remedy: str = "") -> Array:
@@ -53,7 +53,7 @@ def _number(name: str, x: Any, dtype: np.dtype, remedy: str = "") -> Array:
         came = f"shape {np.shape(x)}" if isinstance(x, _NUMBERS) else type(x).__name__
         raise TypeError(f"`{name}` must be a number or a 0-d array, but got {came}{remedy}.")
     if isinstance(x, complex):
-        return jnp.asarray(x, jnp.promote_types(dtype, jnp.complex64))
+        return jnp.asarray(x, holding(dtype, jnp.complex64))
     return jnp.asarray(x, dtype) if isinstance(x, bool | int | float) else numbers(name, x)
 
 

@@ -8,19 +8,19 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxcalc._arrays import is_complex, narrowed
+from jaxcalc._arrays import holding, is_complex, narrowed
 
 
 def vector(name: str, x: ArrayLike, dtype: np.dtype) -> Array:
     """`x` in a dtype that holds what it is and what it meets, so that no product rounds it."""
     try:
-        array = jnp.asarray(x)
-    except (TypeError, ValueError):  # what JAX and NumPy raise, of words and of ragged lists
+        array = None if isinstance(x, str | bytes) else jnp.asarray(x)  # a word may name a dtype
+    except (TypeError, ValueError):  # what JAX and NumPy raise, of ragged lists too
         array = None
     if array is None or not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
         came = f"dtype {x.dtype}" if hasattr(x, "dtype") else type(x).__name__
         raise TypeError(f"`{name}` must be an array of numbers, but got {came}.")
-    return narrowed(array, jnp.result_type(array, dtype))
+    return narrowed(array, holding(array, dtype))
 
 
 def in_parts(op: Any, product: Callable[[Array], Array], v: Array) -> Array:
