@@ -48,7 +48,7 @@ class Derivative(LinearOperator):
     It does what every operator does (`J @ v`, `v @ J`, `J.T`, `J.todense()`, `J.solve(b)`, …), by
     way of `J.operator`, whose class shows the structure. In denominator layout it maps y to x, and
     `J.T` is the same derivative in the other layout. float16 and bfloat16 are computed in float32
-    and rounded once.
+    and rounded once, to the dtype that holds that of the derivative and that of v.
 
     Multiples, sums, products, transposes and pseudo-inverses of derivatives are derivatives.
 

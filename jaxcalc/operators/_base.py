@@ -54,6 +54,10 @@ from jaxcalc.operators._vectors import in_parts, vector
 class LinearOperator:
     """A linear map J from arrays of shape `domain` to arrays of shape `codomain`.
 
+    `J @ v`, `v @ J`, `quadratic` and `solve` have the dtype that JAX promotes those of J and v to,
+    and v is rounded to no narrower one before; real operators take complex v too. What holds no
+    numbers is a `TypeError`.
+
     Every subclass becomes a frozen dataclass and a pytree: fields made by `static()` are its
     structure, all others its children.
     """
@@ -138,6 +142,7 @@ class LinearOperator:
         """vᵀ J v, for `v` of shape `domain`; `domain` and `codomain` must be equal.
 
         Raises:
+            TypeError: when `v` is no array of numbers.
             ValueError: when they are not, or when `v` has another shape.
         """
         same_spaces("quadratic", self.codomain, self.domain)
@@ -246,8 +251,8 @@ class LinearOperator:
 
         Args:
             b: of shape `codomain`, or columns stacked on trailing axes behind it.
-            shift: a number or 0-d array; anything but the number 0 needs equal `domain` and
-                `codomain`.
+            shift: a number or 0-d array, real where J is; anything but the number 0 needs equal
+                `domain` and `codomain`.
 
         Returns:
             x, of shape `domain` and the same trailing axes. Where J + shift I is singular within
@@ -256,6 +261,7 @@ class LinearOperator:
         Raises:
             numpy.linalg.LinAlgError: (a `ValueError`) for a singular J + shift I, when the arrays
                 are concrete.
+            TypeError: when `b` is no array of numbers, or for a `shift` that is none or complex.
             ValueError: for shapes that do not fit.
         """
         shift = wanted_shift(shift, self.dtype)

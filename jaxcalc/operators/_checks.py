@@ -49,8 +49,9 @@ def wanted_shift(shift: Any, dtype: np.dtype) -> Array | None:
 
 def _number(name: str, x: Any, dtype: np.dtype, remedy: str = "") -> Array:
     """`x` as a 0-d array; a Python number takes `dtype`, a complex one that of its parts."""
-    if not isinstance(x, _NUMBERS) or np.ndim(x) != 0:
-        came = f"shape {np.shape(x)}" if isinstance(x, _NUMBERS) else type(x).__name__
+    is_number = isinstance(x, _NUMBERS)
+    if not is_number or np.ndim(x) != 0:
+        came = f"shape {np.shape(x)}" if is_number else type(x).__name__
         raise TypeError(f"`{name}` must be a number or a 0-d array, but got {came}{remedy}.")
     if isinstance(x, complex):
         return jnp.asarray(x, holding(dtype, jnp.complex64))

@@ -20,7 +20,7 @@ def vector(name: str, x: ArrayLike, dtype: np.dtype) -> Array:
     if array is None or not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
         came = f"dtype {x.dtype}" if hasattr(x, "dtype") else type(x).__name__
         raise TypeError(f"`{name}` must be an array of numbers, but got {came}.")
-    return narrowed(array, holding(array, dtype))
+    return array if array.dtype == dtype else narrowed(array, holding(array, dtype))
 
 
 def in_parts(op: Any, product: Callable[[Array], Array], v: Array) -> Array:

@@ -119,7 +119,7 @@ def test_products_in_16_bits_are_rounded_once(name, dtype):
 def test_products_that_two_roundings_would_spoil(name, dtype, x, v, true):
     J = getattr(jc, f"{name}_jacobian")(jnp.asarray(x, dtype))
     product = J @ jnp.asarray(v, dtype)
-    assert product.dtype == dtype and J.operator.dtype == jnp.float32
+    assert (product.dtype, J.operator.dtype) == (dtype, jnp.float32)
     np.testing.assert_allclose(product, true, float(jnp.finfo(dtype).eps) / 2, 1e-7)
 
 

@@ -100,13 +100,22 @@ def test_complex_multiples_of_a_real_derivative(promoting):
     close((SOFTMAX(X) @ D) @ X, M @ (v * x))
 
 
+def test_complex_vectors_of_scipy_and_complex_shifts_of_an_inverse(promoting):
+    pytest.importorskip("scipy")
+    D, v = ops.Diagonal(X).to_scipy(), np.asarray(V)
+    close(D @ v, np.asarray(X) * v)
+    close(D.H @ v, np.asarray(X) * v)
+    inverse = ops.Inverse(ops.Diagonal(X), jnp.asarray(1j))
+    close(inverse.pinv() @ V, (np.asarray(X) + 1j) * v)
+
+
 def test_a_wider_scale_is_not_rounded(x64, promoting):
     J = jc.derive(jc.softmax)(X.astype(jnp.float32)).operator
     for K in (jnp.float64(1e60) * J, ops.Diagonal(jnp.full(3, 1e60, jnp.float64)) @ J):
         assert K.dtype == jnp.float64
         close((K @ X) / 1e60, np.asarray(J.todense()) @ np.asarray(X))
     half = jc.sigmoid_jacobian(jnp.ones(2, jnp.float16))
-    assert (jnp.float32(2) * half).dtype == jnp.float32 and (2.0 * half).dtype == jnp.float16
+    assert ((jnp.float32(2) * half).dtype, (2.0 * half).dtype) == (jnp.float32, jnp.float16)
 
 
 def test_a_nan_in_a_complex_vector_is_no_sign_of_a_singular_operator():
