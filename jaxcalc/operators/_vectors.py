@@ -20,7 +20,8 @@ def vector(name: str, x: ArrayLike, dtype: np.dtype) -> Array:
     if array is None or not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
         came = f"dtype {x.dtype}" if hasattr(x, "dtype") else type(x).__name__
         raise TypeError(f"`{name}` must be an array of numbers, but got {came}.")
-    return array if array.dtype == dtype else narrowed(array, holding(array, dtype))
+    # of a weak type it keeps its bits, and the weak type says what the result is rounded to
+    return array if array.dtype == dtype else narrowed(array, holding(array.dtype, dtype))
 
 
 def in_parts(op: Any, product: Callable[[Array], Array], v: Array) -> Array:

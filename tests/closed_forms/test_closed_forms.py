@@ -130,6 +130,9 @@ def test_vectors_wider_than_x_are_not_rounded():
         assert product.dtype == jnp.float32
         np.testing.assert_allclose(product, 45.395807, 1e-6)
     np.testing.assert_allclose(J.quadratic(v), 45.395807e6, 1e-6)
+    weak = jnp.full(1, 1e6)  # as a Python number, it gives way to the dtype of x
+    assert (J @ weak).dtype == jnp.float16
+    np.testing.assert_allclose(J @ weak, 45.395807, 1e-3)
 
 
 @over_table
