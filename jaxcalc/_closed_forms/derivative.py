@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 
 from jaxcalc import _formula
-from jaxcalc._arrays import holding
+from jaxcalc._arrays import holding, narrowed
 from jaxcalc._formula import Expression, maps
 from jaxcalc._layout.layout import Layout
 from jaxcalc.operators import (
@@ -210,7 +210,9 @@ class Derivative(LinearOperator):
 
     def _rounded(self, x: Array, *given: Array) -> Array:
         """x in the dtype of the derivative, or in one that holds what it was `given` too."""
-        return x.astype(holding(self.dtype, *given))
+        # most are alike: to ask JAX takes as long as a product
+        alike = all(v.dtype == self.dtype for v in given)
+        return narrowed(x, self.dtype if alike else holding(self.dtype, *given))
 
     def _diagonal(self) -> Array:
         return self._rounded(self.operator.diagonal())
