@@ -301,6 +301,12 @@ def narrowed(x: Array, dtype: np.dtype) -> Array:
     return x if x.dtype == dtype else x.astype(dtype)
 
 
+def holding(*given: Any) -> np.dtype:
+    """The dtype that JAX promotes arrays and dtypes to, where it is told to promote none too."""
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(*given)
+
+
 def weighed(weight: Array, x: Array) -> Array:
     """weight · x, where no weight leaves nothing of an infinity."""
     return jnp.where(weight == 0, 0, weight * x)

@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 
 from jaxcalc import _formula
+from jaxcalc._arrays import holding, narrowed
 from jaxcalc._formula import Expression, maps
 from jaxcalc._layout.layout import Layout
 from jaxcalc.operators import (
@@ -47,7 +48,7 @@ class Derivative(LinearOperator):
     It does what every operator does (`J @ v`, `v @ J`, `J.T`, `J.todense()`, `J.solve(b)`, …), by
     way of `J.operator`, whose class shows the structure. In denominator layout it maps y to x, and
     `J.T` is the same derivative in the other layout. float16 and bfloat16 are computed in float32
-    and rounded once.
+    and rounded once, to the dtype that holds that of the derivative and that of v.
 
     Multiples, sums, products, transposes and pseudo-inverses of derivatives are derivatives.
 
@@ -156,11 +157,11 @@ class Derivative(LinearOperator):
 
     def mv(self, v: Array) -> Array:
         """The derivative applied to one array."""
-        return self._rounded(self.operator.mv(v.astype(self.operator.dtype)))
+        return self._rounded(self.operator @ v, v)
 
     def mm(self, columns: Array) -> Array:
         """The derivative applied to columns."""
-        return self._rounded(self.operator.mm(columns.astype(self.operator.dtype)))
+        return self._rounded(self.operator @ columns, columns)
 
     @property
     def T(self) -> "Derivative":
@@ -178,7 +179,7 @@ class Derivative(LinearOperator):
         return Coordinates(self._rounded(values), rows, columns)
 
     def _quadratic(self, v: Array) -> Array:
-        return self._rounded(self.operator.quadratic(v.astype(self.operator.dtype)))
+        return self._rounded(self.operator.quadratic(v), v)
 
     def pinv(self) -> "Derivative":
         """The Moore-Penrose inverse J⁺."""
@@ -207,8 +208,11 @@ class Derivative(LinearOperator):
         """That of the operator; `zero` too where the closed form says that all terms cancel."""
         return "zero" if self._closed_form.is_zero else self.operator.structure
 
-    def _rounded(self, x: Array) -> Array:
-        return x.astype(self.dtype)
+    def _rounded(self, x: Array, *given: Array) -> Array:
+        """x in the dtype of the derivative, or in one that holds what it was `given` too."""
+        # most are alike: to ask JAX takes as long as a product
+        alike = all(v.dtype == self.dtype for v in given)
+        return narrowed(x, self.dtype if alike else holding(self.dtype, *given))
 
     def _diagonal(self) -> Array:
         return self._rounded(self.operator.diagonal())
@@ -221,9 +225,9 @@ class Derivative(LinearOperator):
         return self._rounded(sign), self._rounded(logarithm)
 
     def _solve(self, b: Array, shift: Array | None) -> Array:
-        wide = self.operator.dtype
-        shift = None if shift is None else shift.astype(wide)
-        return self._rounded(self.operator._solve(b.astype(wide), shift))
+        dtype = holding(self.operator.dtype, b)
+        shift = None if shift is None else shift.astype(dtype)
+        return self._rounded(self.operator._solve(b.astype(dtype), shift), b)
 
     # --- multiples, sums and products ---
 
@@ -249,17 +253,17 @@ class Derivative(LinearOperator):
     def _multiple(self, scale: Scalar) -> "Derivative":
         """The derivative times a number, or times an array that gets the name c."""
         factor = checked_factor(scale, self.operator.dtype)
-        wide = jnp.promote_types(factor.dtype, self.operator.dtype)
+        wide = holding(factor, self.operator.dtype)
         operator = self.operator * factor.astype(wide)
-        dtype = self.dtype if wide == self.operator.dtype else wide
         if isinstance(scale, int | float):
             multiple = maps.scaled(self.map, float(scale))
             return Derivative(
-                operator, self.named, dtype, multiple, is_transposed=self.is_transposed
+                operator, self.named, self.dtype, multiple, is_transposed=self.is_transposed
             )
         text = _fresh("c", self.named)
         multiple = maps.scaled(self.map, _formula.name(text, ()))
         named = {**self.named, text: factor}
+        dtype = holding(self.dtype, factor)
         return Derivative(operator, named, dtype, multiple, is_transposed=self.is_transposed)
 
     @property

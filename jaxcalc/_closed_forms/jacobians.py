@@ -1,8 +1,8 @@
 """The notes' closed-form Jacobians, as operators: K numbers for a K×K matrix.
 
-Products, diagonals, traces and shifted solutions cost O(K); `todense()` gives the array, computed
-at least in float32 and rounded once. Each can be jitted, batched by `jax.vmap` (see `batch`) and
-differentiated.
+Products, diagonals, traces and shifted solutions cost O(K), `todense()` gives the array. The
+operator is at least of float32; what is asked of it is rounded once to the dtype of x. Each can be
+jitted, batched by `jax.vmap` (see `batch`) and differentiated.
 """
 
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxcalc import _formula
-from jaxcalc._arrays import floating, narrowed, static_bool, wide
+from jaxcalc._arrays import floating, static_bool, wide
 from jaxcalc._closed_forms.derivative import Derivative
 from jaxcalc._closed_forms.softmax_operators import Origin, softmax_operator
 from jaxcalc._formula import Expression, maps
@@ -87,7 +87,7 @@ def _declared(function: Elementwise) -> ElementwiseJacobian:
 
     def jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
         array = _vector(x)
-        entries = function.product(array, _ones(array), order=1)
+        entries = function.product(wide(array), _ones(array), order=1)
         symbol = _symbol("derivative", _x(array), of=function.name, order=1)
         return _diagonal(entries, symbol, array, layout)
 
@@ -181,7 +181,7 @@ def logsumexp_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Der
     (4, 1)
     """
     logits = _vector(x)
-    s = narrowed(jnp.where(logits == -jnp.inf, 0, softmax(wide(logits))), logits.dtype)
+    s = jnp.where(logits == -jnp.inf, 0, softmax(wide(logits)))
     row = maps.Einsum(((_symbol("softmax", _x(logits), axes=(-1,)), (0,)),), maps.links((0,)), ())
     J = LowRank(jnp.ones((1,), s.dtype), s[:, None])
     return _derivative(J, maps.Terms((), logits.shape, (row,)), logits, layout)
@@ -199,7 +199,7 @@ def sparsemax_jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Der
     [0.5 0.5 0. ]
     """
     array = _vector(x)
-    s = lax.stop_gradient(SPARSEMAX.piece(array, Rows((-1,), "high"))).astype(array.dtype)
+    s = lax.stop_gradient(wide(SPARSEMAX.piece(array, Rows((-1,), "high"))))
     J = DiagonalPlusLowRank(s, (s / jnp.sum(s))[:, None], s[:, None], -1)
     value = _symbol("sparsemax", _x(array), axes=(-1,))
     zero = _formula.call("zeros", (), value.shape)
@@ -226,15 +226,15 @@ def _vector(x: ArrayLike) -> Array:
 def _logistic(x: ArrayLike, order: int, layout: LayoutLike, sign: int = 1) -> Derivative:
     """diag(σ), or for order 1 diag(σ ⊙ (1 − σ)), at x or −x."""
     array = _vector(x)
-    kept = array if sign == 1 else -array
+    kept = wide(array if sign == 1 else -array)
     σ = _symbol("logistic", _x(array) if sign == 1 else _symbol("neg", _x(array)))
     symbol = σ if order == 0 else _symbol("mul", σ, _symbol("sub", _formula.number(1.0), σ))
     return _diagonal(logistic_product(kept, _ones(kept), order=order), symbol, array, layout)
 
 
 def _ones(x: Array) -> Array:
-    """Ones made of x, so that a batch of them is split as that of x is."""
-    return lax.integer_pow(x, 0)
+    """Ones made of x, at least in float32, so that a batch of them is split as that of x is."""
+    return lax.integer_pow(wide(x), 0)
 
 
 def _diagonal(entries: Array, symbol: Expression, x: Array, layout: LayoutLike) -> Derivative:
@@ -244,13 +244,14 @@ def _diagonal(entries: Array, symbol: Expression, x: Array, layout: LayoutLike) 
 
 def _of_family(kind: str, x: ArrayLike, layout: LayoutLike) -> Derivative:
     logits = _vector(x)
-    J = softmax_operator(kind, Origin(logits), Rows((-1,), "high", "logits"), logits.dtype)
+    kept = wide(logits)
+    J = softmax_operator(kind, Origin(kept), Rows((-1,), "high", "logits"), kept.dtype)
     s = _symbol("softmax", _x(logits), axes=(-1,))
     return _derivative(J, maps.of_rows(kind, s, (-1,)), logits, layout)
 
 
 def _derivative(J: LinearOperator, map_: maps.Map, x: Array, layout: LayoutLike) -> Derivative:
-    derivative = Derivative(J, {"x": x}, J.dtype, map_, argument=_x(x))
+    derivative = Derivative(J, {"x": x}, x.dtype, map_, argument=_x(x))
     return derivative if Layout(layout) is Layout.NUMERATOR else derivative.T
 
 

@@ -11,6 +11,7 @@ here they are those of the primitives, and s_k (1 − s_k) keeps its digits. All
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxcalc._arrays import narrowed, wide
+from jaxcalc._arrays import holding, narrowed, wide
 from jaxcalc._functions.primitives import JacobianProduct
 from jaxcalc._functions.rows import Rows, probabilities
 from jaxcalc._functions.softmax import softmax_rows
@@ -28,6 +29,7 @@ from jaxcalc._functions.softmax_maps import (
     softmax_product,
 )
 from jaxcalc.operators import (
+    Chain,
     Diagonal,
     DiagonalPlusLowRank,
     LinearOperator,
@@ -37,6 +39,7 @@ from jaxcalc.operators import (
 from jaxcalc.operators._facts import NEGATIVE, NOTHING, POSITIVE, SYMMETRIC, Facts
 from jaxcalc.operators._facts import register as register_facts
 from jaxcalc.operators._splits import contracted, picked, smallest
+from jaxcalc.operators._vectors import in_parts
 
 
 @dataclass(frozen=True)
@@ -169,8 +172,9 @@ class SoftmaxJacobian(DiagonalPlusLowRank):
         if self.kind != "softmax" or self._is_scaled:
             return super()._quadratic(v)
         # Σ s (C v)², a sum without cancellation
-        centered = wide(log_softmax_product(self._origin.kept, v, rows=self.rows))
-        return narrowed(jnp.sum(self._s() * centered**2), self.dtype)
+        product = partial(log_softmax_product, self._origin.kept, rows=self.rows)
+        centered = wide(in_parts(self, product, v))
+        return narrowed(jnp.sum(_times(self._s(), centered**2)), holding(self.dtype, v))
 
     def pinv(self) -> LinearOperator:
         """P diag(1/s) P for the softmax itself, P = I − 1 1ᵀ/n: over the classes with s > 0."""
@@ -203,12 +207,16 @@ class SoftmaxJacobian(DiagonalPlusLowRank):
     def scaled_by(
         self, left: Array | None, right: Array | None, known: Facts = NOTHING
     ) -> LinearOperator:
-        """diag(left) J diag(right), of which that is `known`."""
+        """diag(left) J diag(right), of which that is `known`; a chain for complex ones."""
+        dtype = holding(self.dtype, *(s for s in (left, right) if s is not None))
+        if jnp.issubdtype(dtype, jnp.complexfloating):
+            ends = [() if scale is None else (Diagonal(scale),) for scale in (left, right)]
+            return Chain((*ends[0], self, *ends[1]))
         kept, l0, r0 = self._origin
         left = l0 if left is None else _times(l0, left)
         right = r0 if right is None else _times(r0, right)
         origin = Origin(kept, left, right)
-        return softmax_operator(self.kind, origin, self.rows, self.dtype, known)
+        return softmax_operator(self.kind, origin, self.rows, dtype, known)
 
     def _diagonal(self) -> Array:
         return self._accurate_diagonal()
@@ -314,7 +322,10 @@ def _column(scale: Array | None) -> Array | int:
 
 
 def _times(scale: Array | None, x: Array) -> Array:
-    return x if scale is None else scale.astype(x.dtype) * x
+    if scale is None:
+        return x
+    dtype = holding(scale, x)
+    return scale.astype(dtype) * x.astype(dtype)
 
 
 @defcompose(Diagonal, SoftmaxJacobian)

@@ -17,13 +17,13 @@ _pytree = jax.tree_util.register_dataclass
 @partial(
     _pytree,
     data_fields=["operands"],
-    meta_fields=["types", "primitive", "params", "position", "output"],
+    meta_fields=["types", "primitive", "params", "position", "output", "moves"],
 )
 @dataclass(frozen=True, eq=False)
 class Bound:
     """v ↦ output `output` of `primitive(*operands, **params)`, with v at `position`.
 
-    An operand may be None, for zeros of its type.
+    An operand may be None, for zeros of its type. What only `moves` entries keeps their dtype.
     """
 
     operands: tuple[Any, ...]
@@ -32,6 +32,7 @@ class Bound:
     params: tuple[tuple[str, Any], ...]
     position: int
     output: int
+    moves: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -41,16 +42,15 @@ class Bound:
     def __call__(self, v: Array) -> Array:
         pairs = zip(self.operands, self.types, strict=True)
         operands = [jnp.zeros(t.shape, t.dtype) if x is None else x for x, t in pairs]
-        integer = jnp.issubdtype(v.dtype, jnp.integer)
-        operands[self.position] = v if integer else v.astype(self.types[self.position].dtype)
-        if integer:
+        operands[self.position] = v if self.moves else v.astype(self.types[self.position].dtype)
+        if self.moves:
             operands = [_like(x, v) for x in operands]
         outputs = bind(self.primitive, operands, dict(self.params))
         return outputs[self.output].astype(v.dtype)
 
 
 def _like(x: Any, v: Array) -> Any:
-    """A floating operand of a selection in the dtype of the integers that pass through it."""
+    """A floating operand of a selection in the dtype of what passes through it."""
     return x.astype(v.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import reduce
 
 import jax.numpy as jnp
@@ -227,4 +228,5 @@ def index_piece(step: LinearStep, function: Bound, scatters: bool = False) -> In
     types = zip(step.equation.invars, are_indices, strict=True)
     arrays = tuple(None if is_index else tuple(v.aval.shape) for v, is_index in types)
     how = hashable_params({**step.params, "position": function.position, "arrays": arrays})
-    return Index(function, step.equation.primitive.name, how, indices, scatters)
+    moving = replace(function, moves=True)
+    return Index(moving, step.equation.primitive.name, how, indices, scatters)

@@ -28,7 +28,9 @@ def subtracted(step: LinearStep) -> list[Tangent]:
 
     def piece(bound: Bound) -> Piece:
         added = index_piece(step, bound, scatters=True)
-        return kept_first(bound) or replace(added, function=Negated(bound), name="scatter-add")
+        return kept_first(bound) or replace(
+            added, function=Negated(added.function), name="scatter-add"
+        )
 
     return applied(step.on(x, indices, updates), piece)
 

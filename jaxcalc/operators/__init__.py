@@ -15,6 +15,7 @@ The rooms, from the ground floor up:
     _pickling      what stands beside the arrays, as bytes
     _registry      open tables: what two classes of operators make
     _pytrees       operators as pytrees: which fields are structure
+    _vectors       what operators are applied to: dtypes, complex numbers
     _checks        shapes, scalars, singularity
     _cost          bytes and flops
     _splits        contractions, places and choices for arrays split over devices

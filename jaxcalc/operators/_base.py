@@ -47,11 +47,16 @@ from jaxcalc.operators._pytrees import (
 )
 from jaxcalc.operators._sparse import Coordinates, bcoo, of_dense, scipy_operator
 from jaxcalc.operators._splits import norm
+from jaxcalc.operators._vectors import in_parts, vector
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static,))
 class LinearOperator:
     """A linear map J from arrays of shape `domain` to arrays of shape `codomain`.
+
+    `J @ v`, `v @ J`, `quadratic` and `solve` have the dtype that JAX promotes those of J and v to,
+    and v is rounded to no narrower one before; real operators take complex v too. What holds no
+    numbers is a `TypeError`.
 
     Every subclass becomes a frozen dataclass and a pytree: fields made by `static()` are its
     structure, all others its children.
@@ -113,38 +118,41 @@ class LinearOperator:
     def __matmul__(self, v: Any) -> Any:
         if isinstance(v, LinearOperator):
             return compose(self, v)
-        v = jnp.asarray(v)
+        v = vector("v", v, self.dtype)
         extra = v.ndim - len(self.domain)
         if extra < 0 or v.shape[: len(self.domain)] != self.domain:
             raise ValueError(
                 f"`J @ v` needs `v` of shape {self.domain}, or columns stacked on trailing axes "
                 f"behind it, but got {v.shape}; `v @ J` takes shape {self.codomain}."
             )
-        return batched_over(self.mm, extra - 1, axis=-1)(v) if extra else self.mv(v)
+        product = batched_over(self.mm, extra - 1, axis=-1) if extra else self.mv
+        return in_parts(self, product, v)
 
     def __rmatmul__(self, v: ArrayLike) -> Array:
-        v = jnp.asarray(v)
+        v = vector("v", v, self.dtype)
         extra = v.ndim - len(self.codomain)
         if extra < 0 or v.shape[extra:] != self.codomain:
             raise ValueError(
                 f"`v @ J` needs `v` of shape {self.codomain}, or rows stacked on leading axes "
                 f"before it, but got {v.shape}; `J @ v` takes shape {self.domain}."
             )
-        return batched_over(self.T.mv, extra, axis=0)(v)
+        return in_parts(self, batched_over(self.T.mv, extra, axis=0), v)
 
     def quadratic(self, v: Array) -> Array:
         """vᵀ J v, for `v` of shape `domain`; `domain` and `codomain` must be equal.
 
         Raises:
+            TypeError: when `v` is no array of numbers.
             ValueError: when they are not, or when `v` has another shape.
         """
         same_spaces("quadratic", self.codomain, self.domain)
-        if np.shape(v) != self.domain:
-            raise ValueError(f"`v` must have shape {self.domain}, but got {np.shape(v)}.")
-        return self._quadratic(jnp.asarray(v))
+        v = vector("v", v, self.dtype)
+        if v.shape != self.domain:
+            raise ValueError(f"`v` must have shape {self.domain}, but got {v.shape}.")
+        return self._quadratic(v)
 
     def _quadratic(self, v: Array) -> Array:
-        return jnp.sum(v * self.mv(v))
+        return jnp.sum(v * (self @ v))
 
     # Sums and multiples
 
@@ -243,8 +251,8 @@ class LinearOperator:
 
         Args:
             b: of shape `codomain`, or columns stacked on trailing axes behind it.
-            shift: a number or 0-d array; anything but the number 0 needs equal `domain` and
-                `codomain`.
+            shift: a number or 0-d array, real where J is; anything but the number 0 needs equal
+                `domain` and `codomain`.
 
         Returns:
             x, of shape `domain` and the same trailing axes. Where J + shift I is singular within
@@ -253,9 +261,11 @@ class LinearOperator:
         Raises:
             numpy.linalg.LinAlgError: (a `ValueError`) for a singular J + shift I, when the arrays
                 are concrete.
+            TypeError: when `b` is no array of numbers, or for a `shift` that is none or complex.
             ValueError: for shapes that do not fit.
         """
-        b, shift = jnp.asarray(b), wanted_shift(shift, self.dtype)
+        shift = wanted_shift(shift, self.dtype)
+        b = vector("b", b, self.dtype if shift is None else shift.dtype)
         extra = b.ndim - len(self.codomain)
         if extra < 0 or b.shape[: len(self.codomain)] != self.codomain:
             raise ValueError(
@@ -266,7 +276,8 @@ class LinearOperator:
             square("solve", self.codomain, self.domain)
         else:
             same_spaces("solve(b, shift)", self.codomain, self.domain)
-        x = batched_over(lambda b: self._solve(b, shift), extra, axis=-1)(b)
+        solution = batched_over(lambda b: self._solve(b, shift), extra, axis=-1)
+        x = in_parts(self, solution, b)
         refuse_if_singular(self, x, b, shift)
         return x
 

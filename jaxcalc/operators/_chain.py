@@ -56,7 +56,7 @@ class Sum(LinearOperator):
 
     def mv(self, v: Array) -> Array:
         """Σ Jₖ v."""
-        return self._total(lambda term: term.mv(v))
+        return self._total(lambda term: term @ v)
 
     @property
     def T(self) -> LinearOperator:
@@ -129,11 +129,11 @@ class Chain(LinearOperator):
 
     def mv(self, v: Array) -> Array:
         """The factors applied one after the other, the last one first."""
-        return functools.reduce(lambda v, factor: factor.mv(v), self.factors[::-1], v)
+        return functools.reduce(lambda v, factor: factor @ v, self.factors[::-1], v)
 
     def mm(self, columns: Array) -> Array:
         """The factors applied to the columns one after the other."""
-        return functools.reduce(lambda m, factor: factor.mm(m), self.factors[::-1], columns)
+        return functools.reduce(lambda m, factor: factor @ m, self.factors[::-1], columns)
 
     @property
     def T(self) -> LinearOperator:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxcalc._arrays import numbers
+from jaxcalc._arrays import holding, is_complex, numbers
 from jaxcalc._compat import is_concrete
 from jaxcalc.operators._functions import LinearFunction, as_pytree
 from jaxcalc.operators._pytrees import abstract, is_operator
@@ -30,25 +30,32 @@ def batched_over(f: Callable[[Array], Array], extra: int, axis: int) -> Callable
 
 def checked_factor(scale: Any, dtype: np.dtype) -> Array:
     """`scale` as a 0-d array; a Python number takes `dtype`."""
-    if not isinstance(scale, _NUMBERS) or np.ndim(scale) != 0:
-        came = f"shape {np.shape(scale)}" if isinstance(scale, _NUMBERS) else type(scale).__name__
-        raise TypeError(
-            f"`scale` must be a number or a 0-d array, but got {came}; scale the rows by "
-            "`Diagonal(scale) @ J`, or multiply `J.todense()`."
-        )
-    weak = isinstance(scale, bool | int | float | complex)
-    return jnp.asarray(scale, dtype) if weak else jnp.asarray(scale)
+    remedy = "; scale the rows by `Diagonal(scale) @ J`, or multiply `J.todense()`"
+    return _number("scale", scale, dtype, remedy)
 
 
 def wanted_shift(shift: Any, dtype: np.dtype) -> Array | None:
-    """`shift` as a 0-d array, None for the number 0: only a number is known to be 0."""
+    """`shift` as a 0-d array that holds `dtype`, None for 0: only a number is known to be 0."""
     if shift is None or (isinstance(shift, bool | int | float) and shift == 0):
         return None
-    if np.ndim(shift) != 0:
+    number = _number("shift", shift, dtype)
+    if is_complex(number) and not jnp.issubdtype(dtype, jnp.complexfloating):
         raise TypeError(
-            f"`shift` must be a number or a 0-d array, but got shape {np.shape(shift)}."
+            f"`shift` must be real where the operator is, but got dtype {number.dtype}; solve with "
+            "`J.matrix()`."
         )
-    return jnp.asarray(shift, dtype)
+    return number.astype(holding(number, dtype))
+
+
+def _number(name: str, x: Any, dtype: np.dtype, remedy: str = "") -> Array:
+    """`x` as a 0-d array; a Python number takes `dtype`, a complex one that of its parts."""
+    is_number = isinstance(x, _NUMBERS)
+    if not is_number or np.ndim(x) != 0:
+        came = f"shape {np.shape(x)}" if is_number else type(x).__name__
+        raise TypeError(f"`{name}` must be a number or a 0-d array, but got {came}{remedy}.")
+    if isinstance(x, complex):
+        return jnp.asarray(x, holding(dtype, jnp.complex64))
+    return jnp.asarray(x, dtype) if isinstance(x, bool | int | float) else numbers(name, x)
 
 
 def same_spaces(method: str, codomain: Shape, domain: Shape) -> None:
@@ -97,7 +104,7 @@ def refuse_if_singular(op: Any, x: Array, b: Array, shift: Array | None) -> None
 
 
 def _holds_floats(leaf: Any) -> bool:
-    return bool(jnp.issubdtype(abstract(leaf).dtype, jnp.floating))
+    return bool(jnp.issubdtype(abstract(leaf).dtype, jnp.inexact))
 
 
 def refuse_batch(op: Any, query: str) -> None:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxcalc._arrays import narrowed, wide
+from jaxcalc._arrays import holding, narrowed, wide
 from jaxcalc.operators import _matrices
 from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape
@@ -48,11 +48,13 @@ class Circulant(LinearOperator):
 
     def mv(self, v: Array) -> Array:
         """F⁻¹ (F column ⊙ F v)."""
-        return self._filtered(v, self._eigenvalues)
+        column = self.column.astype(holding(self.dtype, v))
+        return self._filtered(v, jnp.fft.rfft(wide(column)))
 
     def _filtered(self, v: Array, h: Array) -> Array:
         size = len(self.column)
-        return narrowed(jnp.fft.irfft(h * jnp.fft.rfft(wide(v)), size), self.dtype)
+        product = jnp.fft.irfft(h * jnp.fft.rfft(wide(v)), size)
+        return narrowed(product, holding(self.dtype, v))
 
     @property
     def T(self) -> "Circulant":

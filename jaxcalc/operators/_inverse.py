@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxcalc._arrays import holding
 from jaxcalc.operators import _matrices
 from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape, same_spaces, square
@@ -134,7 +135,9 @@ class Inverse(LinearOperator):
     def _inverted(self) -> LinearOperator:
         if self.shift is None:
             return self.op
-        return self.op + Identity(self.domain, self.dtype, jnp.asarray(self.shift, self.dtype))
+        return self.op + Identity(
+            self.domain, self.dtype, jnp.asarray(self.shift, holding(self.shift, self.dtype))
+        )
 
     def _slogdet(self) -> tuple[Array, Array]:
         sign, logarithm = self._inverted().slogdet()

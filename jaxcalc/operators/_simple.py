@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxcalc._arrays import holding
 from jaxcalc.operators import _matrices
 from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape, checked_factor, integer
@@ -27,7 +28,7 @@ class Zero(LinearOperator):
 
     def mv(self, v: Array) -> Array:
         """0, whatever `v` is."""
-        return jnp.zeros(self.codomain, self.dtype)
+        return jnp.zeros(self.codomain, holding(v, self.dtype))
 
     @property
     def T(self) -> "Zero":

@@ -84,6 +84,8 @@ def scipy_operator(op: Any) -> Any:
 
 def _product(op: Any, x: Any, dtype: np.dtype) -> np.ndarray:
     """J x, for x a vector or a matrix of columns."""
+    if np.iscomplexobj(x) and not np.issubdtype(dtype, np.complexfloating):
+        return _product(op, np.real(x), dtype) + 1j * _product(op, np.imag(x), dtype)
     columns = np.shape(x)[1:]
     v = jnp.asarray(np.reshape(x, (*op.domain, *columns)), op.dtype)
     return np.asarray(_applied(op, v), dtype).reshape(-1, *columns)

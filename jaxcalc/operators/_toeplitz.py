@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxcalc._arrays import narrowed, wide
+from jaxcalc._arrays import holding, narrowed, wide
 from jaxcalc.operators._base import LinearOperator
 from jaxcalc.operators._checks import Shape
 from jaxcalc.operators._pytrees import static
@@ -48,10 +48,11 @@ class Toeplitz(LinearOperator):
 
     def mm(self, columns: Array) -> Array:
         """The same down each column."""
-        x, kernel = wide(columns.T[:, None]), wide(self.values[None, None])
+        dtype = holding(self.dtype, columns)
+        x, kernel = (wide(a.astype(dtype)) for a in (columns.T[:, None], self.values[None, None]))
         ends = (self.shift, self.rows + len(self.values) - 1 - self.columns - self.shift)
         y = lax.conv_general_dilated(x, kernel, (1,), [ends], precision="highest")
-        return narrowed(y[:, 0].T, self.dtype)
+        return narrowed(y[:, 0].T, dtype)
 
     @property
     def T(self) -> "Toeplitz":

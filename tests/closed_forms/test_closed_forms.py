@@ -17,6 +17,7 @@ from functions import (
 )
 
 import jaxcalc as jc
+from benchmarks.oracles import worst_ulp
 from jaxcalc._functions.activations import ELEMENTWISE
 from jaxcalc._functions.elementwise import JAX
 
@@ -88,6 +89,50 @@ def test_entries_in_every_dtype(name, dtype):
             assert_close(
                 matrix, in_layout(truth(name)[0], layout), units=1 if dtype[:2] != "fl" else 4
             )
+
+
+@pytest.mark.parametrize("dtype", DTYPES[:2])
+@over_table
+def test_products_in_16_bits_are_rounded_once(name, dtype):
+    """Small entries keep their digits, which large vectors bring back."""
+    product = quick_jit(lambda x, v: getattr(jc, f"{name}_jacobian")(x) @ v)
+    x, v = [-13, 2, 1.75, -1.5, -9], [2.0**12, -3, 1, 0.5, -(2.0**11)]
+    got = product(jnp.asarray(x, dtype), jnp.asarray(v, dtype))
+    with jax.enable_x64(True):
+        true = product(jnp.asarray(x, jnp.float64), jnp.asarray(v, jnp.float64))
+    assert got.dtype == dtype
+    assert worst_ulp(got, np.asarray(true)) <= 0.51
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "x", "v", "true"),
+    [
+        ("softplus", "float16", [-17, 0], [2**14, 0], [6.7829e-4, 0]),
+        ("logsumexp", "float16", [-17, 0], [2**14, 0], 6.7829e-4),
+        ("sigmoid", "float16", [-17, 0], [2**14, 0], [6.7829e-4, 0]),
+        ("silu", "float16", [-17, 0], [2**14, 0], [-1.085260e-2, 0]),
+        ("logsumexp", "bfloat16", [0.01, 0], [1, -1], 5.0049e-3),
+        ("sparsemax", "bfloat16", [1, 1, 1], [256, 0, -1], [171, -85, -86]),
+        ("sparsemax", "float16", [1, 1, 1], [2048, 0, -1], [1365.667, -682.333, -683.333]),
+    ],
+)
+def test_products_that_two_roundings_would_spoil(name, dtype, x, v, true):
+    J = getattr(jc, f"{name}_jacobian")(jnp.asarray(x, dtype))
+    product = J @ jnp.asarray(v, dtype)
+    assert (product.dtype, J.operator.dtype) == (dtype, jnp.float32)
+    np.testing.assert_allclose(product, true, float(jnp.finfo(dtype).eps) / 2, 1e-7)
+
+
+def test_vectors_wider_than_x_are_not_rounded():
+    J, v = jc.sigmoid_jacobian(jnp.array([10.0], jnp.float16)), jnp.array([1e6])
+    assert J.dtype == jnp.float16
+    for product in (J @ v, v @ J, (J @ v[:, None])[:, 0], J.operator @ v):
+        assert product.dtype == jnp.float32
+        np.testing.assert_allclose(product, 45.395807, 1e-6)
+    np.testing.assert_allclose(J.quadratic(v), 45.395807e6, 1e-6)
+    weak = jnp.full(1, 1e6)  # as a Python number, it gives way to the dtype of x
+    assert (J @ weak).dtype == jnp.float16
+    np.testing.assert_allclose(J @ weak, 45.395807, 1e-3)
 
 
 @over_table

@@ -235,3 +235,16 @@ def test_everything_has_the_dtype_of_the_argument(dtype, x64):
         x = eighths(3)
         assert {answer.dtype for answer in got[name]} == {jnp.dtype(dtype)}
         assert_close(got[name], (D, D @ x, D.sum(0), 2 * D @ x, D.T @ (D @ x)), 32, name)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [jnp.sort, lambda x: x[jnp.array([0, 0, 2])], lambda x: x.at[jnp.array([1, 1])].add(x[:2])],
+    ids=["sort", "gather", "scatter"],
+)
+def test_entries_that_only_move_keep_the_bits_of_a_wider_vector(f):
+    J = jc.derive(f)(jnp.array([1.0, 2.0, 3.0], jnp.float16))
+    v, D = jnp.array([1e6, 1.0001, 3.0]), J.matrix().astype(jnp.float32)
+    for product, true in ((J @ v, D @ v), (v @ J, v @ D)):
+        assert product.dtype == jnp.float32
+        np.testing.assert_allclose(product, true, 1e-7)
