@@ -23,6 +23,7 @@ From the ground up:
     softmax                       softmax, log_softmax
     rowwise                       piecewise linear functions of rows, from declarations
     sparsemax                     sparsemax
+    weighted_logsumexp            log-sum-exp with weights of either sign
     logsumexp                     logsumexp
     index_cross_entropy           cross-entropy of class indices
     distribution_cross_entropy    cross-entropy of distributions

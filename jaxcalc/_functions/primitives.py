@@ -200,7 +200,7 @@ class JacobianProduct(ValuePrimitive):
     ):
         super().__init__(name, apply, aval)
         self._transpose: Callable[..., Array] = self
-        self._derivatives: dict[int, tuple[Callable[..., Array], Callable[[Array], Array]]] = {}
+        self._derivatives: dict[int, Callable[..., Array]] = {}
 
     def _made(self) -> Any:
         primitive = super()._made()
@@ -220,20 +220,19 @@ class JacobianProduct(ValuePrimitive):
         float32 where they have 16 bits: what it forms on the way may leave their range, though the
         result does not, and would be rounded more than once.
         """
-        self._derivatives[position] = rule, (lambda x: x) if whole else wide
+        self._derivatives[position] = rule if whole else _in_float32(rule)
 
     def _jvp(self, primals: Any, tangents: Any, **params: Hashable) -> tuple[Array, Any]:
-        first, *rest = primals
+        *residuals, _ = primals
         *residual_tangents, dt = tangents
         out = self(*primals, **params)
-        changes = []
-        for i, dr in enumerate(residual_tangents):
-            if type(dr) is not ad.Zero:
-                rule, seen = self._derivatives[i]
-                change = rule(seen(dr), first, *map(seen, rest), **params)
-                changes.append(narrowed(change, out.dtype))
+        changes = [
+            narrowed(self._derivatives[i](dr, *primals, **params), out.dtype)
+            for i, dr in enumerate(residual_tangents)
+            if type(dr) is not ad.Zero
+        ]
         if type(dt) is not ad.Zero:
-            changes.append(self(*primals[:-1], dt, **params))
+            changes.append(self(*residuals, dt, **params))
         return out, add(changes) if changes else zero_tangent(out)
 
     def _transposed(self, ct: Any, *operands: Any, **params: Hashable) -> list[Any]:
@@ -241,6 +240,13 @@ class JacobianProduct(ValuePrimitive):
         zero = type(ct) is ad.Zero
         t_bar = ad.Zero(t.aval) if zero else self._transpose(*residuals, ct, **params)
         return [None] * len(residuals) + [t_bar]
+
+
+def _in_float32(rule: Callable[..., Array]) -> Callable[..., Array]:
+    def widened(dr: Array, first: Array, *rest: Array, **params: Hashable) -> Array:
+        return rule(wide(dr), first, *map(wide, rest), **params)
+
+    return widened
 
 
 def add(changes: Sequence[Array]) -> Array:
