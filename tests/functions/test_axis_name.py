@@ -498,3 +498,25 @@ def test_weights_that_all_devices_share():
     x = X[1:].astype(np.float32)
     true = jax.grad(lambda b: jnp.sum(f(x, b=jnp.tile(b, 4))[0]))(b)
     assert_close(quick_jit(split)(x, b), np.asarray(true))
+
+
+def test_second_derivatives_of_float16_leave_its_range_on_the_way():
+    """Of rows that are split as of those that are not: a scaled loss brings small ones back."""
+    x, v = (k * eighths(2, 4, seed=k) for k in (5, 8))
+    g = 2.0**13 * eighths(2, 4)
+
+    def hvp(f, x, v, g):
+        return jax.jvp(lambda x: jax.vjp(f, x)[1](g)[0], (x,), (v,))[1]
+
+    split = jax.shard_map(
+        partial(hvp, partial(jc.softmax, axis_name="model")),
+        mesh=mesh_of(AUTO),
+        in_specs=CLASSES_ONLY,
+        out_specs=CLASSES_ONLY,
+    )
+    got = quick_jit(split)(*(jnp.asarray(a, jnp.float16) for a in (x, v, g)))
+    with jax.enable_x64(True):
+        true = np.asarray(hvp(jax.nn.softmax, *map(jnp.asarray, (x, v, g))))
+    normal = (np.abs(true) > 6.2e-5) & (np.abs(true) < 65504)
+    assert normal.sum() > 5
+    np.testing.assert_allclose(np.float64(got)[normal], true[normal], rtol=2.0**-10)

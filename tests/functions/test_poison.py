@@ -12,6 +12,8 @@ import pytest
 from poison import INF, NAN, Case, cases, usual_cases
 from slow import slow
 
+import jaxcalc as jc
+
 CLEAN = np.array([0.5, -1.25, 2.0, 0.0, -0.75, 1.5, -2.0])
 
 
@@ -131,3 +133,16 @@ def test_without_jit(case):
 @pytest.mark.parametrize("case", cases(), ids=str)
 def test_what_depends_on_nan_is_nan_at_every_size(case):
     check(case)
+
+
+def test_a_float16_row_of_logsumexp_with_an_infinity_has_no_derivative():
+    x = jnp.array([[INF, 0, 1], [NAN, 0, 1], [0, 1, 2], [-INF, 0, 1]], jnp.float16)
+    for where in (None, jnp.array([True, True, False])):
+
+        def total(x, where=where):
+            return jc.logsumexp(x, 1, where=where).sum()
+
+        gradient = jax.jit(jax.grad(total))(x)
+        left = np.ones(3, bool) if where is None else np.asarray(where)
+        np.testing.assert_array_equal(np.isnan(gradient[:2]), np.tile(left, (2, 1)))
+        assert np.isfinite(gradient[2:]).all()
