@@ -87,7 +87,7 @@ def _declared(function: Elementwise) -> ElementwiseJacobian:
 
     def jacobian(x: ArrayLike, *, layout: LayoutLike = "numerator") -> Derivative:
         array = _vector(x)
-        entries = function.product(wide(array), _ones(array), order=1)
+        entries = function.product(array, _ones(array), order=1)
         symbol = _symbol("derivative", _x(array), of=function.name, order=1)
         return _diagonal(entries, symbol, array, layout)
 
@@ -226,7 +226,7 @@ def _vector(x: ArrayLike) -> Array:
 def _logistic(x: ArrayLike, order: int, layout: LayoutLike, sign: int = 1) -> Derivative:
     """diag(σ), or for order 1 diag(σ ⊙ (1 − σ)), at x or −x."""
     array = _vector(x)
-    kept = wide(array if sign == 1 else -array)
+    kept = array if sign == 1 else -array
     σ = _symbol("logistic", _x(array) if sign == 1 else _symbol("neg", _x(array)))
     symbol = σ if order == 0 else _symbol("mul", σ, _symbol("sub", _formula.number(1.0), σ))
     return _diagonal(logistic_product(kept, _ones(kept), order=order), symbol, array, layout)

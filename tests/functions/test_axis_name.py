@@ -502,7 +502,7 @@ def test_weights_that_all_devices_share():
 
 def test_second_derivatives_of_float16_leave_its_range_on_the_way():
     """Of rows that are split as of those that are not: a scaled loss brings small ones back."""
-    x, v = (k * eighths(2, 4, seed=k) for k in (5, 8))
+    x, v = (k * eighths(2, 4, seed=k) for k in (6, 8))
     g = 2.0**13 * eighths(2, 4)
 
     def hvp(f, x, v, g):
@@ -519,4 +519,4 @@ def test_second_derivatives_of_float16_leave_its_range_on_the_way():
         true = np.asarray(hvp(jax.nn.softmax, *map(jnp.asarray, (x, v, g))))
     normal = (np.abs(true) > 6.2e-5) & (np.abs(true) < 65504)
     assert normal.sum() > 5
-    np.testing.assert_allclose(np.float64(got)[normal], true[normal], rtol=2.0**-10)
+    np.testing.assert_allclose(np.float64(got)[normal], true[normal], rtol=0.51 * 2.0**-10)
